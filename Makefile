@@ -1,0 +1,54 @@
+# minidiff: every target brings up what it needs, so a first command on a fresh machine is enough.
+# Flags are passed on with ARGS, for example:  make train-uncond ARGS="--epochs 10 --seed 1"
+
+PYTHON ?= python3
+ARGS   ?=
+PY     := .venv/bin/python
+READY  := .venv/ready
+REFEREE := .venv/referee
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train-denoiser train-uncond sample-uncond figures test test-diffusers lint clean
+
+help:             ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  flags: make <target> ARGS="--flag value"; make <target> ARGS=--help lists them'
+
+setup: $(READY)   ## make .venv with the pinned packages (other targets do it by themselves)
+
+train-denoiser: $(READY)  ## train the single-step denoiser
+	@$(PY) -m train.denoiser $(ARGS)
+
+train-uncond: $(READY)    ## train the time-conditioned diffusion model
+	@$(PY) -m train.uncond $(ARGS)
+
+sample-uncond: $(READY)   ## draw digits from noise with the newest time-conditioned model
+	@$(PY) -m sample.uncond $(ARGS)
+
+figures: $(READY)         ## draw all figures there are weights for, into figures/out
+	@$(PY) -m figures $(ARGS)
+
+test: lint                ## run the tests (CPU, offline)
+	@$(PY) -m pytest $(ARGS)
+
+test-diffusers: $(REFEREE)  ## check our samplers against the diffusers library
+	@$(PY) -m pytest tests/test_against_diffusers.py $(ARGS)
+
+lint: $(READY)            ## check the style
+	@$(PY) -m ruff check .
+
+clean:                    ## remove .venv and the caches; runs and data stay
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v < (3, 14) else \
+	"minidiff wants Python 3.10 to 3.13, got %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])'
+	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@echo "installing the pinned packages into .venv (once)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(REFEREE): $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,referee]'
+	@touch $@

@@ -1,0 +1,2 @@
+"""minidiff: diffusion models from scratch, in plain PyTorch.
+"""

@@ -1,0 +1,92 @@
+"""Networks in files: written whole or not at all, read without trust.
+
+A checkpoint is a plain dict of tensors, numbers and strings:
+
+    minidiff     the format's version, 1
+    kind         which training made it: "denoiser", "uncond", ...
+    network      how to build the UNet: width, time, classes
+    weights      its state_dict
+    config       the recipe, as a dict
+    dataset      the set it was really trained on
+    epoch, step  how far it has come
+    hardware     where
+    training     optimiser and random state, only in files that can be resumed
+
+Atomic: the bytes go to a neighbour file first, then take the name in one move. A kill -9 in the
+middle leaves the old file. Untrusted: `weights_only=True` reads tensors and plain values and
+runs no code, so a checkpoint from a stranger can at worst be wrong. Self-contained: the network
+is rebuilt from the file alone.
+
+Next: models.py
+"""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import torch
+
+from minidiff.unet import UNet
+
+VERSION = 1
+KEYS = {"kind", "network", "weights", "config", "dataset", "epoch", "step"}
+
+
+def save(path, checkpoint: dict) -> None:
+    """Write the dict to `path` atomically: afterwards the file is the old one or the new, whole."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as f:
+        torch.save({"minidiff": VERSION, **checkpoint}, f)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(part, path)
+
+
+def load(path) -> dict:
+    """Read a checkpoint to the CPU and check that it is one.
+
+    Raises ValueError, in one sentence, for a missing, foreign, truncated or newer file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"there is no checkpoint {path}; name a .pt file or a run's folder")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, ValueError) as e:
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint: it is truncated or was not written by minidiff"
+        ) from e
+    if not isinstance(found, dict) or not isinstance(found.get("minidiff"), int):
+        raise ValueError(f"{path} is no minidiff checkpoint; it was written by another program")
+    if found["minidiff"] > VERSION:
+        raise ValueError(
+            f"{path} has format {found['minidiff']}, this minidiff reads up to {VERSION}; update it"
+        )
+    if missing := KEYS - found.keys():
+        raise ValueError(f"{path} is incomplete: it lacks {', '.join(sorted(missing))}")
+    return found
+
+
+def rebuild(checkpoint: dict) -> UNet:
+    """Build the network a checkpoint describes and fill in its weights, float32, in eval mode.
+
+    Raises ValueError where the weights do not fit the description.
+    """
+    try:
+        network = UNet(**checkpoint["network"])
+        network.load_state_dict(checkpoint["weights"])
+    except (RuntimeError, TypeError, AttributeError) as e:
+        raise ValueError(
+            f"the checkpoint's weights do not fit its network {checkpoint['network']}"
+        ) from e
+    return network.float().eval()
+
+
+def summary(checkpoint: dict) -> str:
+    """Return a caption such as "uncond (D=64), mnist, epoch 20"."""
+    return (
+        f"{checkpoint['kind']} (D={checkpoint['network']['width']}), {checkpoint['dataset']}, "
+        f"epoch {checkpoint['epoch']}"
+    )

@@ -1,0 +1,186 @@
+"""Every knob once, with its unit; and flags made from a dataclass.
+
+A recipe is a frozen dataclass: what it says decides the weights that come out, so it is stored
+with the run and printed at its start. The flags of the command line are its fields, so a knob
+is written down once:
+
+    lr: float = flag(1e-3, "learning rate of Adam at its peak")     ->     --lr 1e-3
+
+Each model has two recipes. *full* is the course's; *laptop* is narrower and shorter, made by
+measurement so that it ends within 12 minutes on two CPU cores. `RECIPES` holds only what
+differs from the defaults.
+
+Next: images.py
+"""
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from minidiff.machine import DEVICES, PRECISIONS
+
+DECAYS = ("constant", "exponential", "linear")
+
+
+def flag(default, help, choices=None, **more):
+    """Return a dataclass field that `parse` turns into a flag."""
+    return field(default=default, metadata={"help": help, "choices": choices, **more})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training recipe: all that decides the final weights. Raises ValueError for values out of
+    range."""
+
+    dataset: str = flag("auto", "auto, mnist, fashion or strokes; auto: MNIST, else strokes")
+    width: int = flag(64, "D, the UNet's channels at full size")
+    batch_size: int = flag(128, "pictures per step")
+    epochs: int = flag(20, "passes over the training set")
+    early_epoch: int = flag(5, "pictures and weights are kept after this epoch and the last")
+    lr: float = flag(1e-3, "learning rate of Adam at its peak")
+    decay: str = flag(
+        "exponential", "constant; exponential: 0.1^(1/epochs) a step an epoch; linear: to 0", DECAYS
+    )
+    warmup: int = flag(0, "steps over which the learning rate rises from 0")
+    T: int = flag(300, "noising steps of the schedule")
+    sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
+    seed: int = flag(0, "of the weights, the data's order and the noise")
+    precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
+
+    def __post_init__(self):
+        for name in ("width", "epochs", "early_epoch"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("batch_size", self.batch_size, 2)
+        _at_least("T", self.T, 2)
+        _at_least("warmup", self.warmup, 0)
+        _at_least("seed", self.seed, 0)
+        for name in ("lr", "sigma"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.decay not in DECAYS:
+            raise ValueError(f"unknown decay {self.decay!r}; choose from: {', '.join(DECAYS)}")
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """Where a training runs and writes: nothing here changes the recipe."""
+
+    recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
+    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    data_dir: str = flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+    run_dir: str = flag("", "folder for this run; default: the next free runs/<model>/<number>")
+    resume: bool = flag(False, "go on with --run-dir, or with the newest run of this model")
+
+
+@dataclass(frozen=True)
+class SampleFlags:
+    """How to draw samples, and where they go. Raises ValueError for values out of range."""
+
+    n: int = flag(40, "how many pictures")
+    steps: int = flag(50, "network calls from noise to picture")
+    sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
+    variance: str = flag("beta", "ddpm only: noise of a step", ("beta", "beta_tilde"))
+    eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
+    clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
+    seed: int = flag(0, "of all noise")
+    out: str = flag("grid.png", "PNG of all samples")
+    gif: str = flag("", "GIF of the way from noise to picture")
+    npz: str = flag("", "npz with `images`, float32 (N,1,28,28) in [0, 1]")
+    checkpoint: str = flag("", "a run's folder or a checkpoint; default: the newest run")
+    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+
+    def __post_init__(self):
+        _at_least("n", self.n, 1)
+        _at_least("steps", self.steps, 1)
+        _at_least("seed", self.seed, 0)
+        if not 0 <= self.eta <= 1:
+            raise ValueError(f"eta must lie in 0..1, got {self.eta}")
+
+
+def _at_least(name, value, least):
+    if value < least:
+        raise ValueError(f"{name.replace('_', '-')} must be at least {least}, got {value}")
+
+
+_LAPTOP = {
+    "width": 24, "batch_size": 64, "epochs": 3, "early_epoch": 1,
+    "lr": 2e-3, "decay": "linear", "warmup": 100,
+}
+RECIPES = {
+    "denoiser": {
+        "full": {
+            "width": 128, "batch_size": 256, "epochs": 5, "early_epoch": 1,
+            "lr": 1e-4, "decay": "constant",
+        },
+        "laptop": _LAPTOP,
+    },
+    "uncond": {"full": {}, "laptop": _LAPTOP},
+}
+
+
+def parse(classes, argv=None, prog=None, description=None):
+    """Turn command-line words into a dict per dataclass, holding only the fields that were given.
+
+    classes: dataclasses made of `flag`s. argv: words, default sys.argv. Returns a list of dicts.
+    A word that does not fit ends the program with one sentence and exit status 2, as argparse does.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False
+    )
+    for cls in classes:
+        kinds = typing.get_type_hints(cls)
+        for f in dataclasses.fields(cls):
+            how = {"help": f"{f.metadata['help']} (default: {f.default!r})"}
+            if kinds[f.name] is bool:
+                how["action"] = argparse.BooleanOptionalAction
+            else:
+                how.update(type=kinds[f.name], choices=f.metadata["choices"])
+            parser.add_argument("--" + f.name.replace("_", "-"), **how)
+    given = vars(parser.parse_args(argv))
+    names = [[f.name for f in dataclasses.fields(cls)] for cls in classes]
+    return [{name: given[name] for name in group if name in given} for group in names]
+
+
+def writable(path, suffix):
+    """Return `path` as a Path that can be written: asked before long work, not after.
+
+    Raises ValueError for another ending, a folder, or a folder that is not there.
+    """
+    path = Path(path)
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"{path} should end in {suffix}; name the file something{suffix}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"the folder of {path} does not exist; make it, or name another place")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
+    return path
+
+
+def main(body):
+    """Run a script's body; tell a person's mistake in one sentence on stderr, exit status 2.
+
+    Ctrl-C and SIGTERM end with status 130 and 143. Set MINIDIFF_DEBUG=1 to see a traceback instead.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        body()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except torch.OutOfMemoryError:
+        sys.exit(_tell("out of memory; ask for less (--n, --batch-size) or take --device cpu"))
+    except (ValueError, OSError) as e:
+        if os.environ.get("MINIDIFF_DEBUG"):
+            raise
+        sys.exit(_tell(" ".join(str(e).split())))
+
+
+def _tell(sentence):
+    print(f"minidiff: {sentence}", file=sys.stderr)
+    return 2

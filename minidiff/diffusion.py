@@ -1,0 +1,117 @@
+"""Add noise; undo it algebraically; the two losses.
+
+The whole trick of diffusion: adding noise is easy, so make pairs (noisy picture, noise) for
+free, and teach a network to tell the noise. Two relations hold everything together:
+
+    x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps         DDPM (4)     `q_sample`
+    x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
+
+Put the network's guess eps_hat for eps into the second, and out comes its guess for the
+picture, x_0_hat. From heavy noise that guess is a blur, the mean of all pictures that could lie
+underneath; that is why samplers.py takes many small steps and does not trust the first guess.
+
+Two losses, from the simple to the real thing:
+
+    denoising_loss   | D(x_0 + sigma eps) - x_0 |²     one noise level; the network returns x_0
+    noise_loss       | eps_hat(x_t, t) - eps |²        every level; it returns eps. DDPM (14)
+
+Why predict noise and not the picture? Either is a rescaling of the other; (14) drops the
+weights of the variational bound, and so puts more effort on the noisy steps, where the large
+shapes are decided. DDPM's section 3.4 found the samples better for it.
+
+Choices. Every picture of a batch draws its own t: one t for the whole batch would still be
+unbiased, but much noisier. Losses are computed in float32 whatever the network's precision is.
+
+Sources: DDPM, arXiv:2006.11239.
+Next: blocks.py
+"""
+
+import torch
+import torch.nn.functional as F
+
+
+def _check_same(name_a, a, name_b, b):
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{name_a} and {name_b} must have the same shape, "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+
+
+def _check_batch(x, t):
+    if x.dim() != 4 or t.shape != x.shape[:1]:
+        raise ValueError(
+            f"wanted pictures (B,C,H,W) and one t per picture, "
+            f"got {tuple(x.shape)} and {tuple(t.shape)}"
+        )
+
+
+def q_sample(schedule, x_0, t, eps):
+    """Jump from the clean picture to step t: sqrt(ab_t) x_0 + sqrt(1 - ab_t) eps. DDPM (4).
+
+    x_0: (B,C,H,W) float. t: (B,) int64 in 0..T; t = 0 returns x_0 itself. eps: like x_0, from
+    N(0, 1). Returns x_t, like x_0. Raises ValueError where shapes do not fit.
+    """
+    _check_batch(x_0, t)
+    _check_same("x_0", x_0, "eps", eps)
+    ab = schedule.at(t)
+    return ab.sqrt() * x_0 + (1 - ab).sqrt() * eps
+
+
+def predict_x_0(schedule, x_t, t, eps_hat):
+    """Solve DDPM (4) for the picture: (x_t - sqrt(1 - ab_t) eps_hat) / sqrt(ab_t). DDPM (15).
+
+    x_t: (B,C,H,W) float. t: (B,) int64 in 0..T. eps_hat: like x_t.
+    Returns x_0_hat, like x_t, not clipped. Raises ValueError where shapes do not fit.
+    """
+    _check_batch(x_t, t)
+    _check_same("x_t", x_t, "eps_hat", eps_hat)
+    ab = schedule.at(t)
+    return (x_t - (1 - ab).sqrt() * eps_hat) / ab.sqrt()
+
+
+def predict_eps(schedule, x_t, t, x_0_hat):
+    """Solve DDPM (4) for the noise: (x_t - sqrt(ab_t) x_0_hat) / sqrt(1 - ab_t).
+
+    The inverse of `predict_x_0`, needed where x_0_hat was clipped. t: (B,) int64 in 1..T.
+    Returns eps_hat, like x_t. Raises ValueError where shapes do not fit.
+    """
+    _check_batch(x_t, t)
+    _check_same("x_t", x_t, "x_0_hat", x_0_hat)
+    ab = schedule.at(t)
+    return (x_t - ab.sqrt() * x_0_hat) / (1 - ab).sqrt()
+
+
+def noise_like(x, generator=None):
+    """Draw standard normal noise of x's shape and dtype.
+
+    It is drawn where the generator lives, then moved: a CPU generator gives the same noise on
+    every device.
+    """
+    where = generator.device if generator is not None else x.device
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=where).to(x.device)
+
+
+def noise_loss(schedule, model, x_0, cond=None, generator=None):
+    """Return the mean of |eps_hat(x_t, t, cond) - eps|², t uniform in 1..T for each picture.
+    DDPM (14).
+
+    model: (x_t, t, cond) -> eps_hat. x_0: (B,C,H,W) float. cond: whatever the model takes.
+    generator: on x_0's device. Returns a float32 scalar.
+    """
+    t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator, device=x_0.device)
+    eps = noise_like(x_0, generator)
+    eps_hat = model(q_sample(schedule, x_0, t, eps), t, cond)
+    _check_same("the model's eps_hat", eps_hat, "eps", eps)
+    return F.mse_loss(eps_hat.float(), eps)
+
+
+def denoising_loss(denoiser, x_0, sigma=0.5, generator=None):
+    """Return the mean of |D(x_0 + sigma eps) - x_0|²: one noise level, no schedule.
+
+    denoiser: (x_noisy) -> x_0_hat. x_0: (B,C,H,W) float. sigma: deviation of the noise, in units
+    of pixel range (0.5 = half of black to white). Returns a float32 scalar.
+    """
+    x_0_hat = denoiser(x_0 + sigma * noise_like(x_0, generator))
+    _check_same("the denoiser's output", x_0_hat, "x_0", x_0)
+    return F.mse_loss(x_0_hat.float(), x_0)

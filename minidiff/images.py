@@ -1,0 +1,115 @@
+"""Pictures out: grids, curves and films, each with a line that says what it shows.
+
+A picture without its settings is a rumour a week later. So every function here takes a caption
+(model, data set, epoch, steps, seed) and writes it under the picture.
+
+Pictures come in as float (N,1,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
+clipped here, at the very end, and nowhere before.
+
+Next: config.py
+"""
+
+import math
+
+import torch
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+SCALE = 2  # screen pixels per picture pixel
+
+
+def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
+    """Lay pictures (N,1,H,W) out row by row on one sheet, float (height, width), with grey gaps."""
+    if images.dim() != 4 or images.shape[1] != 1 or len(images) == 0:
+        raise ValueError(f"wanted pictures of shape (N,1,H,W), got {tuple(images.shape)}")
+    images = images.detach().float().cpu().clamp(0, 1)
+    n, _, h, w = images.shape
+    rows = math.ceil(n / columns)
+    sheet = torch.full((rows * (h + gap) + gap, columns * (w + gap) + gap), 0.5)
+    for k, picture in enumerate(images[:, 0]):
+        y, x = gap + k // columns * (h + gap), gap + k % columns * (w + gap)
+        sheet[y : y + h, x : x + w] = picture
+    return sheet
+
+
+def default_columns(n: int) -> int:
+    """Return how many columns show n pictures well: rows of ten, then a square."""
+    return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
+
+
+def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=()):
+    """Write a PNG of pictures in rows, with the caption below and labels at the edges.
+
+    images: float (N,1,H,W) in [0, 1]. columns: pictures per row. Raises ValueError for another
+    shape.
+    """
+    columns = columns or default_columns(len(images))
+    sheet = _tile(images, columns)
+    h, w = images.shape[-2] + 2, images.shape[-1] + 2
+    dpi = 100
+    left = 0.1 + 0.075 * max(map(len, row_labels), default=0)  # inches
+    top = 0.3 if column_labels else 0.08
+    lines = _wrap(caption, max(28, int(sheet.shape[1] * SCALE / 6)))
+    bottom = 0.12 + 0.16 * (lines.count("\n") + 1)
+    height, width = sheet.shape[0] * SCALE / dpi, sheet.shape[1] * SCALE / dpi
+    total_w, total_h = max(width + left + 0.1, 2.0), height + top + bottom
+    figure = Figure((total_w, total_h), dpi=dpi)
+    axes = figure.add_axes((left / total_w, bottom / total_h, width / total_w, height / total_h))
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([1 + h / 2 + w * k for k in range(len(column_labels))], column_labels)
+    axes.set_yticks([1 + h / 2 + h * k for k in range(len(row_labels))], row_labels)
+    axes.tick_params(length=0, labelsize=8, labeltop=True, labelbottom=False)
+    axes.set_frame_on(False)
+    figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
+    figure.savefig(path)
+
+
+def _wrap(text: str, width: int) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width))
+
+
+def save_curves(path, curves, caption, xlabel, ylabel):
+    """Write a PNG of curves over a common axis, y on a log scale.
+
+    curves: {name: (xs, ys)}, ys > 0. Raises ValueError where there is nothing to draw.
+    """
+    if not curves or any(len(xs) == 0 for xs, _ in curves.values()):
+        raise ValueError(f"no points to draw in {path}; the run has not logged a loss yet")
+    figure = Figure((7, 4), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    for name, (xs, ys) in curves.items():
+        axes.plot(xs, ys, label=name, linewidth=0.7 if len(xs) > 100 else 1.8)
+    axes.set(yscale="log", xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    axes.set_title(_wrap(caption, 100), fontsize=8, loc="left")
+    figure.savefig(path)
+
+
+def save_gif(path, frames, caption, milliseconds=60):
+    """Write a GIF that plays frames of a grid and rests on the last one.
+
+    frames: list of float (N,1,H,W) in [0, 1], at least one. milliseconds: per frame.
+    """
+    sheets = [_tile(f, default_columns(len(f))) for f in frames]
+    pages = []
+    for sheet in sheets:
+        picture = Image.fromarray((sheet * 255).round().byte().numpy())
+        picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.NEAREST)
+        lines = _wrap(caption, max(20, picture.width // 6))
+        strip = 14 * (lines.count("\n") + 1) + 6
+        page = Image.new("L", (picture.width, picture.height + strip), 255)
+        page.paste(picture, (0, 0))
+        ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, fill=0)
+        pages.append(page)
+    pauses = [milliseconds] * (len(pages) - 1) + [2000]
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=pauses, loop=0)
+
+
+def frames_of(path, count):
+    """Pick `count` entries of a list, evenly spread, the first and the last included."""
+    if count >= len(path):
+        return list(path)
+    return [path[round(k * (len(path) - 1) / (count - 1))] for k in range(count)]

@@ -1,0 +1,94 @@
+"""What is there: the device, its number format, its name.
+
+The same source runs on a laptop's cores, an Apple GPU and a server. Three questions decide how:
+
+Where?      cuda if there is one, else mps, else cpu.
+How exact?  Training may compute in bfloat16 (8 bits of mantissa, float32's range) where the
+            hardware multiplies it fast. GPUs since 2020 do. For a CPU the name says little: with
+            matrix units it is twice as fast as float32, without them a hundred times slower, for
+            every number is converted first. So a CPU is asked: one small convolution in each, and
+            bfloat16 only if it clearly wins. Sampling is always float32.
+Who was it? A line for the run's papers, since a time without its machine means nothing.
+
+Next: config.py
+"""
+
+import platform
+import time
+
+import torch
+import torch.nn.functional as F
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`, or the best there is for "auto".
+
+    Raises ValueError for an unknown name or a device that is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(d for d in there if there[d]))
+    if name not in there:
+        raise ValueError(f"unknown device {name!r}; choose from: {', '.join(DEVICES)}")
+    if not there[name]:
+        usable = ", ".join(d for d in there if there[d])
+        raise ValueError(f"device {name!r} was asked for but is not here; usable: {usable}")
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16": the one forced by `name`, or for "auto" the faster one.
+
+    Raises ValueError for an unknown name.
+    """
+    if name not in PRECISIONS:
+        raise ValueError(f"unknown precision {name!r}; choose from: {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bfloat16" if native else "float32"
+    if device.type == "cpu" and _bfloat16_is_faster():
+        return "bfloat16"
+    return "float32"
+
+
+def _bfloat16_is_faster() -> bool:
+    """Time one small convolution in both formats on the CPU; bfloat16 must win by a third."""
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.ones(8, 32, 28, 28, dtype=dtype)
+        w = torch.ones(32, 32, 3, 3, dtype=dtype)
+        runs = []
+        for _ in range(4):
+            start = time.perf_counter()
+            F.conv2d(x, w, padding=1)
+            runs.append(time.perf_counter() - start)
+        seconds[dtype] = min(runs)
+    return seconds[torch.bfloat16] < 0.75 * seconds[torch.float32]
+
+
+def describe(device: torch.device) -> str:
+    """Return a line that names the hardware: "cpu (AMD EPYC, 2 threads), torch 2.13.0"."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{device.type} ({name}), torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """Return the processor's name where the system tells it, else its architecture."""
+    try:
+        with open("/proc/cpuinfo") as f:
+            names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,78 @@
+"""A run's folder: where it is, and its log.
+
+Every training writes one folder, runs/<kind>/<number>, and everything that looks at a run reads
+it back from there: pictures, curves, sampling, resuming. The log, metrics.csv, holds one row
+for every few steps.
+
+Next: models.py
+"""
+
+import csv
+import os
+from pathlib import Path
+
+RUNS = Path("runs")
+LAST = "last.pt"
+LOG = "metrics.csv"
+COLUMNS = {"step": int, "epoch": int, "loss": float, "lr": float, "images_per_second": float}
+
+
+def folders(kind: str) -> list[Path]:
+    """Return the folders of all runs of a kind, oldest first."""
+    found = [p for p in (RUNS / kind).glob("*") if p.name.isdigit() and p.is_dir()]
+    return sorted(found, key=lambda p: int(p.name))
+
+
+def newest(kind: str) -> Path:
+    """Return the newest run of a kind that has a checkpoint. ValueError where there is none."""
+    for folder in reversed(folders(kind)):
+        if (folder / LAST).is_file():
+            return folder
+    raise ValueError(f"no trained {kind} model in {RUNS / kind}; make one with: make train-{kind}")
+
+
+def make_folder(kind: str, place: str = "") -> Path:
+    """Make and return an empty folder for a run: `place`, or the next number.
+
+    Raises ValueError where something lies already.
+    """
+    if not place:
+        before = folders(kind)
+        place = RUNS / kind / f"{int(before[-1].name) + 1 if before else 1:03d}"
+    folder = Path(place)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(
+            f"{folder} is not empty; go on with it by adding --resume, or name another --run-dir"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_log(folder: Path, rows: list[dict]) -> None:
+    """Write a log anew, atomically; with no rows, just its header."""
+    part = folder / (LOG + ".part")
+    with open(part, "w", newline="") as f:
+        writer = csv.DictWriter(f, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(part, folder / LOG)
+
+
+def read_log(folder: Path) -> list[dict]:
+    """Read a log: one dict per row, numbers as numbers; a row cut short by a kill is left out."""
+    if not (folder / LOG).is_file():
+        return []
+    with open(folder / LOG, newline="") as f:
+        rows = [r for r in csv.DictReader(f) if all(r.get(name) for name in COLUMNS)]
+    return [{name: kind(row[name]) for name, kind in COLUMNS.items()} for row in rows]
+
+
+def loss_curves(rows: list[dict], name: str = "") -> dict:
+    """Return the curves of a log for `images.save_curves`: each record, and each epoch's mean."""
+    epochs = sorted({r["epoch"] for r in rows})
+    losses = {e: [r["loss"] for r in rows if r["epoch"] == e] for e in epochs}
+    ends = [max(r["step"] for r in rows if r["epoch"] == e) for e in epochs]
+    return {
+        f"{name}every 10 steps": ([r["step"] for r in rows], [r["loss"] for r in rows]),
+        f"{name}mean of the epoch": (ends, [sum(v) / len(v) for v in losses.values()]),
+    }

@@ -1,0 +1,46 @@
+"""Make `import torchvision` work beside a torch it was not compiled for.
+
+The torchvision wheel on PyPI for Linux is compiled against CUDA torch. Beside a CPU-only torch
+its library of compiled operators does not load. torchvision forgives that, until its own Python
+code describes the operators `nms` and `qnms` to torch, which knows nothing of them and stops
+the import: "operator torchvision::nms does not exist". minidiff wants the data sets and none of
+the operators, so it declares the two names, without a body, before the first import. Calling
+them would still fail, as it should.
+
+Where the compiled operators do load (CUDA torch, macOS, a matching CPU wheel) nothing is declared.
+
+Next: data.py
+"""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+_declared = []  # torch forgets a declaration when its Library object dies
+
+
+def _compiled_operators_load() -> bool:
+    """Try to load torchvision's compiled library, as its own import will do again."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None:
+        raise ValueError("torchvision is not installed; run `make setup`")
+    for library in Path(spec.origin).parent.glob("_C.*"):
+        try:
+            torch.ops.load_library(str(library))
+            return True
+        except OSError:
+            pass
+    return False
+
+
+def torchvision_datasets():
+    """Import and return torchvision.datasets, declaring missing operators first if need be."""
+    if not _declared and not _compiled_operators_load():
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(library)
+    from torchvision import datasets
+
+    return datasets

@@ -1,0 +1,109 @@
+"""The bricks put together: a UNet that looks at a noisy picture and returns a picture.
+
+A UNet goes down to see the whole, comes up to draw the detail, and hands each level's features
+across so that nothing fine is lost on the way:
+
+    x  1,28,28 ── x0  D,28,28 ───────────────────────────────────────── u2  D,28,28 ── y  1,28,28
+                    └── x1  D,14,14 ──────────────────── u1  D,14,14 ──┘
+                          └── x2  2D,7,7 ── 1x1 ── z  2D,7,7 ──┘
+                                                    ▲             ▲
+                                             condition 1    condition 2
+
+One class makes all three models of the course. What it returns is decided by the loss it is
+trained with:
+
+    UNet(D)                            a denoiser: noisy picture -> clean picture
+    UNet(D, time=True)                 eps_hat(x_t, t)
+    UNet(D, time=True, classes=10)     eps_hat(x_t, t, digit)
+
+How does a number reach a stack of convolutions? An FCBlock turns it into one value per channel,
+which is added to that channel everywhere (time), or multiplied with it (class):
+
+    z  <- c1 * z  + t1          2D channels, after Unflatten
+    u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
+
+Time enters as t/T, one number in (0, 1], so T is no property of the network. A class enters as
+a one-hot vector; all zeros means "no class", which classifier-free guidance needs.
+
+Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64, and 7,891,073 / 7,974,145 / 8,060,673
+at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it could not return
+noise, which has both signs.
+
+Source: UC Berkeley CS180, project 5 (Fall 2024). Next: samplers.py
+"""
+
+import torch
+from torch import nn
+
+from minidiff.blocks import ConvBlock, DownBlock, FCBlock, Flatten, Unflatten, UpBlock
+
+
+class UNet(nn.Module):
+    """Map 28x28 pictures to 28x28 pictures, told the time and the class if it was built for them.
+
+    width: channels D at full size, >= 1. time: whether forward takes t. classes: how many (0:
+    none). Raises ValueError for a width or number of classes below these, or classes without
+    time.
+    """
+
+    def __init__(self, width: int, time: bool = False, classes: int = 0):
+        super().__init__()
+        if width < 1 or classes < 0:
+            raise ValueError(f"UNet wants width >= 1 and classes >= 0, got {width} and {classes}")
+        if classes and not time:
+            raise ValueError("a UNet with classes needs time=True: the class joins the time")
+        self.time, self.classes = time, classes
+        D = width
+        self.enter = ConvBlock(1, D)
+        self.down1 = DownBlock(D, D)
+        self.down2 = DownBlock(D, 2 * D)
+        self.flatten = Flatten()
+        self.unflatten = Unflatten(2 * D)
+        self.up1 = UpBlock(4 * D, D)
+        self.up2 = UpBlock(2 * D, D)
+        self.leave = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, 1, 3, 1, 1))
+        if time:
+            self.time1, self.time2 = FCBlock(1, 2 * D), FCBlock(1, D)
+        if classes:
+            self.class1, self.class2 = FCBlock(classes, 2 * D), FCBlock(classes, D)
+
+    def forward(self, x, t=None, c=None):
+        """Return the predicted picture or noise, (B,1,28,28).
+
+        x: (B,1,28,28) float. t: (B,) float, t/T in (0, 1], if built with time. c: (B,classes)
+        float one-hot, zeros for no class, if built with classes. Raises ValueError where these
+        do not fit.
+        """
+        self._check(x, t, c)
+        x0 = self.enter(x)                                   # D, 28, 28
+        x1 = self.down1(x0)                                  # D, 14, 14
+        x2 = self.down2(x1)                                  # 2D, 7, 7
+        z = self.unflatten(self.flatten(x2))                 # 2D, 7, 7
+        z = self._condition(z, t, c, 1)
+        u1 = self.up1(torch.cat([x2, z], 1))                 # D, 14, 14
+        u1 = self._condition(u1, t, c, 2)
+        u2 = self.up2(torch.cat([x1, u1], 1))                # D, 28, 28
+        return self.leave(torch.cat([x0, u2], 1))            # 1, 28, 28
+
+    def _condition(self, features, t, c, place):
+        """Scale the features by the class and shift them by the time, one value per channel."""
+        if self.classes:
+            scale = (self.class1 if place == 1 else self.class2)(c)
+            features = scale[..., None, None] * features
+        if self.time:
+            shift = (self.time1 if place == 1 else self.time2)(t[:, None])
+            features = features + shift[..., None, None]
+        return features
+
+    def _check(self, x, t, c):
+        if x.dim() != 4 or x.shape[1:] != (1, 28, 28):
+            raise ValueError(f"UNet wants pictures of shape (B,1,28,28), got {tuple(x.shape)}")
+        for name, value, built, shape in [
+            ("t", t, self.time, x.shape[:1]),
+            ("c", c, self.classes > 0, (len(x), self.classes)),
+        ]:
+            if built and (value is None or value.shape != shape or not value.is_floating_point()):
+                got = "none" if value is None else f"{value.dtype} {tuple(value.shape)}"
+                raise ValueError(f"UNet wants {name} as float of shape {tuple(shape)}, got {got}")
+            if not built and value is not None:
+                raise ValueError(f"this UNet was built without {name}, but was given one")

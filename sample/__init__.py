@@ -1,0 +1,1 @@
+"""One script per thing a person wants to make: `python -m sample.uncond`."""

@@ -1,0 +1,1 @@
+"""One script per training: `python -m train.denoiser`, `python -m train.uncond`."""
