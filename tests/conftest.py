@@ -1,0 +1,55 @@
+"""Shared fixtures: closed-form Gaussian data, tiny data, an empty folder to run in."""
+
+import torch
+
+import pytest
+from minidiff import strokes
+from minidiff.data import Dataset
+
+torch.set_num_threads(2)
+
+
+class Gaussian:
+    """Data N(mean, std²) for every pixel, whose ideal predictor is known.
+
+    x_t is then Gaussian too, and E[eps | x_t] = sqrt(1 - ab) (x_t - sqrt(ab) m) / (ab s² + 1 - ab).
+    """
+
+    def __init__(self, schedule, mean=0.7, std=0.3):
+        self.schedule, self.mean, self.std = schedule, mean, std
+
+    def eps(self, x_t, t):
+        ab = self.schedule.alpha_bar[t].view(-1, 1, 1, 1)
+        return (
+            (1 - ab).sqrt() * (x_t - ab.sqrt() * self.mean) / (ab * self.std**2 + 1 - ab)
+        )
+
+
+@pytest.fixture
+def gaussian():
+    return Gaussian
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """130 drawn digits: two batches of 64 and a rest of 2."""
+    return Dataset("strokes", *strokes.dataset(130, seed=5))
+
+
+@pytest.fixture
+def small_strokes(monkeypatch):
+    """Make every strokes set 130 digits long, so that a whole training takes a second."""
+    whole = strokes.dataset
+    monkeypatch.setattr(strokes, "dataset", lambda n, seed, size=28: whole(130, seed, size))
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, small_strokes):
+    """An empty current folder, no data set on disk."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MINIDIFF_DATA", raising=False)
+    return tmp_path
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: more than a few seconds")
