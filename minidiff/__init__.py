@@ -1,2 +1,45 @@
-"""minidiff: diffusion models from scratch, in plain PyTorch.
+"""minidiff: diffusion models from scratch in plain PyTorch. The source is the tutorial.
+
+Read it in this order; every file opens with its lecture and ends by naming the next.
+
+    the theory     schedule   how much of the picture is left at step t
+                   diffusion  add noise; undo it algebraically; the two losses
+    the network    blocks     the bricks
+                   unet       the bricks put together
+    the walk       samplers   from noise to data
+    the digits     strokes    drawn by a pen
+                   torchvision_ops, data   real ones, as one tensor on the device
+    the workshop   machine, config, images, classifier, checkpoint, runs
+                   models     a file becomes a model that a sampler can use
+                   gallery    the pictures that tell whether it is any good
+                   trainer    the loop
+
+Theory and network never import each other. They meet in one contract:
+
+    eps_hat = model(x_t, t, cond)      x_t (B,C,H,W) float; t (B,) int64 in 1..T
+
+Names are the papers' symbols in ASCII. What others call them:
+
+    here          papers        elsewhere
+    x_0, x_t      x_0, x_t      original_samples, sample, x_start
+    eps, eps_hat  ε, ε_θ        noise, noise_pred, model_output
+    x_0_hat       x̂_0           pred_original_sample, pred_xstart
+    t             t = 1..T      timestep = t - 1
+    T             T             num_train_timesteps
+    beta          β_t           betas[t - 1]
+    alpha_bar     ᾱ_t           alphas_cumprod[t - 1]
+    beta_tilde    β̃_t           posterior_variance, "fixed_small"
+    sigma         σ             deviation of the noise in one step, or of the denoiser's noise
+    eta           η             eta
+    cond          c, y          encoder_hidden_states, class_labels
 """
+
+from minidiff.diffusion import denoising_loss, noise_loss, predict_x_0, q_sample
+from minidiff.samplers import ddim_step, ddpm_step, sample, sample_path
+from minidiff.schedule import Schedule, cosine, evenly, linear, strided
+from minidiff.unet import UNet
+
+__all__ = [
+    "Schedule", "UNet", "cosine", "ddim_step", "ddpm_step", "denoising_loss", "evenly", "linear",
+    "noise_loss", "predict_x_0", "q_sample", "sample", "sample_path", "strided",
+]

@@ -23,7 +23,8 @@ and drifts: models.py and the training scripts take care to switch.
 
 FCBlock ends without an activation: it scales or shifts features, and both signs must be possible.
 
-Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024). Next: unet.py
+Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024).
+Next: unet.py
 """
 
 from torch import nn

@@ -113,6 +113,9 @@ _LAPTOP = {
     "width": 24, "batch_size": 64, "epochs": 3, "early_epoch": 1,
     "lr": 2e-3, "decay": "linear", "warmup": 100,
 }
+_CLASSIFIER = {
+    "width": 32, "epochs": 6, "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 100,
+}
 RECIPES = {
     "denoiser": {
         "full": {
@@ -122,6 +125,7 @@ RECIPES = {
         "laptop": _LAPTOP,
     },
     "uncond": {"full": {}, "laptop": _LAPTOP},
+    "classifier": {"full": _CLASSIFIER, "laptop": _CLASSIFIER},
 }
 
 

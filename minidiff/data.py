@@ -35,6 +35,7 @@ FILES = {  # name -> (bytes, MD5 of MNIST's own)
     "t10k-images-idx3-ubyte": (7840016, "2646ac647ad5339dbf082846283269ea"),
     "t10k-labels-idx1-ubyte": (10008, "27ae3e4e09519cfbb04c329615203637"),
 }
+AGAIN = "delete what is damaged and run again to download it, or copy it anew"
 WARNING = """
   ************************************************************************
   *  NOT MNIST: its files are not in {root}
@@ -96,7 +97,10 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
     if not _lie_in(raw):
         _download(name, root)
     _verify(raw, split, with_md5=name == "mnist")
-    found = getattr(torchvision_datasets(), CLASSES[name])(root, train=split == "train")
+    try:
+        found = getattr(torchvision_datasets(), CLASSES[name])(root, train=split == "train")
+    except (AssertionError, ValueError, RuntimeError) as e:  # how torchvision says: bad header
+        raise ValueError(f"the {name} files in {raw} are damaged; {AGAIN}") from e
     return Dataset(name, found.data.unsqueeze(1).contiguous(), found.targets.long())
 
 
@@ -142,10 +146,10 @@ def _verify(raw: Path, split: str, with_md5: bool) -> None:
         if len(content) != size:
             raise ValueError(
                 f"{raw / file} is damaged: {len(content):,} bytes, expected {size:,}; "
-                "delete it and run again to download it, or copy it anew"
+                f"{AGAIN}"
             )
         if with_md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
             raise ValueError(
                 f"{raw / file} is damaged: its checksum is not MNIST's; "
-                "delete it and run again to download it, or copy it anew"
+                f"{AGAIN}"
             )

@@ -6,10 +6,11 @@ A picture without its settings is a rumour a week later. So every function here 
 Pictures come in as float (N,1,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
 clipped here, at the very end, and nowhere before.
 
-Next: config.py
+Next: classifier.py
 """
 
 import math
+import textwrap
 
 import torch
 from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=
     total_w, total_h = max(width + left + 0.1, 2.0), height + top + bottom
     figure = Figure((total_w, total_h), dpi=dpi)
     axes = figure.add_axes((left / total_w, bottom / total_h, width / total_w, height / total_h))
-    axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(sheet.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([1 + h / 2 + w * k for k in range(len(column_labels))], column_labels)
     axes.set_yticks([1 + h / 2 + h * k for k in range(len(row_labels))], row_labels)
     axes.tick_params(length=0, labelsize=8, labeltop=True, labelbottom=False)
@@ -65,8 +66,6 @@ def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=
 
 
 def _wrap(text: str, width: int) -> str:
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, width))
 
 

@@ -36,7 +36,7 @@ A sampler takes an eps_fn(x_t, t) and hears nothing of classes or prompts. `samp
 generator that yields every state, so bars, films and early stops are `for` loops outside.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502; improved DDPM, arXiv:2102.09672.
-Next: data.py
+Next: strokes.py
 """
 
 from typing import NamedTuple

@@ -32,7 +32,8 @@ signal, and finds it absent. DDPM's T = 1000 leaves 0.6%. `python -m minidiff.sc
 the numbers.
 
 Sources: DDPM, arXiv:2006.11239 (linear betas: section 4); improved DDPM, arXiv:2102.09672
-(cosine: eq. 17). Next: diffusion.py
+(cosine: eq. 17).
+Next: diffusion.py
 """
 
 import math

@@ -29,7 +29,8 @@ Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64, and 7,891,073 / 7,974,1
 at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it could not return
 noise, which has both signs.
 
-Source: UC Berkeley CS180, project 5 (Fall 2024). Next: samplers.py
+Source: UC Berkeley CS180, project 5 (Fall 2024).
+Next: samplers.py
 """
 
 import torch

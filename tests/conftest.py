@@ -1,8 +1,8 @@
 """Shared fixtures: closed-form Gaussian data, tiny data, an empty folder to run in."""
 
+import pytest
 import torch
 
-import pytest
 from minidiff import strokes
 from minidiff.data import Dataset
 

@@ -18,7 +18,7 @@ def seeded(seed=0):
 
 
 def affine_ddim(data, schedule, steps):
-    """Return the exact mean and deviation of DDIM's output: the walk is affine, so two points tell."""
+    """Return DDIM's exact output mean and deviation: the walk is affine, two points tell."""
     points = torch.tensor([0.0, 1.0]).double().view(2, 1, 1, 1)
     low, high = sample(data.eps, schedule, points, evenly(schedule.T, steps), step="ddim").flatten()
     return low.item(), (high - low).item()
@@ -210,7 +210,7 @@ def test_a_perfect_predictor_is_followed_home():
 
 
 def test_learned_variance_flows_from_the_network_to_the_step():
-    """An eps_fn that returns (eps_hat, v) is taken apart; DDIM ignores v; without v it is asked for."""
+    """An eps_fn may return (eps_hat, v); DDIM ignores v; "learned" without v is refused."""
     schedule, x = linear(), states()[0]
 
     def two(x, t):

@@ -27,5 +27,7 @@ def draw(network, cfg, test, path, caption):
     )
 
 
+JOB = Job("denoiser", {}, loss, draw)
+
 if __name__ == "__main__":
-    main(lambda: run(Job("denoiser", {}, loss, draw)))
+    main(lambda: run(JOB))

@@ -24,13 +24,12 @@ from tqdm import tqdm
 
 from minidiff import checkpoint, config, data, machine, models, runs, trainer
 from minidiff.images import save_curves
-from minidiff.unet import UNet
 
 
 class Job(NamedTuple):
     """One kind of training.
 
-    network: arguments of UNet besides width. loss: (cfg, device) -> loss_fn(network, x_0,
+    network: arguments of its network besides width. loss: (cfg, device) -> loss_fn(network, x_0,
     labels, generator). draw: (network in eval mode, cfg, test set, path, caption) -> None,
     writes PNGs; path(name) names them.
     """
@@ -72,7 +71,8 @@ def _training(job: Job, cfg, device) -> trainer.Training:
     """Build the network from the seed, and the training around it."""
     torch.manual_seed(cfg.seed)
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
-    network = UNet(cfg.width, **job.network).to(device, memory_format=torch.channels_last)
+    network = checkpoint.build(job.name, {"width": cfg.width, **job.network})
+    network = network.to(device, memory_format=torch.channels_last)
     return trainer.Training(network, job.loss(cfg, device), cfg, device)
 
 
@@ -124,7 +124,7 @@ def _announce(job: Job, training, dataset, folder: Path) -> None:
     minutes = left * trainer.seconds_per_step(training, dataset) / 60
     count = sum(p.numel() for p in training.network.parameters())
     recipes = " or ".join(config.RECIPES[job.name])
-    print(f"model     {job.name}: UNet of width {cfg.width}, {count:,} parameters")
+    print(f"model     {job.name} of width {cfg.width}, {count:,} parameters")
     print(f"data      {dataset.name}, {len(dataset):,} pictures")
     print(
         f"recipe    {cfg.epochs} epochs of {per_epoch} steps, batch {cfg.batch_size}, lr {cfg.lr} "

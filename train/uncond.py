@@ -34,5 +34,7 @@ def draw(network, cfg, test, path, caption):
     draw_frames(path("frames"), states, f"from noise to digit: {caption}")
 
 
+JOB = Job("uncond", {"time": True}, loss, draw)
+
 if __name__ == "__main__":
-    main(lambda: run(Job("uncond", {"time": True}, loss, draw)))
+    main(lambda: run(JOB))
