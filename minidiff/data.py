@@ -99,7 +99,7 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
     _verify(raw, split, with_md5=name == "mnist")
     try:
         found = getattr(torchvision_datasets(), CLASSES[name])(root, train=split == "train")
-    except (AssertionError, ValueError, RuntimeError) as e:  # how torchvision says: bad header
+    except (AssertionError, ValueError, RuntimeError) as e:
         raise ValueError(f"the {name} files in {raw} are damaged; {AGAIN}") from e
     return Dataset(name, found.data.unsqueeze(1).contiguous(), found.targets.long())
 

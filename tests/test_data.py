@@ -91,7 +91,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(workplace, no_netw
 
 
 def test_truncated_and_corrupt_files_are_named(tmp_path):
-    """A file of the wrong length, or MNIST's with a wrong byte, is refused by name, also by auto."""
+    """A file of the wrong length, or MNIST's with a wrong byte, is refused, also by auto."""
     raw = tmp_path / "MNIST" / "raw"
     write_idx(raw)
     for name in ("mnist", "auto"):
