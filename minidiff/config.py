@@ -110,8 +110,8 @@ def _at_least(name, value, least):
 
 
 _LAPTOP = {
-    "width": 24, "batch_size": 64, "epochs": 3, "early_epoch": 1,
-    "lr": 2e-3, "decay": "linear", "warmup": 100,
+    "width": 24, "batch_size": 16, "epochs": 2, "early_epoch": 1,
+    "lr": 3e-3, "decay": "linear", "warmup": 200,
 }
 _CLASSIFIER = {
     "width": 32, "epochs": 6, "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 100,
