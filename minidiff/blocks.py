@@ -1,5 +1,4 @@
-"""The bricks: convolutions with normalisation and GELU, and the small networks that read a
-condition.
+"""The bricks: small stacks of layers that the UNet is built of.
 
     brick            made of                                              picture (height x width)
     Conv(i, o)       3x3 convolution, BatchNorm, GELU                     stays

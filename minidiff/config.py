@@ -36,8 +36,10 @@ def flag(default, help, choices=None, **more):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training recipe: all that decides the final weights. Raises ValueError for values out of
-    range."""
+    """A training recipe: all that decides the final weights.
+
+    Raises ValueError for values out of range.
+    """
 
     dataset: str = flag("auto", "auto, mnist, fashion or strokes; auto: MNIST, else strokes")
     width: int = flag(64, "D, the UNet's channels at full size")

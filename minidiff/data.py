@@ -2,8 +2,7 @@
 
 MNIST is 60,000 pictures of 28 x 28 bytes: 47 MB. That fits on any device, so it is put there
 once and stays there. A batch is a slice of a random permutation and one indexing operation: no
-worker processes, no pictures decoded one by one, no copy from CPU to GPU at each step. The
-usual DataLoader spends most of its time on exactly these.
+worker processes, no pictures decoded one by one, no copy from CPU to GPU at each step.
 
     mnist      handwritten digits, LeCun et al.
     fashion    Fashion-MNIST, arXiv:1708.07747: clothes in the same format
@@ -105,10 +104,9 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
 
 
 def batches(dataset: Dataset, batch_size: int, generator: torch.Generator):
-    """Yield (x_0 float32 (B,1,28,28) in [0, 1], labels int64 (B,)) once over the set, in random
-    order.
+    """Yield batches (x_0, labels), once over the set in random order; the last may be smaller.
 
-    generator: on the set's device; decides the order. The last batch holds what is left over.
+    x_0: float32 (B,1,28,28) in [0, 1]. labels: int64 (B,). generator: decides the order.
     """
     order = torch.randperm(len(dataset), generator=generator, device=generator.device)
     for index in order.to(dataset.images.device).split(batch_size):

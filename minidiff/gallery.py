@@ -64,7 +64,6 @@ def walk(model, n, steps, seed, step="ddpm", **options):
     timesteps = evenly(model.schedule.T, steps)
     options = {"clip": model.data_range, "generator": generator, **options}
 
-
     def eps_fn(x, t):
         chunks = zip(x.split(CHUNK), t.split(CHUNK), _split(cond, n))
         return torch.cat([model(*chunk) for chunk in chunks])

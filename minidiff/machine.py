@@ -4,8 +4,8 @@ The same source runs on a laptop's cores, an Apple GPU and a server. Three quest
 
 Where?      cuda if there is one, else mps, else cpu.
 How exact?  Training may compute in bfloat16 (8 bits of mantissa, float32's range) where the
-            hardware multiplies it fast. GPUs since 2020 do. For a CPU the name says little: with
-            matrix units it is twice as fast as float32, without them a hundred times slower, for
+            hardware multiplies it fast. Recent GPUs do. For a CPU the name says little: with
+            units made for it bfloat16 beats float32, without them it is many times slower, for
             every number is converted first. So a CPU is asked: one small convolution in each, and
             bfloat16 only if it clearly wins. Sampling is always float32.
 Who was it? A line for the run's papers, since a time without its machine means nothing.
@@ -73,6 +73,11 @@ def _bfloat16_is_faster() -> bool:
             runs.append(time.perf_counter() - start)
         seconds[dtype] = min(runs)
     return seconds[torch.bfloat16] < 0.75 * seconds[torch.float32]
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Return how pictures lie in memory: channels last where convolutions like it, not on mps."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def describe(device: torch.device) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from minidiff import checkpoint, runs, schedule
+from minidiff import checkpoint, machine, runs, schedule
 
 
 class DigitModel:
@@ -71,7 +71,8 @@ def load_model(kind: str, place: str = "", device="cpu"):
     kind: "uncond". place: as in `find`. Raises ValueError for a checkpoint of another kind.
     """
     found = load_kind(kind, place)
-    network = checkpoint.rebuild(found).to(device, memory_format=torch.channels_last)
+    device = torch.device(device)
+    network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
     return DigitModel(network, found["config"]["T"]), found
 
 

@@ -49,8 +49,10 @@ VARIANCES = ("beta", "beta_tilde", "learned")
 
 
 class State(NamedTuple):
-    """One stop of the walk. t: int in 0..T. x_t: (B,C,H,W). x_0_hat: the guess that led here, or
-    None at the start."""
+    """One stop of the walk.
+
+    t: int in 0..T. x_t: (B,C,H,W). x_0_hat: the guess that led here, None at the start.
+    """
 
     t: int
     x_t: torch.Tensor

@@ -40,8 +40,11 @@ class Diverged(ValueError):
 
 
 class Progress(NamedTuple):
-    """What happened since the last record. loss: mean over it. images: seen in it. step: done in
-    all."""
+    """What happened since the last record.
+
+    epoch: 1, 2, ... step, steps: done and to be done in all. loss: mean since the last record.
+    lr: of the last step. images: seen since the last record. epoch_ended: whether this closes it.
+    """
 
     epoch: int
     step: int

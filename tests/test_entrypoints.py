@@ -193,7 +193,7 @@ def test_a_mistake_is_one_sentence_and_a_failure(tmp_path, module, words, told):
 def test_resume_refuses_another_recipe(trained, monkeypatch):
     """A changed knob would not be the same run; the same value is no change."""
     monkeypatch.chdir(trained)
-    with pytest.raises(ValueError, match="own width = 2, but 3"):
+    with pytest.raises(ValueError, match="own settings, but width = 3"):
         run(train.uncond.JOB, ["--resume", "--width", "3"])
 
 

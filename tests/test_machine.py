@@ -15,7 +15,7 @@ def test_a_forced_choice_is_kept():
 
 
 def test_auto_takes_the_faster_format_on_a_cpu(monkeypatch):
-    """bfloat16 on a CPU can be a hundred times slower: it is measured, not assumed."""
+    """bfloat16 on a CPU may be far slower: it is measured, not assumed."""
     for wins, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(machine, "_bfloat16_is_faster", lambda wins=wins: wins)
         assert machine.pick_precision("auto", torch.device("cpu")) == expected

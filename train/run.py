@@ -14,6 +14,7 @@ holds
 import csv
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,9 +30,10 @@ from minidiff.images import save_curves
 class Job(NamedTuple):
     """One kind of training.
 
-    network: arguments of its network besides width. loss: (cfg, device) -> loss_fn(network, x_0,
-    labels, generator). draw: (network in eval mode, cfg, test set, path, caption) -> None,
-    writes PNGs; path(name) names them.
+    network: arguments of its network besides width.
+    loss: (cfg, device) -> loss_fn(network, x_0, labels, generator).
+    draw: (network in eval mode, cfg, test set, path, caption) -> None, writes PNGs; path(name)
+    names them.
     """
 
     name: str
@@ -52,8 +54,15 @@ def run(job: Job, argv=None) -> Path:
     else:
         training, dataset, folder = _start(job, recipe, flags)
     _announce(job, training, dataset, folder)
-    _loop(job, training, dataset, data.load(dataset.name, "test", flags.data_dir), folder)
-    print(f"done: {folder}/ holds the weights, the pictures and metrics.csv")
+    test = data.load(dataset.name, "test", flags.data_dir)
+    try:
+        _loop(job, training, dataset, test, folder)
+    except (KeyboardInterrupt, SystemExit):
+        again = f'make train-{job.name} ARGS="--resume --run-dir {folder}"'
+        print(f"stopped; the last whole epoch is kept, go on with: {again}", file=sys.stderr)
+        raise
+    pictures = ", ".join(sorted(p.name for p in folder.glob(f"*-epoch-{training.epoch:02d}.png")))
+    print(f"done: look at {pictures} and loss.png in {folder}")
     return folder
 
 
@@ -72,7 +81,7 @@ def _training(job: Job, cfg, device) -> trainer.Training:
     torch.manual_seed(cfg.seed)
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     network = checkpoint.build(job.name, {"width": cfg.width, **job.network})
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device, memory_format=machine.memory_format(device))
     return trainer.Training(network, job.loss(cfg, device), cfg, device)
 
 
@@ -95,12 +104,16 @@ def _resume(job: Job, given: dict, flags):
     found = models.load_kind(job.name, folder)
     if "training" not in found:
         raise ValueError(f"{folder / runs.LAST} holds weights only and cannot be resumed")
-    cfg = config.TrainConfig(**found["config"])
-    for name, value in given.items():
-        if getattr(cfg, name) != value:
+    try:
+        cfg = config.TrainConfig(**found["config"])
+    except TypeError as e:
+        raise ValueError(f"{folder} was made by another version of minidiff: {e}") from e
+    own = {"recipe": "auto", **found["config"]}
+    for name, value in {**given, "recipe": flags.recipe}.items():
+        if value not in (own[name], "auto"):
             raise ValueError(
-                f"--resume goes on with the run's own {name} = {getattr(cfg, name)}, but {value} "
-                "was given; drop the flag, or start anew without --resume"
+                f"--resume goes on with the run's own settings, but {name} = {value} was given; "
+                "drop the flag, or start anew without --resume"
             )
     device = machine.pick_device(found["device"] if flags.device == "auto" else flags.device)
     if device.type != found["device"]:
