@@ -9,23 +9,23 @@ A checkpoint is a plain dict of tensors, numbers and strings:
     config       the recipe, as a dict
     dataset      the set it was really trained on
     epoch, step  how far it has come
-    hardware     where
+    device, hardware    where
     training     optimiser and random state, only in files that can be resumed
 
-Atomic: the bytes go to a neighbour file first, then take the name in one move. A kill -9 in the
-middle leaves the old file. Untrusted: `weights_only=True` reads tensors and plain values and
-runs no code, so a checkpoint from a stranger can at worst be wrong. Self-contained: the network
-is rebuilt from the file alone.
+Atomic: a kill -9 in the middle of writing leaves the old file (files.py). Untrusted:
+`weights_only=True` reads tensors and plain values and runs no code, so a checkpoint from a
+stranger can at worst be wrong. Self-contained: the network is rebuilt from the file alone.
 
 Next: runs.py
 """
 
-import os
+import errno
 from pathlib import Path
 
 import torch
 
 from minidiff.classifier import Classifier
+from minidiff.files import whole
 from minidiff.unet import UNet
 
 VERSION = 1
@@ -35,13 +35,8 @@ KEYS = {"kind", "network", "weights", "config", "dataset", "epoch", "step"}
 
 def save(path, checkpoint: dict) -> None:
     """Write the dict to `path` atomically: afterwards the file is the old one or the new, whole."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as f:
+    with whole(path) as f:
         torch.save({"minidiff": VERSION, **checkpoint}, f)
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(part, path)
 
 
 def load(path) -> dict:
@@ -54,10 +49,12 @@ def load(path) -> dict:
         raise ValueError(f"there is no checkpoint {path}; name a .pt file or a run's folder")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as e:
+        if e.errno in (errno.EACCES, errno.EISDIR, errno.EIO):
+            raise
+        raise _unreadable(path) from e
     except Exception as e:  # any error can come out of a file that is something else
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint: it is truncated or was not written by minidiff"
-        ) from e
+        raise _unreadable(path) from e
     if not isinstance(found, dict) or not isinstance(found.get("minidiff"), int):
         raise ValueError(f"{path} is no minidiff checkpoint; it was written by another program")
     if found["minidiff"] > VERSION:
@@ -67,6 +64,12 @@ def load(path) -> dict:
     if missing := KEYS - found.keys():
         raise ValueError(f"{path} is incomplete: it lacks {', '.join(sorted(missing))}")
     return found
+
+
+def _unreadable(path):
+    return ValueError(
+        f"{path} cannot be read as a checkpoint: it is truncated or was not written by minidiff"
+    )
 
 
 def build(kind: str, network: dict):
@@ -86,7 +89,7 @@ def rebuild(checkpoint: dict):
         raise ValueError(
             f"the checkpoint's weights do not fit its network {checkpoint['network']}"
         ) from e
-    return network.float().eval()
+    return network.eval()
 
 
 def summary(checkpoint: dict) -> str:

@@ -29,9 +29,9 @@ from minidiff.machine import DEVICES, PRECISIONS
 DECAYS = ("constant", "exponential", "linear")
 
 
-def flag(default, help, choices=None, **more):
+def flag(default, help, choices=None):
     """Return a dataclass field that `parse` turns into a flag."""
-    return field(default=default, metadata={"help": help, "choices": choices, **more})
+    return field(default=default, metadata={"help": help, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class TrainConfig:
     Raises ValueError for values out of range.
     """
 
+    recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
     dataset: str = flag("auto", "auto, mnist, fashion or strokes; auto: MNIST, else strokes")
     width: int = flag(64, "D, the UNet's channels at full size")
     batch_size: int = flag(128, "pictures per step")
@@ -52,17 +53,18 @@ class TrainConfig:
     )
     warmup: int = flag(0, "steps over which the learning rate rises from 0")
     T: int = flag(300, "noising steps of the schedule")
+    sample_steps: int = flag(300, "network calls for the samples drawn with the pictures")
     sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
     seed: int = flag(0, "of the weights, the data's order and the noise")
     precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
 
     def __post_init__(self):
-        for name in ("width", "epochs", "early_epoch"):
+        for name in ("width", "epochs", "early_epoch", "sample_steps"):
             _at_least(name, getattr(self, name), 1)
         _at_least("batch_size", self.batch_size, 2)
         _at_least("T", self.T, 2)
         _at_least("warmup", self.warmup, 0)
-        _at_least("seed", self.seed, 0)
+        _check_seed(self.seed)
         for name in ("lr", "sigma"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
@@ -74,7 +76,6 @@ class TrainConfig:
 class RunFlags:
     """Where a training runs and writes: nothing here changes the recipe."""
 
-    recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
     data_dir: str = flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
     run_dir: str = flag("", "folder for this run; default: the next free runs/<model>/<number>")
@@ -101,9 +102,14 @@ class SampleFlags:
     def __post_init__(self):
         _at_least("n", self.n, 1)
         _at_least("steps", self.steps, 1)
-        _at_least("seed", self.seed, 0)
+        _check_seed(self.seed)
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie in 0..1, got {self.eta}")
+
+
+def _check_seed(seed):
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed must lie in 0..2^63-1, got {seed}")
 
 
 def _at_least(name, value, least):
@@ -113,7 +119,7 @@ def _at_least(name, value, least):
 
 _LAPTOP = {
     "width": 24, "batch_size": 16, "epochs": 2, "early_epoch": 1,
-    "lr": 3e-3, "decay": "linear", "warmup": 200,
+    "lr": 3e-3, "decay": "linear", "warmup": 200, "sample_steps": 50,
 }
 _CLASSIFIER = {
     "width": 32, "epochs": 6, "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 100,
@@ -143,7 +149,8 @@ def parse(classes, argv=None, prog=None, description=None):
     for cls in classes:
         kinds = typing.get_type_hints(cls)
         for f in dataclasses.fields(cls):
-            how = {"help": f"{f.metadata['help']} (default: {f.default!r})"}
+            told = "the recipe's" if cls is TrainConfig else f.default
+            how = {"help": f.metadata["help"] + (f" (default: {told})" if told != "" else "")}
             if kinds[f.name] is bool:
                 how["action"] = argparse.BooleanOptionalAction
             else:
@@ -166,6 +173,8 @@ def writable(path, suffix):
         raise ValueError(f"the folder of {path} does not exist; make it, or name another place")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written; name another place")
     return path
 
 
@@ -175,6 +184,7 @@ def main(body):
     Ctrl-C and SIGTERM end with status 130 and 143. Set MINIDIFF_DEBUG=1 to see a traceback instead.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job ignores it
     try:
         body()
     except KeyboardInterrupt:

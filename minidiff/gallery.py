@@ -19,7 +19,7 @@ from minidiff.images import frames_of, save_gif, save_grid
 from minidiff.samplers import sample_path
 from minidiff.schedule import evenly
 
-CHUNK = 256  # pictures per network call: bounds the memory, not the result
+CHUNK = 256  # pictures per network call: bounds its memory, not the result
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
@@ -49,6 +49,30 @@ def draw_levels(path, denoiser, x_0, caption, seed=0):
     labels = [f"σ={sigma}" for sigma in SIGMAS]
     rows = torch.cat([noisy, denoiser(noisy)])
     save_grid(path, rows, caption, len(SIGMAS), ("noisy", "denoised"), labels)
+
+
+def draw_denoiser(name_file, denoiser, x_0, sigma, caption):
+    """Draw what a denoiser can do: test pictures x_0 denoised, and one at levels it never saw.
+
+    name_file: (name) -> path. sigma: what it was trained with.
+    """
+    draw_denoised(name_file("denoised"), denoiser, x_0, sigma, f"test digits: {caption}; seed 0")
+    draw_levels(
+        name_file("levels"), denoiser, x_0[:1], f"trained at σ={sigma} only: {caption}; seed 0"
+    )
+
+
+def draw_model(name_file, model, steps, caption, n=40):
+    """Draw what a diffusion model can do: n samples, and the way to the first four.
+
+    name_file: (name) -> path. steps: network calls, at most T. Returns the states and the caption.
+    """
+    steps = min(steps, model.schedule.T)
+    states = list(walk(model, n, steps, seed=0))
+    caption = f"{caption}; ddpm, {steps} steps, seed 0"
+    save_grid(name_file("samples"), states[-1].x_t, f"samples: {caption}")
+    draw_frames(name_file("frames"), states, f"from noise to digit: {caption}")
+    return states, caption
 
 
 def walk(model, n, steps, seed, step="ddpm", **options):

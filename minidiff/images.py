@@ -16,6 +16,8 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
+from minidiff.files import whole
+
 SCALE = 2  # screen pixels per picture pixel
 
 
@@ -57,12 +59,17 @@ def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=
     figure = Figure((total_w, total_h), dpi=dpi)
     axes = figure.add_axes((left / total_w, bottom / total_h, width / total_w, height / total_h))
     axes.imshow(sheet.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_xticks([1 + h / 2 + w * k for k in range(len(column_labels))], column_labels)
+    axes.set_xticks([1 + w / 2 + w * k for k in range(len(column_labels))], column_labels)
     axes.set_yticks([1 + h / 2 + h * k for k in range(len(row_labels))], row_labels)
     axes.tick_params(length=0, labelsize=8, labeltop=True, labelbottom=False)
     axes.set_frame_on(False)
     figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
-    figure.savefig(path)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path) -> None:
+    with whole(path) as f:
+        figure.savefig(f, format="png")
 
 
 def _wrap(text: str, width: int) -> str:
@@ -84,7 +91,7 @@ def save_curves(path, curves, caption, xlabel, ylabel):
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     axes.set_title(_wrap(caption, 100), fontsize=8, loc="left")
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def save_gif(path, frames, caption, milliseconds=60):
@@ -104,11 +111,12 @@ def save_gif(path, frames, caption, milliseconds=60):
         ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, fill=0)
         pages.append(page)
     pauses = [milliseconds] * (len(pages) - 1) + [2000]
-    pages[0].save(path, save_all=True, append_images=pages[1:], duration=pauses, loop=0)
+    with whole(path) as f:
+        pages[0].save(f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0)
 
 
 def frames_of(path, count):
-    """Pick `count` entries of a list, evenly spread, the first and the last included."""
+    """Pick `count` >= 2 entries of a list, evenly spread, the first and the last included."""
     if count >= len(path):
         return list(path)
     return [path[round(k * (len(path) - 1) / (count - 1))] for k in range(count)]

@@ -8,11 +8,14 @@ Next: models.py
 """
 
 import csv
-import os
+import json
 from pathlib import Path
+
+from minidiff.files import whole
 
 RUNS = Path("runs")
 LAST = "last.pt"
+CONFIG = "config.json"
 LOG = "metrics.csv"
 COLUMNS = {"step": int, "epoch": int, "loss": float, "lr": float, "images_per_second": float}
 
@@ -23,10 +26,13 @@ def folders(kind: str) -> list[Path]:
     return sorted(found, key=lambda p: int(p.name))
 
 
-def newest(kind: str) -> Path:
-    """Return the newest run of a kind that has a checkpoint. ValueError where there is none."""
+def newest(kind: str, holding: str = LAST) -> Path:
+    """Return the newest run of a kind that holds such a file (a pattern): by default, a checkpoint.
+
+    Raises ValueError where there is none.
+    """
     for folder in reversed(folders(kind)):
-        if (folder / LAST).is_file():
+        if any(folder.glob(holding)):
             return folder
     raise ValueError(f"no trained {kind} model in {RUNS / kind}; make one with: make train-{kind}")
 
@@ -37,8 +43,7 @@ def make_folder(kind: str, place: str = "") -> Path:
     Raises ValueError where something lies already.
     """
     if not place:
-        before = folders(kind)
-        place = RUNS / kind / f"{int(before[-1].name) + 1 if before else 1:03d}"
+        return _next_number(kind)
     folder = Path(place)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(
@@ -48,14 +53,31 @@ def make_folder(kind: str, place: str = "") -> Path:
     return folder
 
 
+def _next_number(kind: str) -> Path:
+    """Make the next numbered folder; two trainings that start together get two."""
+    while True:
+        before = folders(kind)
+        folder = RUNS / kind / f"{int(before[-1].name) + 1 if before else 1:03d}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a dict as JSON, atomically."""
+    with whole(path, text=True) as f:
+        f.write(json.dumps(content, indent=2) + "\n")
+
+
 def write_log(folder: Path, rows: list[dict]) -> None:
     """Write a log anew, atomically; with no rows, just its header."""
-    part = folder / (LOG + ".part")
-    with open(part, "w", newline="") as f:
-        writer = csv.DictWriter(f, COLUMNS)
+    with whole(folder / LOG, text=True) as f:
+        writer = csv.DictWriter(f, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(part, folder / LOG)
 
 
 def read_log(folder: Path) -> list[dict]:
@@ -63,16 +85,17 @@ def read_log(folder: Path) -> list[dict]:
     if not (folder / LOG).is_file():
         return []
     with open(folder / LOG, newline="") as f:
-        rows = [r for r in csv.DictReader(f) if all(r.get(name) for name in COLUMNS)]
+        whole = [line for line in f if line.endswith("\n")]
+    rows = csv.DictReader(whole)
     return [{name: kind(row[name]) for name, kind in COLUMNS.items()} for row in rows]
 
 
-def loss_curves(rows: list[dict], name: str = "") -> dict:
+def loss_curves(rows: list[dict]) -> dict:
     """Return the curves of a log for `images.save_curves`: each record, and each epoch's mean."""
     epochs = sorted({r["epoch"] for r in rows})
     losses = {e: [r["loss"] for r in rows if r["epoch"] == e] for e in epochs}
     ends = [max(r["step"] for r in rows if r["epoch"] == e) for e in epochs]
     return {
-        f"{name}every 10 steps": ([r["step"] for r in rows], [r["loss"] for r in rows]),
-        f"{name}mean of the epoch": (ends, [sum(v) / len(v) for v in losses.values()]),
+        "every record": ([r["step"] for r in rows], [r["loss"] for r in rows]),
+        "mean of the epoch": (ends, [sum(v) / len(v) for v in losses.values()]),
     }

@@ -4,15 +4,15 @@ For each batch: loss, gradient, one step of Adam (arXiv:1412.6980). All that sur
 log, pictures, files) is a `for` loop over the records that `fit` yields, so the loop itself
 stays this short.
 
-Resuming is exact. A training is determined by five things: weights, optimiser moments, random
-state, epoch and step. `Training.state_dict` holds them all; the learning rate is a function of
-the step and so needs no memory. Training from a saved state gives the same bits as never having
-stopped (on the same hardware, with as many threads).
+Resuming is exact. A training is determined by five things: weights (BatchNorm's running means
+among them), optimiser moments, random state, epoch and step. A checkpoint holds all five; the
+learning rate is a function of the step and needs no memory. Training from a saved state gives
+the same bits as never having stopped, on the same hardware with as many threads.
 
 The learning rate has three shapes:
 
     constant      lr
-    exponential   lr · 0.1^(epoch / epochs), changed once an EPOCH: at the end a tenth of the start
+    exponential   lr · 0.1^(epoch / epochs) with epoch = 0, 1, ...: changed once an EPOCH
     linear        lr · (1 - step / steps): in a short training, reaching 0 is worth a lot
 
 each times min(1, (step + 1) / warmup). Changing the exponential once a batch instead is a
@@ -22,9 +22,10 @@ A GPU works while Python runs ahead, unless Python asks for a number. So losses 
 the device and read once every few steps; a loss that is no longer finite is seen then, and
 `Diverged` raised before any file is written.
 
-This is the top floor. The scripts in train/, sample/ and figures/ put it to use.
+This is the last lecture. The scripts in train/, sample/ and figures/ put it all to use.
 """
 
+import math
 import time
 from copy import deepcopy
 from typing import NamedTuple
@@ -143,7 +144,7 @@ def fit(training: Training, dataset: Dataset, log_every: int = 10):
             if count < log_every and not ended:
                 continue
             loss = total.item() / count
-            if loss - loss != 0:  # NaN and infinity alike
+            if not math.isfinite(loss):
                 raise Diverged(_diverged("the loss", training))
             if ended:
                 training.check_finite()

@@ -88,12 +88,14 @@ class UNet(nn.Module):
 
     def _condition(self, features, t, c, place):
         """Scale the features by the class and shift them by the time, one value per channel."""
-        if self.classes:
-            scale = (self.class1 if place == 1 else self.class2)(c)
-            features = scale[..., None, None] * features
-        if self.time:
-            shift = (self.time1 if place == 1 else self.time2)(t[:, None])
-            features = features + shift[..., None, None]
+        # In float32 whatever autocast says: bfloat16 would round t/T to steps coarser than 1/300.
+        with torch.autocast(features.device.type, enabled=False):
+            if self.classes:
+                scale = (self.class1 if place == 1 else self.class2)(c)
+                features = scale[..., None, None].to(features.dtype) * features
+            if self.time:
+                shift = (self.time1 if place == 1 else self.time2)(t[:, None])
+                features = features + shift[..., None, None].to(features.dtype)
         return features
 
     def _check(self, x, t, c):

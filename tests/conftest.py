@@ -36,20 +36,16 @@ def tiny():
     return Dataset("strokes", *strokes.dataset(130, seed=5))
 
 
-@pytest.fixture
-def small_strokes(monkeypatch):
+def small(set_attribute=setattr):
     """Make every strokes set 130 digits long, so that a whole training takes a second."""
     whole = strokes.dataset
-    monkeypatch.setattr(strokes, "dataset", lambda n, seed, size=28: whole(130, seed, size))
+    set_attribute(strokes, "dataset", lambda n, seed, size=28: whole(130, seed, size))
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch, small_strokes):
-    """An empty current folder, no data set on disk."""
+def workplace(tmp_path, monkeypatch):
+    """An empty current folder, no data set on disk, small strokes."""
+    small(monkeypatch.setattr)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MINIDIFF_DATA", raising=False)
     return tmp_path
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: more than a few seconds")

@@ -15,22 +15,32 @@ from PIL import Image
 
 import figures.run
 import sample.uncond
+import train.classifier
 import train.denoiser
 import train.uncond
 from minidiff import checkpoint, runs
+from tests.conftest import small
 from train.run import run
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--dataset", "strokes", "--width", "2", "--batch-size", "64", "--epochs", "2",
         "--early-epoch", "1", "--device", "cpu"]
 SCRIPT = """
-from minidiff import strokes
-whole = strokes.dataset
-strokes.dataset = lambda n, seed, size=28: whole(130, seed, size)
+import os, time
+from tests.conftest import small
+small()
 from minidiff.config import main
 from train.run import run
 from train.uncond import JOB
-main(lambda: run(JOB))
+
+def slow(cfg, device):
+    loss = JOB.loss(cfg, device)
+    def loss_fn(*args):
+        time.sleep(float(os.environ["SLOW"]))
+        return loss(*args)
+    return loss_fn
+
+main(lambda: run(JOB._replace(loss=slow)))
 """
 
 
@@ -42,11 +52,11 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-def launch(folder, *words):
-    """Start a training in a process of its own."""
-    command = [sys.executable, "-c", SCRIPT, *TINY, "--T", "20", "--run-dir", str(folder), *words]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+def launch(folder, *words, slow=0.0):
+    """Start a training in a process of its own, each step slowed down by so many seconds."""
+    command = [sys.executable, "-c", SCRIPT, *words, "--run-dir", str(folder), "--device", "cpu"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "SLOW": str(slow)}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env,
                             text=True)
 
 
@@ -54,25 +64,23 @@ def launch(folder, *words):
 def trained(tmp_path_factory):
     """A folder with one finished run of each kind."""
     place = tmp_path_factory.mktemp("trained")
-    before = os.getcwd()
     with pytest.MonkeyPatch.context() as patch:
-        from minidiff import strokes
-
-        whole = strokes.dataset
-        patch.setattr(strokes, "dataset", lambda n, seed, size=28: whole(130, seed, size))
-        os.chdir(place)
+        small(patch.setattr)
+        patch.chdir(place)
         run(train.uncond.JOB, [*TINY, "--T", "20"])
         run(train.denoiser.JOB, TINY)
-        os.chdir(before)
+        run(train.classifier.JOB, TINY)
     return place
 
 
 def test_a_run_folder_holds_what_it_promises(trained):
     """Recipe with the set really used, log, loss, weights and pictures at both marks."""
-    for kind, pictures in (("uncond", ("samples", "frames")), ("denoiser", ("denoised", "levels"))):
+    for kind, pictures in (("uncond", ("samples", "frames")), ("denoiser", ("denoised", "levels")),
+                           ("classifier", ("mistakes-strokes",))):
         folder = trained / "runs" / kind / "001"
         about = json.loads((folder / "config.json").read_text())
-        assert about["dataset"] == "strokes" and about["width"] == 2 and "cpu" in about["hardware"]
+        assert about["config"]["dataset"] == "strokes" and about["config"]["width"] == 2
+        assert about["config"]["recipe"] == "laptop" and "cpu" in about["hardware"]
         assert [r["step"] for r in runs.read_log(folder)] == [3, 6]
         assert Image.open(folder / "loss.png").width > 300
         for mark in ("epoch-01", "epoch-02"):
@@ -84,16 +92,20 @@ def test_a_run_folder_holds_what_it_promises(trained):
 
 
 def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
-    """Through the files: a run stopped in epoch 1 and resumed equals one that was not."""
+    """Through the files: a run stopped in epoch 2 and resumed equals one that was not."""
     whole = run(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
 
-    def stop(*args):
-        raise KeyboardInterrupt
+    drawn = []
 
-    job = train.uncond.JOB._replace(draw=stop)
+    def stop_at_the_second(*args):
+        drawn.append(args)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+
+    job = train.uncond.JOB._replace(draw=stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(job, [*TINY, "--T", "20", "--run-dir", "cut"])
-    assert checkpoint.load("cut/last.pt")["epoch"] == 0  # interrupted before epoch 1 was kept
+    assert checkpoint.load("cut/last.pt")["epoch"] == 1  # epoch 2 was not kept
     run(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
     assert same(weights(whole), weights("cut"))
     columns = ("step", "epoch", "loss", "lr")
@@ -101,23 +113,27 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path, how):
-    """kill -9, SIGTERM, Ctrl-C in the middle of epoch 2: --resume ends with the same bits."""
-    process = launch(tmp_path / "run")
-    while "epoch 1: mean loss" not in process.stdout.readline() + process.stderr.readline():
-        assert process.poll() is None, process.stderr.read()
-    deadline = time.monotonic() + 60
-    while checkpoint.load(tmp_path / "run" / "last.pt")["epoch"] < 1:
-        assert time.monotonic() < deadline
+@pytest.mark.parametrize("how, epoch", [(signal.SIGKILL, 1), (signal.SIGTERM, 1),
+                                        (signal.SIGINT, 1), (signal.SIGKILL, 0)])
+def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path, how, epoch):
+    """kill -9, SIGTERM, Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends with the bits of
+    a run that nobody touched."""
+    folder = tmp_path / "run"
+    process = launch(folder, *TINY, "--T", "20", slow=0.4)
+    sign = folder / ("last.pt" if epoch else "metrics.csv")
+    deadline = time.monotonic() + 120
+    while not sign.is_file():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.02)
     process.send_signal(how)
     _, err = process.communicate(timeout=60)
-    assert "Traceback" not in err
-    expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how]
-    assert process.returncode in (expected, 0)  # 0: it was done before the signal came
-    process = launch(tmp_path / "run", "--resume")
-    assert process.wait(60) == 0, process.stderr.read()
-    assert same(weights(trained / "runs" / "uncond" / "001"), weights(tmp_path / "run"))
+    assert process.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how]
+    assert "Traceback" not in err and (how == signal.SIGKILL or "--resume" in err)
+    if epoch:
+        assert checkpoint.load(folder / "last.pt")["epoch"] == 1
+    process = launch(folder, "--resume")
+    assert process.wait(120) == 0, process.stderr.read()
+    assert same(weights(trained / "runs" / "uncond" / "001"), weights(folder))
 
 
 def test_samples_are_written_in_all_three_forms(trained, monkeypatch):
@@ -171,7 +187,7 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, capsys
 @pytest.mark.parametrize(
     "module, words, told",
     [
-        ("train.uncond", ["--resume", "--run-dir", "nowhere"], "nowhere"),
+        ("train.uncond", ["--resume", "--run-dir", "nowhere"], "nowhere holds no run to resume"),
         ("train.uncond", ["--epochs", "0"], "epochs must be at least 1, got 0"),
         ("train.uncond", ["--dataset", "cifar"], "auto, mnist, fashion, strokes"),
         ("train.uncond", ["--precision", "float16"], "bfloat16"),
@@ -201,4 +217,22 @@ def test_too_many_steps_are_refused_with_the_schedules_length(trained, monkeypat
     """The model of this run has T = 20."""
     monkeypatch.chdir(trained)
     with pytest.raises(ValueError, match=r"1\.\.20"):
-        sample.uncond.run(["--steps", "21"])
+        sample.uncond.run(["--steps", "21", "--device", "cpu"])
+
+
+def test_a_run_that_is_not_one_cannot_be_resumed(trained, monkeypatch):
+    """Another kind of run, a damaged config: one sentence that names the file."""
+    monkeypatch.chdir(trained)
+    with pytest.raises(ValueError, match="run of 'denoiser', not of 'uncond'"):
+        run(train.uncond.JOB, ["--resume", "--run-dir", "runs/denoiser/001"])
+    Path("broken").mkdir(exist_ok=True)
+    Path("broken/config.json").write_text("{")
+    with pytest.raises(ValueError, match="broken/config.json cannot be resumed"):
+        run(train.uncond.JOB, ["--resume", "--run-dir", "broken"])
+
+
+def test_the_schedules_numbers_are_printed():
+    """python -m minidiff.schedule: how much signal is left at T."""
+    done = subprocess.run([sys.executable, "-m", "minidiff.schedule"], cwd=ROOT, text=True,
+                          capture_output=True)
+    assert done.returncode == 0 and "alpha_bar_T = 4.81e-02" in done.stdout

@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = (
-    {"strokes", "images", "machine", "blocks", "schedule", "torchvision_ops"},
-    {"data", "config", "unet", "classifier", "diffusion"},
+    {"strokes", "machine", "files", "blocks", "schedule", "torchvision_ops", "classifier"},
+    {"data", "config", "images", "unet", "diffusion"},
     {"checkpoint", "runs", "samplers"},
     {"trainer", "models"},
     {"gallery"},

@@ -7,7 +7,7 @@
 
 from minidiff.config import main
 from minidiff.diffusion import denoising_loss
-from minidiff.gallery import draw_denoised, draw_levels
+from minidiff.gallery import draw_denoiser
 from train.run import Job, run
 
 
@@ -18,13 +18,9 @@ def loss(cfg, device):
     )
 
 
-def draw(network, cfg, test, path, caption):
+def draw(network, cfg, test, name_file, caption):
     """Draw ten test digits denoised, and one at noise levels the network never saw."""
-    x_0 = test.to(next(network.parameters()).device).pictures(slice(0, 10))
-    draw_denoised(path("denoised"), network, x_0, cfg.sigma, f"test digits: {caption}; seed 0")
-    draw_levels(
-        path("levels"), network, x_0[:1], f"trained at σ={cfg.sigma} only: {caption}; seed 0"
-    )
+    draw_denoiser(name_file, network, test.pictures(slice(0, 10)), cfg.sigma, caption)
 
 
 JOB = Job("denoiser", {}, loss, draw)

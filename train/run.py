@@ -1,7 +1,6 @@
 """What every training script shares: flags, run folder, bar, log, pictures, resuming.
 
-A `Job` says what differs: how the network is built, its loss, and what to draw. A run's folder
-holds
+A `Job` says what differs: how the network is built, its loss, what to draw. A run's folder holds
 
     config.json            the recipe, the data set really used, the hardware
     metrics.csv            step, epoch, loss, lr, images_per_second
@@ -9,6 +8,9 @@ holds
     last.pt                the last whole epoch, with all that --resume needs
     weights-epoch-05.pt    the weights after the early epoch and after the last
     *-epoch-05.png         pictures drawn at the same epochs
+
+A run killed in its first epoch has no last.pt yet. Its start is known all the same: the seed in
+config.json gives the same weights and the same order again.
 """
 
 import csv
@@ -32,8 +34,8 @@ class Job(NamedTuple):
 
     network: arguments of its network besides width.
     loss: (cfg, device) -> loss_fn(network, x_0, labels, generator).
-    draw: (network in eval mode, cfg, test set, path, caption) -> None, writes PNGs; path(name)
-    names them.
+    draw: (network in eval mode, cfg, test set, name_file, caption) -> None, writes PNGs called
+    name_file(name).
     """
 
     name: str
@@ -45,20 +47,17 @@ class Job(NamedTuple):
 def run(job: Job, argv=None) -> Path:
     """Train as the flags say, or resume; return the run's folder."""
     description = f"train the {job.name} model; recipes: full (the course's) and laptop"
-    recipe, flags = config.parse(
+    given, flags = config.parse(
         [config.TrainConfig, config.RunFlags], argv, f"python -m train.{job.name}", description
     )
     flags = config.RunFlags(**flags)
-    if flags.resume:
-        training, dataset, folder = _resume(job, recipe, flags)
-    else:
-        training, dataset, folder = _start(job, recipe, flags)
-    _announce(job, training, dataset, folder)
-    test = data.load(dataset.name, "test", flags.data_dir)
+    training, sets, folder = (_resume if flags.resume else _start)(job, given, flags)
+    _announce(job, training, sets["train"], folder)
     try:
-        _loop(job, training, dataset, test, folder)
+        _loop(job, training, sets, folder)
     except (KeyboardInterrupt, SystemExit):
-        again = f'make train-{job.name} ARGS="--resume --run-dir {folder}"'
+        place = f" --data-dir {flags.data_dir}" if flags.data_dir else ""
+        again = f'make train-{job.name} ARGS="--resume --run-dir {folder}{place}"'
         print(f"stopped; the last whole epoch is kept, go on with: {again}", file=sys.stderr)
         raise
     pictures = ", ".join(sorted(p.name for p in folder.glob(f"*-epoch-{training.epoch:02d}.png")))
@@ -66,14 +65,13 @@ def run(job: Job, argv=None) -> Path:
     return folder
 
 
-def _recipe(job: Job, given: dict, name: str, device) -> config.TrainConfig:
+def _recipe(job: Job, given: dict, device) -> config.TrainConfig:
     """Merge defaults, the named recipe and the flags that were given."""
+    name = given.get("recipe", "auto")
     if name == "auto":
         name = "full" if device.type == "cuda" else "laptop"
-    cfg = config.TrainConfig(**{**config.RECIPES[job.name][name], **given})
-    precision = machine.pick_precision(cfg.precision, device)
-    early = min(cfg.early_epoch, cfg.epochs)
-    return dataclasses.replace(cfg, precision=precision, early_epoch=early)
+    cfg = config.TrainConfig(**{**config.RECIPES[job.name][name], **given, "recipe": name})
+    return dataclasses.replace(cfg, precision=machine.pick_precision(cfg.precision, device))
 
 
 def _training(job: Job, cfg, device) -> trainer.Training:
@@ -81,113 +79,141 @@ def _training(job: Job, cfg, device) -> trainer.Training:
     torch.manual_seed(cfg.seed)
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     network = checkpoint.build(job.name, {"width": cfg.width, **job.network})
-    network = network.to(device, memory_format=machine.memory_format(device))
+    network = network.to(device, memory_format=machine.memory_format(device, cfg.precision))
     return trainer.Training(network, job.loss(cfg, device), cfg, device)
 
 
+def _load(name: str, flags, device) -> dict:
+    train = data.load(name, "train", flags.data_dir).to(device)
+    return {"train": train, "test": data.load(train.name, "test", flags.data_dir).to(device)}
+
+
 def _start(job: Job, given: dict, flags):
+    """Return a new training, its data and its folder."""
     device = machine.pick_device(flags.device)
-    cfg = _recipe(job, given, flags.recipe, device)
-    dataset = data.load(cfg.dataset, "train", flags.data_dir).to(device)
-    cfg = dataclasses.replace(cfg, dataset=dataset.name)
+    cfg = _recipe(job, given, device)
+    sets = _load(cfg.dataset, flags, device)
+    cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     training = _training(job, cfg, device)
     folder = runs.make_folder(job.name, flags.run_dir)
-    about = {"model": job.name, **dataclasses.asdict(cfg), "hardware": machine.describe(device)}
-    (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")
+    about = {"model": job.name, "device": device.type, "hardware": machine.describe(device)}
+    runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
     runs.write_log(folder, [])
-    _save(job, training, folder / runs.LAST)
-    return training, dataset, folder
+    return training, sets, folder
 
 
 def _resume(job: Job, given: dict, flags):
-    folder = Path(flags.run_dir) if flags.run_dir else runs.newest(job.name)
-    found = models.load_kind(job.name, folder)
-    if "training" not in found:
-        raise ValueError(f"{folder / runs.LAST} holds weights only and cannot be resumed")
-    try:
-        cfg = config.TrainConfig(**found["config"])
-    except TypeError as e:
-        raise ValueError(f"{folder} was made by another version of minidiff: {e}") from e
-    own = {"recipe": "auto", **found["config"]}
-    for name, value in {**given, "recipe": flags.recipe}.items():
-        if value not in (own[name], "auto"):
+    """Return the training a folder holds, at the end of its last whole epoch."""
+    folder = Path(flags.run_dir) if flags.run_dir else runs.newest(job.name, runs.CONFIG)
+    about, cfg = _read_config(job, folder)
+    for name, value in given.items():
+        if value not in (getattr(cfg, name), "auto"):
             raise ValueError(
                 f"--resume goes on with the run's own settings, but {name} = {value} was given; "
                 "drop the flag, or start anew without --resume"
             )
-    device = machine.pick_device(found["device"] if flags.device == "auto" else flags.device)
-    if device.type != found["device"]:
-        raise ValueError(
-            f"the run in {folder} was made on {found['device']} and cannot go on exactly on "
-            f"{device.type}; drop --device"
-        )
-    dataset = data.load(cfg.dataset, "train", flags.data_dir).to(device)
+    device = machine.pick_device(about["device"] if flags.device == "auto" else flags.device)
+    if machine.describe(device) != about["hardware"]:
+        print(f"note: begun on {about['hardware']}; here the bits may differ", file=sys.stderr)
     training = _training(job, cfg, device)
-    training.network.load_state_dict(found["weights"])
-    training.load_state_dict(found["training"], found["epoch"], found["step"])
+    if (folder / runs.LAST).is_file():
+        found = models.load_kind(job.name, folder)
+        try:
+            training.network.load_state_dict(found["weights"])
+            training.load_state_dict(found["training"], found["epoch"], found["step"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as e:
+            raise ValueError(f"{folder / runs.LAST} cannot be resumed on {device.type}: {e}") from e
+    sets = _load(cfg.dataset, flags, device)
     runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
-    return training, dataset, folder
+    return training, sets, folder
+
+
+def _read_config(job: Job, folder: Path):
+    """Return config.json and the TrainConfig in it. Raises ValueError where it is no such run."""
+    file = folder / runs.CONFIG
+    if not file.is_file():
+        raise ValueError(f"{folder} holds no run to resume: there is no {file}")
+    try:
+        about = json.loads(file.read_text())
+        if about["model"] != job.name:
+            raise ValueError(f"it is a run of {about['model']!r}, not of {job.name!r}")
+        return about, config.TrainConfig(**about["config"])
+    except (ValueError, TypeError, KeyError) as e:
+        raise ValueError(f"{file} cannot be resumed: {e}") from e
 
 
 def _announce(job: Job, training, dataset, folder: Path) -> None:
     """Say what will happen, with the expected time, measured on this machine just now."""
     cfg = training.cfg
     per_epoch = trainer.steps_per_epoch(len(dataset), cfg.batch_size)
-    left = cfg.epochs * per_epoch - training.step
-    minutes = left * trainer.seconds_per_step(training, dataset) / 60
+    seconds = trainer.seconds_per_step(training, dataset)
+    left = (cfg.epochs * per_epoch - training.step) * seconds
     count = sum(p.numel() for p in training.network.parameters())
-    recipes = " or ".join(config.RECIPES[job.name])
     print(f"model     {job.name} of width {cfg.width}, {count:,} parameters")
     print(f"data      {dataset.name}, {len(dataset):,} pictures")
     print(
-        f"recipe    {cfg.epochs} epochs of {per_epoch} steps, batch {cfg.batch_size}, lr {cfg.lr} "
-        f"({cfg.decay}); --recipe {recipes} picks another"
+        f"recipe    {cfg.recipe}: {cfg.epochs} epochs of {per_epoch} steps, batch "
+        f"{cfg.batch_size}, lr {cfg.lr} ({cfg.decay}); expected {_duration(left)} from here"
     )
+    for name, recipe in config.RECIPES[job.name].items():
+        other = config.TrainConfig(**recipe)
+        if recipe != config.RECIPES[job.name][cfg.recipe]:  # work grows with width² and pictures
+            work = (other.width / cfg.width) ** 2 * other.epochs * len(dataset) / cfg.batch_size
+            print(
+                f"other     {name}: width {other.width}, {other.epochs} epochs, batch "
+                f"{other.batch_size}; roughly {_duration(work * seconds)} here (--recipe {name})"
+            )
     print(f"machine   {machine.describe(training.device)}, training in {cfg.precision}")
-    print(f"run       {folder}")
-    print(f"expected  about {minutes:.1f} minutes from epoch {training.epoch}", flush=True)
+    print(f"run       {folder}", flush=True)
 
 
-def _loop(job: Job, training, dataset, test, folder: Path) -> None:
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _loop(job: Job, training, sets, folder: Path) -> None:
     """Draw the bar, write the log, and end each epoch with its checkpoint and pictures."""
     cfg = training.cfg
-    per_epoch = trainer.steps_per_epoch(len(dataset), cfg.batch_size)
+    per_epoch = trainer.steps_per_epoch(len(sets["train"]), cfg.batch_size)
     bar = tqdm(total=cfg.epochs * per_epoch, initial=training.step, unit="step", mininterval=0.5)
-    start, losses = time.perf_counter(), []
-    with bar, open(folder / runs.LOG, "a", newline="") as log:
-        for p in trainer.fit(training, dataset):
-            now = time.perf_counter()
-            speed = p.images / (now - start)
+    start = time.perf_counter()
+    with bar, open(folder / runs.LOG, "a", newline="", encoding="utf-8") as log:
+        for p in trainer.fit(training, sets["train"]):
+            speed = p.images / (time.perf_counter() - start)
             row = [p.step, p.epoch, f"{p.loss:.6f}", f"{p.lr:.3e}", f"{speed:.1f}"]
-            csv.writer(log).writerow(row)
+            csv.writer(log, lineterminator="\n").writerow(row)
             log.flush()
             bar.set_description(f"epoch {p.epoch}/{cfg.epochs}", refresh=False)
             bar.set_postfix_str(f"loss {p.loss:.4f}, {speed:.0f} images/s", refresh=False)
             bar.update(p.step - bar.n)
-            losses.append(p.loss)
             if p.epoch_ended:
-                bar.write(f"epoch {p.epoch}: mean loss {sum(losses) / len(losses):.4f}")
-                losses = []
-                _end_of_epoch(job, training, test, folder)
+                loss = _end_of_epoch(job, training, sets["test"], folder)
+                bar.write(f"epoch {p.epoch}: mean loss {loss:.4f}")
+                sys.stdout.flush()
             start = time.perf_counter()
 
 
-def _end_of_epoch(job: Job, training, test, folder: Path) -> None:
-    """Save, and draw at the early epoch and the last. last.pt comes last: it says all is there."""
-    cfg, network = training.cfg, training.network
-    caption = f"{job.name} (D={cfg.width}), {cfg.dataset}, epoch {training.epoch}"
+def _end_of_epoch(job: Job, training, test, folder: Path) -> float:
+    """Save, draw at the early epoch and the last, and return the epoch's mean loss.
+
+    last.pt comes last: it says that all of the epoch is there.
+    """
+    cfg, content = training.cfg, _content(job, training)
+    caption = checkpoint.summary(content)
     curves = runs.loss_curves(runs.read_log(folder))
     save_curves(folder / "loss.png", curves, f"training loss: {caption}", "step", "loss")
     if training.epoch in (cfg.early_epoch, cfg.epochs):
         mark = f"epoch-{training.epoch:02d}"
-        _save(job, training, folder / f"weights-{mark}.pt", resumable=False)
-        network.eval()
-        job.draw(network, cfg, test, lambda name: folder / f"{name}-{mark}.png", caption)
-    _save(job, training, folder / runs.LAST)
+        checkpoint.save(folder / f"weights-{mark}.pt", content)
+        training.network.eval()
+        job.draw(training.network, cfg, test, lambda name: folder / f"{name}-{mark}.png", caption)
+    checkpoint.save(folder / runs.LAST, {**content, "training": training.state_dict()})
+    return curves["mean of the epoch"][1][-1]
 
 
-def _save(job: Job, training, path: Path, resumable=True) -> None:
-    content = {
+def _content(job: Job, training) -> dict:
+    """Return what every checkpoint of this training holds."""
+    return {
         "kind": job.name,
         "network": {"width": training.cfg.width, **job.network},
         "weights": training.network.state_dict(),
@@ -198,4 +224,3 @@ def _save(job: Job, training, path: Path, resumable=True) -> None:
         "device": training.device.type,
         "hardware": machine.describe(training.device),
     }
-    checkpoint.save(path, {**content, "training": training.state_dict()} if resumable else content)

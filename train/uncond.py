@@ -1,15 +1,13 @@
-"""Train the time-conditioned model: eps_hat(x_t, t), every noise level, no classes. DDPM (14),
-algorithm 1.
+"""Train the time-conditioned model: eps_hat(x_t, t), every noise level. DDPM (14), algorithm 1.
 
     python -m train.uncond                     the recipe that fits this machine
     python -m train.uncond --recipe full       the course's: D = 64, 20 epochs
     python -m train.uncond --resume            go on with the newest run
 """
 
-from minidiff.config import SampleFlags, main
+from minidiff.config import main
 from minidiff.diffusion import noise_loss
-from minidiff.gallery import draw_frames, walk
-from minidiff.images import save_grid
+from minidiff.gallery import draw_model
 from minidiff.models import DigitModel
 from minidiff.schedule import linear
 from train.run import Job, run
@@ -25,13 +23,9 @@ def loss(cfg, device):
     return loss_fn
 
 
-def draw(network, cfg, test, path, caption):
+def draw(network, cfg, test, name_file, caption):
     """Draw 40 samples, and the way to four of them."""
-    steps = min(SampleFlags().steps, cfg.T)
-    states = list(walk(DigitModel(network, cfg.T), 40, steps, seed=0))
-    caption = f"{caption}; ddpm, {steps} steps, seed 0"
-    save_grid(path("samples"), states[-1].x_t, f"samples: {caption}")
-    draw_frames(path("frames"), states, f"from noise to digit: {caption}")
+    draw_model(name_file, DigitModel(network, cfg.T), cfg.sample_steps, caption)
 
 
 JOB = Job("uncond", {"time": True}, loss, draw)

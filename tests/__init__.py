@@ -1,0 +1,1 @@
+"""Every test states its claim in its docstring."""
