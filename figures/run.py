@@ -20,23 +20,20 @@ class FigureFlags:
     data_dir: str = config.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
 
 
-def weights(kind):
-    """Return the checkpoints of the newest run's marks, early to late, and its folder.
+def newest_marks(kind):
+    """Return the checkpoints of the newest run's marks, early to late, and the run's folder.
 
-    Raises ValueError where there is no run, or none that has reached its early epoch.
+    Raises ValueError where no run has reached its early epoch.
     """
-    folder = runs.newest(kind)
-    files = sorted(folder.glob("weights-epoch-*.pt"))
-    if not files:
-        raise ValueError(f"{folder} has not reached its first pictures; let it go on: "
-                         f'make train-{kind} ARGS="--resume"')
-    return [checkpoint.load(f) for f in files], folder
+    folder = runs.newest(kind, "weights-epoch-*.pt")
+    marks = [checkpoint.load(f) for f in folder.glob("weights-epoch-*.pt")]
+    return sorted(marks, key=lambda found: found["epoch"]), folder
 
 
-def curves(path, folder, mark):
+def draw_loss(path, folder, caption):
     """Draw a run's loss to `path` and return it."""
-    drawn = runs.loss_curves(runs.read_log(folder))
-    save_curves(path, drawn, f"training loss: {checkpoint.summary(mark)}", "step", "loss")
+    curves = runs.loss_curves(runs.read_log(folder))
+    save_curves(path, curves, f"training loss: {caption}", "step", "loss")
     return path
 
 
@@ -50,14 +47,14 @@ def run(argv=None):
             raise ValueError(f"unknown section {name!r}; choose from: {' '.join(SECTIONS)}")
     out = Path(flags.out)
     out.mkdir(parents=True, exist_ok=True)
-    drawn = 0
+    drawn, missing = 0, []
     for name in wanted:
-        section = import_module(f"figures.{name}")
         try:
-            for path in section.draw(out, flags.data_dir):
+            for path in import_module(f"figures.{name}").draw(out, flags.data_dir):
                 print(f"drew {path}", flush=True)
                 drawn += 1
         except ValueError as e:
+            missing.append(name)
             print(f"missing: {name}: {e}", file=sys.stderr)
     if not drawn:
-        raise ValueError(f"nothing to draw yet; start with {section.TARGET}")
+        raise ValueError(f"nothing could be drawn of: {' '.join(missing)}; see above for the cure")

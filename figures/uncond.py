@@ -1,31 +1,24 @@
 """The time-conditioned model's figures, from its run: loss, samples, frames, and a film."""
 
-from figures.run import curves, weights
-from minidiff import checkpoint, gallery, images
-from minidiff.config import SampleFlags
+from figures.run import draw_loss, newest_marks
+from minidiff import checkpoint, gallery
 from minidiff.models import DigitModel
-
-TARGET = "make train-uncond"
 
 
 def draw(out, data_dir=""):
     """Draw the section into the folder `out`, yielding each path. ValueError where no run is."""
-    marks, folder = weights("uncond")
-    yield curves(out / "uncond-loss.png", folder, marks[-1])
+    marks, folder = newest_marks("uncond")
+    yield draw_loss(out / "uncond-loss.png", folder, checkpoint.summary(marks[-1]))
     for mark in marks:
+        paths = {
+            name: out / f"uncond-{name}-epoch-{mark['epoch']:02d}.png"
+            for name in ("samples", "frames")
+        }
         model = DigitModel(checkpoint.rebuild(mark), mark["config"]["T"])
-        steps = min(SampleFlags().steps, model.schedule.T)
-        states = list(gallery.walk(model, 40, steps, seed=0))
-        caption = f"{checkpoint.summary(mark)}; ddpm, {steps} steps, seed 0"
-        epoch = f"epoch-{mark['epoch']:02d}"
-
-        path = out / f"uncond-samples-{epoch}.png"
-        images.save_grid(path, states[-1].x_t, f"samples: {caption}")
-        yield path
-
-        path = out / f"uncond-frames-{epoch}.png"
-        gallery.draw_frames(path, states, f"from noise to digit: {caption}")
-        yield path
+        states, caption = gallery.draw_model(
+            paths.get, model, mark["config"]["sample_steps"], checkpoint.summary(mark)
+        )
+        yield from paths.values()
     path = out / "uncond.gif"
     gallery.draw_gif(path, states, caption)
     yield path

@@ -9,14 +9,18 @@ Read it in this order; every file opens with its lecture and ends by naming the 
     the walk       samplers   from noise to data
     the digits     strokes    drawn by a pen
                    torchvision_ops, data   real ones, as one tensor on the device
-    the workshop   machine, config, images, classifier, checkpoint, runs
+    the training   machine, files, config
+                   trainer    the loop
+    the workshop   images, classifier, checkpoint, runs
                    models     a file becomes a model that a sampler can use
                    gallery    the pictures that tell whether it is any good
-                   trainer    the loop
 
 Theory and network never import each other. They meet in one contract:
 
     eps_hat = model(x_t, t, cond)      x_t (B,C,H,W) float; t (B,) int64 in 1..T
+
+"DDPM (4)" is equation 4 of "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; "DDIM" is
+"Denoising Diffusion Implicit Models", arXiv:2010.02502; "improved DDPM" is arXiv:2102.09672.
 
 Names are the papers' symbols in ASCII. What others call them:
 
@@ -26,8 +30,10 @@ Names are the papers' symbols in ASCII. What others call them:
     x_0_hat       x̂_0           pred_original_sample, pred_xstart
     t             t = 1..T      timestep = t - 1
     T             T             num_train_timesteps
-    beta          β_t           betas[t - 1]
-    alpha_bar     ᾱ_t           alphas_cumprod[t - 1]
+    s             t - 1         prev_timestep; here any s < t
+    beta          β_t           betas[t - 1]; as a variance "fixed_large"
+    alpha         α_t           alphas[t - 1]; here ᾱ_t / ᾱ_s for any s < t
+    alpha_bar     ᾱ_t           alphas_cumprod[t - 1]; the DDIM paper writes α_t
     beta_tilde    β̃_t           posterior_variance, "fixed_small"
     sigma         σ             deviation of the noise in one step, or of the denoiser's noise
     eta           η             eta

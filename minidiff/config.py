@@ -10,7 +10,7 @@ Each model has two recipes. *full* is the course's; *laptop* is narrower and sho
 measurement so that it ends within 12 minutes on two CPU cores. `RECIPES` holds only what
 differs from the defaults.
 
-Next: images.py
+Next: trainer.py
 """
 
 import argparse

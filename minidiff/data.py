@@ -9,6 +9,9 @@ worker processes, no pictures decoded one by one, no copy from CPU to GPU at eac
     strokes    digits drawn by strokes.py, no file and no network needed
     auto       mnist if its files are found or can be downloaded, else strokes with a loud warning
 
+Files are checked before they are used: their length, and for MNIST the checksum of every byte.
+(torchvision checks what it downloads, but not what already lies there.)
+
 Pictures are float32 in [0, 1] once they are in a batch, 0 = black ground, 1 = white ink.
 
 Next: machine.py
@@ -37,8 +40,8 @@ FILES = {  # name -> (bytes, MD5 of MNIST's own)
 AGAIN = "delete what is damaged and run again to download it, or copy it anew"
 WARNING = """
   ************************************************************************
-  *  NOT MNIST: its files are not in {root}
-  *  and could not be downloaded. Using 'strokes' instead: digits drawn by
+  *  NOT MNIST: {reason}.
+  *  Using 'strokes' instead: digits drawn by
   *  this program. Good for a try, but losses and pictures are not those of
   *  MNIST. To use MNIST, set MINIDIFF_DATA to a folder that holds MNIST/raw.
   ************************************************************************
@@ -86,8 +89,8 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
             if not _lie_in(raw):
                 _download("mnist", root)
             name = "mnist"
-        except ValueError:
-            print(WARNING.format(root=raw), file=sys.stderr, flush=True)
+        except ValueError as e:
+            print(WARNING.format(reason=e), file=sys.stderr, flush=True)
             name = "strokes"
     if name == "strokes":
         count, seed = (60_000, 1) if split == "train" else (10_000, 2)
@@ -98,7 +101,7 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
     _verify(raw, split, with_md5=name == "mnist")
     try:
         found = getattr(torchvision_datasets(), CLASSES[name])(root, train=split == "train")
-    except (AssertionError, ValueError, RuntimeError) as e:
+    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as e:
         raise ValueError(f"the {name} files in {raw} are damaged; {AGAIN}") from e
     return Dataset(name, found.data.unsqueeze(1).contiguous(), found.targets.long())
 

@@ -15,9 +15,11 @@ Two losses, from the simple to the real thing:
     denoising_loss   | D(x_0 + sigma eps) - x_0 |²     one noise level; the network returns x_0
     noise_loss       | eps_hat(x_t, t) - eps |²        every level; it returns eps. DDPM (14)
 
-Why predict noise and not the picture? Either is a rescaling of the other; (14) drops the
-weights of the variational bound, and so puts more effort on the noisy steps, where the large
-shapes are decided. DDPM's section 3.4 found the samples better for it.
+Why predict the noise and not the picture? Given x_t each determines the other, by (15), so either
+would do. But a squared error in eps is alpha_bar / (1 - alpha_bar) times the same error in x_0, so
+the choice decides how much each t counts. DDPM tried both and found the noise better (sections 3.2
+and 4.2). Its likelihood bound would weigh the steps once more; (14) leaves that out, which moves
+effort to the noisy steps, where the large shapes are decided (section 3.4).
 
 Choices. Every picture of a batch draws its own t: one t for the whole batch would still be
 unbiased, but much noisier. Losses are computed in float32 whatever the network's precision is.

@@ -3,10 +3,11 @@
 Start at x_T ~ N(0, I). At each t ask the network for the noise, and step to a slightly cleaner
 s < t. Two ways to step, and both work for any s < t because alpha_bar is all they need. With
 
-    alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from DDPM (4) and eps_hat
+    alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from eps_hat by DDPM (15)
 
-DDPM (ancestral) draws from q(x_s | x_t, x_0 = x_0_hat), DDPM (6) and (7), with t-1 generalised
-to s:
+DDPM, also called ancestral sampling since each state is drawn from its parent, draws from
+q(x_s | x_t, x_0 = x_0_hat). q is the law of the noising process; this is DDPM (6) and (7), with
+t-1 generalised to s:
 
     x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
         + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
@@ -16,10 +17,10 @@ to s:
            = exp(f log beta + (1 - f) log beta_tilde)               "learned", improved DDPM (15)
 
 The first is right for data that is itself Gaussian noise, the second for data that is a single
-point; truth lies between, and a network can learn where (its second output v in [-1, 1] gives f
-= (v + 1) / 2).
+point; truth lies between, and a network can learn where: its second output v in [-1, 1] gives
+f = (v + 1) / 2, the v of the paper's (15).
 
-DDIM keeps the guessed noise and re-adds exactly that, DDIM (12):
+DDIM keeps the guessed noise and re-adds exactly that, DDIM (12) (its alpha is our alpha_bar):
 
     x_s = sqrt(alpha_bar_s) x_0_hat + sqrt(1 - alpha_bar_s - sigma²) eps_hat + sigma z
     sigma = eta sqrt(beta_tilde)                                    DDIM (16)
@@ -27,12 +28,12 @@ DDIM keeps the guessed noise and re-adds exactly that, DDIM (12):
 eta = 0 is deterministic: a smooth path that can be walked in few steps. eta = 1 is DDPM with
 beta_tilde.
 
-Three mistakes to look out for, each with a test. The last step lands on s = 0 and adds no
-noise. Clipping x_0_hat to the data's range helps, but then eps_hat must be computed anew from
-the clipped x_0_hat, or the two no longer describe the same x_t. And what the network is fed,
-x_t, is never clipped: noise has no range.
+Three mistakes to look out for, each with a test. The last step lands on s = 0 and adds no noise.
+Clipping x_0_hat to the data's range is allowed, but DDIM, which uses eps_hat too, must then compute
+it anew from the clipped x_0_hat, or the two no longer describe the same x_t. And what the network
+is fed, x_t, is never clipped: noise has no range.
 
-A sampler takes an eps_fn(x_t, t) and hears nothing of classes or prompts. `sample_path` is a
+A sampler takes an eps_fn(x_t, t) and hears nothing of labels. `sample_path` is a
 generator that yields every state, so bars, films and early stops are `for` loops outside.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502; improved DDPM, arXiv:2102.09672.
@@ -150,6 +151,8 @@ def sample_path(eps_fn, schedule, x, timesteps, *, step="ddpm", generator=None, 
         raise ValueError(f"unknown sampler {step!r}; choose from: {', '.join(STEPS)}")
     if len(timesteps) < 2 or timesteps[-1] != 0:
         raise ValueError(f"timesteps must be at least two and end at 0, got {list(timesteps)}")
+    for t, s in zip(timesteps, timesteps[1:]):
+        _check_step(schedule, t, s)
     yield State(timesteps[0], x, None)
     for t, s in zip(timesteps, timesteps[1:]):
         eps_hat = eps_fn(x, torch.full((len(x),), t, device=x.device))

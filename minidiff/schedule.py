@@ -1,6 +1,6 @@
 """How much of the picture is left at step t.
 
-Diffusion destroys a picture in T small steps. Step t shrinks what is there and adds a little
+Diffusion destroys a picture x_0 in T small steps. Step t shrinks what is there and adds a little
 Gaussian noise:
 
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise                        DDPM (2)
@@ -19,6 +19,10 @@ alpha_bar runs from 1 (clean) to nearly 0 (noise). Everything else follows from 
 from t to any s < t, the signal kept between them is alpha = alpha_bar_t / alpha_bar_s, and beta
 = 1 - alpha is the noise that came in on the way. So sampling with few, long steps needs no code
 of its own.
+
+Two schedules. `linear` is DDPM's; in small pictures its end is too noisy to add much, and `cosine`,
+of improved DDPM (section 3.2), destroys more evenly. Two lists of timesteps to walk down
+when sampling: `strided`, every so-many-th step, and `evenly`, so many steps in all.
 
 Choices. `alpha_bar` has T + 1 entries, index t is the paper's t, and alpha_bar[0] = 1 means "no
 noise yet": no off-by-one, no `alpha_bar[-1]` that silently reads the wrong end. The product is

@@ -1,7 +1,7 @@
 """The bricks put together: a UNet that looks at a noisy picture and returns a picture.
 
 A UNet goes down to see the whole, comes up to draw the detail, and hands each level's features
-across so that nothing fine is lost on the way:
+across so that nothing fine is lost on the way. With D channels at full size, its width:
 
     x  1,28,28 ── x0  D,28,28 ───────────────────────────────────────── u2  D,28,28 ── y  1,28,28
                     └── x1  D,14,14 ──────────────────── u1  D,14,14 ──┘
@@ -13,8 +13,8 @@ One class makes all three models of the course. What it returns is decided by th
 trained with:
 
     UNet(D)                            a denoiser: noisy picture -> clean picture
-    UNet(D, time=True)                 eps_hat(x_t, t)
-    UNet(D, time=True, classes=10)     eps_hat(x_t, t, digit)
+    UNet(D, time=True)                 eps_hat(x_t, t/T)
+    UNet(D, time=True, classes=10)     eps_hat(x_t, t/T, digit)
 
 How does a number reach a stack of convolutions? An FCBlock turns it into one value per channel,
 which is added to that channel everywhere (time), or multiplied with it (class):
@@ -23,7 +23,7 @@ which is added to that channel everywhere (time), or multiplied with it (class):
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
 
 Time enters as t/T, one number in (0, 1], so T is no property of the network. A class enters as
-a one-hot vector; all zeros means "no class", which classifier-free guidance needs.
+a one-hot vector; all zeros means "no class".
 
 Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64, and 7,891,073 / 7,974,145 / 8,060,673
 at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it could not return

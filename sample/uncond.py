@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minidiff import checkpoint, config, gallery, images, machine, models
+from minidiff.files import whole
 
 
 def run(argv=None):
@@ -20,13 +21,14 @@ def run(argv=None):
         for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
         if getattr(flags, name)
     }
-    device = machine.pick_device(flags.device)
     file = models.find("uncond", flags.checkpoint)
-    model, found = models.load_model("uncond", file, device)
+    model, found = models.load_model("uncond", file, machine.pick_device(flags.device))
     how = {"kind": flags.variance} if flags.sampler == "ddpm" else {"eta": flags.eta}
     clip = model.data_range if flags.clip else None
     path = gallery.walk(model, flags.n, flags.steps, flags.seed, flags.sampler, clip=clip, **how)
-    states = list(tqdm(path, total=flags.steps + 1, unit="step", disable=None))
+    states = []
+    for state in tqdm(path, total=flags.steps + 1, unit="step"):
+        states = [*states, state] if flags.gif else [state]  # a film needs them all, and the memory
     caption = (
         f"{checkpoint.summary(found)}; {flags.sampler}, {flags.steps} steps, seed {flags.seed}"
     )
@@ -46,7 +48,8 @@ def write(outputs, states, caption):
     if ".gif" in outputs:
         gallery.draw_gif(outputs[".gif"], states, caption)
     if ".npz" in outputs:
-        np.savez_compressed(outputs[".npz"], images=pictures.numpy())
+        with whole(outputs[".npz"]) as f:
+            np.savez_compressed(f, images=pictures.numpy())
 
 
 if __name__ == "__main__":

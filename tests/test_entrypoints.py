@@ -60,6 +60,14 @@ def launch(folder, *words, slow=0.0):
                             text=True)
 
 
+def wait_for(condition, process):
+    """Wait until the condition holds, as long as the process lives."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.02)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with one finished run of each kind."""
@@ -113,27 +121,27 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("how, epoch", [(signal.SIGKILL, 1), (signal.SIGTERM, 1),
-                                        (signal.SIGINT, 1), (signal.SIGKILL, 0)])
-def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path, how, epoch):
+def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path):
     """kill -9, SIGTERM, Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends with the bits of
-    a run that nobody touched."""
-    folder = tmp_path / "run"
-    process = launch(folder, *TINY, "--T", "20", slow=0.4)
-    sign = folder / ("last.pt" if epoch else "metrics.csv")
-    deadline = time.monotonic() + 120
-    while not sign.is_file():
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(how)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how]
-    assert "Traceback" not in err and (how == signal.SIGKILL or "--resume" in err)
-    if epoch:
-        assert checkpoint.load(folder / "last.pt")["epoch"] == 1
-    process = launch(folder, "--resume")
-    assert process.wait(120) == 0, process.stderr.read()
-    assert same(weights(trained / "runs" / "uncond" / "001"), weights(folder))
+    a run that nobody touched. (All four side by side: each mostly sleeps.)"""
+    cases = {"kill": (signal.SIGKILL, 1, -9), "term": (signal.SIGTERM, 1, 143),
+             "ctrl-c": (signal.SIGINT, 1, 130), "early": (signal.SIGKILL, 0, -9)}
+    running = {name: launch(tmp_path / name, *TINY, "--T", "20", slow=1.0) for name in cases}
+    for name, (how, epoch, status) in cases.items():
+        process, folder = running[name], tmp_path / name
+        sign = folder / ("last.pt" if epoch else "metrics.csv")
+        wait_for(sign.is_file, process)
+        process.send_signal(how)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == status, (name, err)
+        assert "Traceback" not in err and (how == signal.SIGKILL or "--resume" in err)
+        kept = checkpoint.load(folder / "last.pt")["epoch"] if (folder / "last.pt").exists() else 0
+        assert kept == epoch, name
+    running = {name: launch(tmp_path / name, "--resume") for name in cases}
+    for name, process in running.items():
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, (name, err)
+        assert same(weights(trained / "runs" / "uncond" / "001"), weights(tmp_path / name)), name
 
 
 def test_samples_are_written_in_all_three_forms(trained, monkeypatch):
@@ -167,8 +175,9 @@ def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
     figures.run.run([])
     drawn = {p.name for p in Path("figures/out").iterdir()}
     assert drawn == {
-        "denoiser-noising.png", "denoiser-loss.png", "denoiser-digits-epoch-01.png",
-        "denoiser-digits-epoch-02.png", "denoiser-levels.png", "uncond-loss.png",
+        "denoiser-noising.png", "denoiser-loss.png", "denoiser-denoised-epoch-01.png",
+        "denoiser-denoised-epoch-02.png", "denoiser-levels-epoch-01.png",
+        "denoiser-levels-epoch-02.png", "uncond-loss.png",
         "uncond-samples-epoch-01.png", "uncond-samples-epoch-02.png",
         "uncond-frames-epoch-01.png", "uncond-frames-epoch-02.png", "uncond.gif",
     }
@@ -178,7 +187,7 @@ def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
 
 def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, capsys):
     """With no run at all: both targets, and a failure."""
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="nothing could be drawn"):
         figures.run.run([])
     err = capsys.readouterr().err
     assert "make train-denoiser" in err and "make train-uncond" in err

@@ -43,7 +43,7 @@ def test_a_log_comes_back_and_a_row_cut_by_a_kill_is_left_out(tmp_path):
     assert runs.read_log(tmp_path) == [ROW, {**ROW, "step": 20}]
     whole = (tmp_path / runs.LOG).read_text()
     last_row = whole.rindex("20,1")
-    for cut in range(last_row + 1, last_row + 14):
+    for cut in range(last_row + 1, len(whole)):
         (tmp_path / runs.LOG).write_text(whole[:cut])
         assert runs.read_log(tmp_path) == [ROW]
     assert runs.read_log(tmp_path / "nowhere") == []
