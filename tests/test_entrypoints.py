@@ -99,6 +99,16 @@ def test_a_run_folder_holds_what_it_promises(trained):
         assert same(kept["weights"], weights(folder))
 
 
+def test_a_training_says_what_it_will_do_and_how_long(trained, workplace, capsys):
+    """Recipe and its time, the other recipe, hardware, folder, each epoch's loss."""
+    run(train.uncond.JOB, [*TINY, "--T", "20"])
+    out = capsys.readouterr().out
+    for told in ("recipe    laptop: 2 epochs of 3 steps", "expected ", "other     full: width 64",
+                 "strokes, 130 pictures", "cpu (", "runs/uncond/001", "epoch 2: mean loss",
+                 "samples-epoch-02.png"):
+        assert told in out, told
+
+
 def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
     """Through the files: a run stopped in epoch 2 and resumed equals one that was not."""
     whole = run(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])

@@ -41,6 +41,14 @@ def test_what_is_not_there_is_refused(monkeypatch):
         machine.pick_precision("float16", torch.device("cpu"))
 
 
+def test_channels_last_only_where_it_pays():
+    """cuda always, a CPU only in bfloat16, mps never."""
+    for device, precision, last in (("cuda", "float32", True), ("cpu", "bfloat16", True),
+                                    ("cpu", "float32", False), ("mps", "bfloat16", False)):
+        found = machine.memory_format(torch.device(device), precision)
+        assert (found == torch.channels_last) == last
+
+
 def test_the_hardware_line_names_device_and_torch():
     """A time without its machine means nothing."""
     line = machine.describe(torch.device("cpu"))

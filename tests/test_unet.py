@@ -122,3 +122,16 @@ def test_what_does_not_fit_is_refused():
     for wrong in ((0, False, 0), (8, False, 10), (8, True, -1)):
         with pytest.raises(ValueError):
             UNet(*wrong)
+
+
+def test_time_is_read_in_float32_under_autocast():
+    """bfloat16 rounds t/T near 1 to multiples of 1/256: neighbouring t of 300 would be one."""
+    network = build(classes=0)
+    shifts = []
+    network.time1.register_forward_hook(lambda module, args, result: shifts.append(result))
+    x, t = torch.randn(2, 1, 28, 28), torch.tensor([298 / 300, 299 / 300])
+    with torch.autocast("cpu", torch.bfloat16):
+        network(x, t)
+    assert t[0].bfloat16() == t[1].bfloat16()
+    assert torch.equal(shifts[0], network.time1(t[:, None]))
+    assert not torch.equal(shifts[0][0], shifts[0][1])
