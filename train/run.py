@@ -175,7 +175,10 @@ def _loop(job: Job, training, sets, folder: Path) -> None:
     """Draw the bar, write the log, and end each epoch with its checkpoint and pictures."""
     cfg = training.cfg
     per_epoch = trainer.steps_per_epoch(len(sets["train"]), cfg.batch_size)
-    bar = tqdm(total=cfg.epochs * per_epoch, initial=training.step, unit="step", mininterval=0.5)
+    bar = tqdm(
+        total=cfg.epochs * per_epoch, initial=training.step, unit="step",
+        mininterval=0.5 if sys.stderr.isatty() else 10,  # seconds; a log file wants fewer lines
+    )
     start = time.perf_counter()
     with bar, open(folder / runs.LOG, "a", newline="", encoding="utf-8") as log:
         for p in trainer.fit(training, sets["train"]):
