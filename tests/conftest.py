@@ -1,12 +1,20 @@
 """Shared fixtures: closed-form Gaussian data, tiny data, an empty folder to run in."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from minidiff import strokes
+import train.classifier
+import train.denoiser
+import train.uncond
+from minidiff import checkpoint, runs, strokes
 from minidiff.data import Dataset
+from train.run import run
 
-torch.set_num_threads(2)
+TINY = ["--dataset", "strokes", "--width", "2", "--batch-size", "64", "--epochs", "2",
+        "--early-epoch", "1", "--device", "cpu"]
+torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
 
 
 class Gaussian:
@@ -49,3 +57,26 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MINIDIFF_DATA", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder with one finished run of each kind."""
+    place = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch.setattr)
+        patch.chdir(place)
+        run(train.uncond.JOB, [*TINY, "--T", "20"])
+        run(train.denoiser.JOB, TINY)
+        run(train.classifier.JOB, TINY)
+    return place
+
+
+def weights(folder):
+    """Return the weights a run's folder has reached."""
+    return checkpoint.load(Path(folder) / runs.LAST)["weights"]
+
+
+def same(a, b):
+    """Tell whether two state dicts are equal bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
