@@ -191,6 +191,10 @@ def main(body):
         sys.exit(130)
     except torch.OutOfMemoryError:
         sys.exit(_tell("out of memory; ask for less (--n, --batch-size) or take --device cpu"))
+    except RuntimeError as e:  # what the CPU's allocator raises
+        if "alloc" not in str(e):
+            raise
+        sys.exit(_tell("out of memory; ask for less (--n, --width, --batch-size)"))
     except (ValueError, OSError) as e:
         if os.environ.get("MINIDIFF_DEBUG"):
             raise

@@ -103,7 +103,12 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
         found = getattr(torchvision_datasets(), CLASSES[name])(root, train=split == "train")
     except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as e:
         raise ValueError(f"the {name} files in {raw} are damaged; {AGAIN}") from e
-    return Dataset(name, found.data.unsqueeze(1).contiguous(), found.targets.long())
+    size = (60_000 if split == "train" else 10_000, 28, 28)
+    images, labels = found.data, found.targets.long()
+    fits = images.shape == size and labels.shape == size[:1]
+    if not fits or not 0 <= labels.min() <= labels.max() <= 9:
+        raise ValueError(f"the {name} files in {raw.parent} do not hold {size} digits; {AGAIN}")
+    return Dataset(name, images.unsqueeze(1).contiguous(), labels)
 
 
 def batches(dataset: Dataset, batch_size: int, generator: torch.Generator):

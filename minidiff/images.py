@@ -73,7 +73,7 @@ def _save(figure: Figure, path) -> None:
 
 
 def _wrap(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(text, width))
+    return "\n".join(textwrap.wrap(text.replace("$", r"\$"), width))
 
 
 def save_curves(path, curves, caption, xlabel, ylabel):

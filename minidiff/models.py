@@ -71,6 +71,8 @@ def load_model(kind: str, place: str = "", device="cpu"):
     kind: "uncond". place: as in `find`. Raises ValueError for a checkpoint of another kind.
     """
     found = load_kind(kind, place)
+    if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
+        raise ValueError(f"the checkpoint of this {kind} model does not tell its number of steps T")
     device = torch.device(device)
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
     return DigitModel(network, found["config"]["T"]), found

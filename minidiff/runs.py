@@ -22,7 +22,7 @@ COLUMNS = {"step": int, "epoch": int, "loss": float, "lr": float, "images_per_se
 
 def folders(kind: str) -> list[Path]:
     """Return the folders of all runs of a kind, oldest first."""
-    found = [p for p in (RUNS / kind).glob("*") if p.name.isdigit() and p.is_dir()]
+    found = [p for p in (RUNS / kind).glob("*") if p.name.isdecimal() and p.is_dir()]
     return sorted(found, key=lambda p: int(p.name))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import figures.run
@@ -16,6 +17,7 @@ import train.classifier
 import train.denoiser
 import train.uncond
 from minidiff import checkpoint, runs
+from minidiff.config import TrainConfig
 from tests.conftest import TINY, same, weights
 from train.run import run
 
@@ -133,3 +135,17 @@ def test_the_schedules_numbers_are_printed():
     done = subprocess.run([sys.executable, "-m", "minidiff.schedule"], cwd=ROOT, text=True,
                           capture_output=True)
     assert done.returncode == 0 and "alpha_bar_T = 4.81e-02" in done.stdout
+
+
+def test_the_network_is_trained_with_t_over_T():
+    """What training feeds and what DigitModel feeds must be the same time, t/T in (0, 1]."""
+    heard = []
+
+    def network(x, t):
+        heard.append(t)
+        return x
+
+    cfg = TrainConfig(T=20)
+    loss = train.uncond.JOB.loss(cfg, torch.device("cpu"))
+    loss(network, torch.zeros(500, 1, 28, 28), None, torch.Generator().manual_seed(0))
+    assert torch.allclose(heard[0].unique(), torch.arange(1, 21) / 20)

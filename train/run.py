@@ -118,10 +118,12 @@ def _resume(job: Job, given: dict, flags):
     training = _training(job, cfg, device)
     if (folder / runs.LAST).is_file():
         found = models.load_kind(job.name, folder)
+        if found["config"] != dataclasses.asdict(cfg):
+            raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
         try:
             training.network.load_state_dict(found["weights"])
             training.load_state_dict(found["training"], found["epoch"], found["step"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as e:
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
             raise ValueError(f"{folder / runs.LAST} cannot be resumed on {device.type}: {e}") from e
     sets = _load(cfg.dataset, flags, device)
     runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
