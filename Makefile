@@ -8,7 +8,7 @@ READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-classifier sample-uncond figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-classifier sample-uncond sample-class evaluate figures test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,11 +22,20 @@ train-denoiser: $(READY)  ## train the single-step denoiser
 train-uncond: $(READY)    ## train the time-conditioned diffusion model
 	@$(PY) -m train.uncond $(ARGS)
 
+train-class: $(READY)     ## train the class-conditioned diffusion model
+	@$(PY) -m train.class_cond $(ARGS)
+
 train-classifier: $(READY)  ## train the digit classifier, and let it read strokes
 	@$(PY) -m train.classifier $(ARGS)
 
 sample-uncond: $(READY)   ## draw digits from noise with the newest time-conditioned model
 	@$(PY) -m sample.uncond $(ARGS)
+
+sample-class: $(READY)    ## draw the digits you ask for with the newest class-conditioned model
+	@$(PY) -m sample.class_cond $(ARGS)
+
+evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copying
+	@$(PY) -m sample.evaluate $(ARGS)
 
 figures: $(READY)         ## draw all figures there are weights for, into figures/out
 	@$(PY) -m figures $(ARGS)

@@ -6,7 +6,7 @@ from minidiff import checkpoint, data, gallery
 
 def draw(out, data_dir=""):
     """Draw the section into the folder `out`, yielding each path. ValueError where no run is."""
-    marks, folder = newest_marks("denoiser")
+    marks, curves = newest_marks("denoiser")
     test = data.load(marks[-1]["dataset"], "test", data_dir)
     x_0 = test.pictures(slice(0, 10))
 
@@ -14,7 +14,7 @@ def draw(out, data_dir=""):
     gallery.draw_noising(path, x_0[:5], f"x_0 + σ eps: {test.name} test digits, seed 0")
     yield path
 
-    yield draw_loss(out / "denoiser-loss.png", folder, checkpoint.summary(marks[-1]))
+    yield draw_loss(out / "denoiser-loss.png", curves, checkpoint.summary(marks[-1]))
 
     for mark in marks:
         paths = {

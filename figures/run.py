@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from minidiff import checkpoint, config, runs
+from minidiff import checkpoint, config, gallery, runs, shipped
 from minidiff.images import save_curves
+from minidiff.models import DigitModel
 
-SECTIONS = ("denoiser", "uncond")  # in the page's order
+SECTIONS = ("denoiser", "uncond", "class", "sweep")  # in the page's order
+FILES = {"class": "class_cond"}  # "class" is a keyword
 
 
 @dataclass(frozen=True)
@@ -21,20 +23,48 @@ class FigureFlags:
 
 
 def newest_marks(kind):
-    """Return the checkpoints of the newest run's marks, early to late, and the run's folder.
+    """Return the checkpoints of the newest run's marks, early to late, and the run's loss curves.
 
-    Raises ValueError where no run has reached its early epoch.
+    Where no run of the kind has reached its early epoch, the shipped ones; and say which they are.
+    Raises ValueError where there are neither.
     """
-    folder = runs.newest(kind, "weights-epoch-*.pt")
-    marks = [checkpoint.load(f) for f in folder.glob("weights-epoch-*.pt")]
-    return sorted(marks, key=lambda found: found["epoch"]), folder
+    try:
+        folder = runs.newest(kind, "weights-epoch-*.pt")
+        files = list(folder.glob("weights-epoch-*.pt"))
+        curves, place = runs.loss_curves(runs.read_log(folder)), str(folder)
+    except ValueError:
+        files = shipped.marks(kind)
+        if not files:
+            raise
+        curves, place = shipped.loss_curves(kind), "shipped with the project"
+    print(f"weights of {kind}: {place}", flush=True)
+    return sorted(map(checkpoint.load, files), key=lambda found: found["epoch"]), curves
 
 
-def draw_loss(path, folder, caption):
+def draw_loss(path, curves, caption):
     """Draw a run's loss to `path` and return it."""
-    curves = runs.loss_curves(runs.read_log(folder))
     save_curves(path, curves, f"training loss: {caption}", "step", "loss")
     return path
+
+
+def draw_marks(out, kind, guidance):
+    """Draw what both diffusion models have in common: loss, samples and frames at each mark, and a
+    film. Yields each path, and at last the last mark's model and caption."""
+    marks, curves = newest_marks(kind)
+    yield draw_loss(out / f"{kind}-loss.png", curves, checkpoint.summary(marks[-1]))
+    for mark in marks:
+        paths = {
+            name: out / f"{kind}-{name}-epoch-{mark['epoch']:02d}.png"
+            for name in ("samples", "frames")
+        }
+        model = DigitModel(checkpoint.rebuild(mark), mark["config"]["T"])
+        states, caption = gallery.draw_model(
+            paths.get, model, mark["config"]["sample_steps"], checkpoint.summary(mark), guidance
+        )
+        yield from paths.values()
+    path = out / f"{kind}.gif"
+    gallery.draw_gif(path, states, caption)
+    yield path
 
 
 def run(argv=None):
@@ -50,7 +80,7 @@ def run(argv=None):
     drawn, missing = 0, []
     for name in wanted:
         try:
-            for path in import_module(f"figures.{name}").draw(out, flags.data_dir):
+            for path in import_module(f"figures.{FILES.get(name, name)}").draw(out, flags.data_dir):
                 print(f"drew {path}", flush=True)
                 drawn += 1
         except ValueError as e:

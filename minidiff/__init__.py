@@ -4,6 +4,7 @@ Read it in this order; every file opens with its lecture and ends by naming the 
 
     the theory     schedule   how much of the picture is left at step t
                    diffusion  add noise; undo it algebraically; the two losses
+                   guidance   drop the condition, mix two predictions
     the network    blocks     the bricks
                    unet       the bricks put together
     the walk       samplers   from noise to data
@@ -12,8 +13,10 @@ Read it in this order; every file opens with its lecture and ends by naming the 
     the training   machine, files, config
                    trainer    the loop
     the workshop   images, classifier, checkpoint, runs
-                   models     a file becomes a model that a sampler can use
-                   gallery    the pictures that tell whether it is any good
+                   shipped    the weights that come with the project
+                   models     a file becomes a model that can be prompted
+    the proof      evaluate   how good are the digits
+                   gallery    the pictures that tell
 
 Theory and network never import each other. They meet in one contract:
 
@@ -37,15 +40,19 @@ Names are the papers' symbols in ASCII. What others call them:
     beta_tilde    β̃_t           posterior_variance, "fixed_small"
     sigma         σ             deviation of the noise in one step, or of the denoiser's noise
     eta           η             eta
+    gamma         w = γ - 1     guidance_scale, cfg_scale = γ
+    p_uncond      p_uncond      class_dropout_prob, cond_drop_prob
     cond          c, y          encoder_hidden_states, class_labels
 """
 
 from minidiff.diffusion import denoising_loss, noise_loss, predict_x_0, q_sample
+from minidiff.guidance import drop_condition, guided, within
 from minidiff.samplers import ddim_step, ddpm_step, sample, sample_path
 from minidiff.schedule import Schedule, cosine, evenly, linear, strided
 from minidiff.unet import UNet
 
 __all__ = [
-    "Schedule", "UNet", "cosine", "ddim_step", "ddpm_step", "denoising_loss", "evenly", "linear",
-    "noise_loss", "predict_x_0", "q_sample", "sample", "sample_path", "strided",
+    "Schedule", "UNet", "cosine", "ddim_step", "ddpm_step", "denoising_loss", "drop_condition",
+    "evenly", "guided", "linear", "noise_loss", "predict_x_0", "q_sample", "sample", "sample_path",
+    "strided", "within",
 ]

@@ -54,6 +54,7 @@ class TrainConfig:
     warmup: int = flag(0, "steps over which the learning rate rises from 0")
     T: int = flag(300, "noising steps of the schedule")
     sample_steps: int = flag(300, "network calls for the samples drawn with the pictures")
+    p_uncond: float = flag(0.1, "class only: probability of hiding the digit, 0 .. 1")
     sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
     seed: int = flag(0, "of the weights, the data's order and the noise")
     precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
@@ -68,6 +69,8 @@ class TrainConfig:
         for name in ("lr", "sigma"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.p_uncond <= 1:
+            raise ValueError(f"p-uncond must lie in 0..1, got {self.p_uncond}")
         if self.decay not in DECAYS:
             raise ValueError(f"unknown decay {self.decay!r}; choose from: {', '.join(DECAYS)}")
 
@@ -83,28 +86,112 @@ class RunFlags:
 
 
 @dataclass(frozen=True)
-class SampleFlags:
-    """How to draw samples, and where they go. Raises ValueError for values out of range."""
+class WalkFlags:
+    """How to walk from noise to pictures. Raises ValueError for values out of range."""
 
-    n: int = flag(40, "how many pictures")
     steps: int = flag(50, "network calls from noise to picture")
     sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
     variance: str = flag("beta", "ddpm only: noise of a step", ("beta", "beta_tilde"))
     eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
     clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
     seed: int = flag(0, "of all noise")
-    out: str = flag("grid.png", "PNG of all samples")
-    gif: str = flag("", "GIF of the way from noise to picture")
-    npz: str = flag("", "npz with `images`, float32 (N,1,28,28) in [0, 1]")
-    checkpoint: str = flag("", "a run's folder or a checkpoint; default: the newest run")
+    checkpoint: str = flag("", "a run's folder or a checkpoint; default: newest run, or shipped")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
 
     def __post_init__(self):
-        _at_least("n", self.n, 1)
         _at_least("steps", self.steps, 1)
         _check_seed(self.seed)
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie in 0..1, got {self.eta}")
+
+    def options(self) -> dict:
+        """Return these as keyword arguments of `models.walk`; without clip, its default stays."""
+        how = {"kind": self.variance} if self.sampler == "ddpm" else {"eta": self.eta}
+        return {"step": self.sampler, **how, **({} if self.clip else {"clip": None})}
+
+    def __str__(self):
+        """Return how it is told in a caption."""
+        how = self.variance if self.sampler == "ddpm" else f"eta {self.eta:g}"
+        clip = "" if self.clip else ", not clipped"
+        return f"{self.sampler} ({how}{clip}), {self.steps} steps, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class OutputFlags:
+    """Where samples go."""
+
+    out: str = flag("grid.png", "PNG of all samples")
+    gif: str = flag("", "GIF of the way from noise to picture")
+    npz: str = flag("", "npz with `images`, float32 (N,1,28,28) in [0, 1], and `labels` if asked")
+
+
+@dataclass(frozen=True)
+class MeasureFlags:
+    """What to measure, and where it goes. Raises ValueError for values out of range."""
+
+    n: int = flag(2000, "how many samples")
+    npz: str = flag("", "measure this file's `images` and `labels` instead of new samples")
+    score: bool = flag(False, "also the classification accuracy score, of 20,000 samples or n")
+    out: str = flag("evaluation.json", "JSON of the results, and of all that led to them")
+    judge: str = flag("", "classifier: a run's folder or checkpoint; default: newest, or shipped")
+    data_dir: str = flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+
+    def __post_init__(self):
+        _at_least("n", self.n, 10)
+
+
+@dataclass(frozen=True)
+class UncondFlags:
+    """How many samples of a model that is asked for nothing. Raises ValueError below 1."""
+
+    n: int = flag(40, "how many pictures")
+
+    def __post_init__(self):
+        _at_least("n", self.n, 1)
+
+
+@dataclass(frozen=True)
+class GuidanceFlags:
+    """How strictly a model keeps to what is asked. Raises ValueError for values out of range."""
+
+    gamma: float = flag(3.0, "strength of guidance: 0 ignores the digit, 1 is plain conditioning")
+    guide_from: float = flag(0.0, "guided where t/T is above this, 0 .. 1 ...")
+    guide_to: float = flag(1.0, "... and up to this; elsewhere gamma is 1")
+
+    def __post_init__(self):
+        if not abs(self.gamma) <= 1000:
+            raise ValueError(f"gamma must lie in -1000..1000, got {self.gamma}")
+        if not 0 <= self.guide_from <= self.guide_to <= 1:
+            raise ValueError(
+                "guidance wants 0 <= guide-from <= guide-to <= 1, "
+                f"got {self.guide_from} and {self.guide_to}"
+            )
+
+    def options(self) -> dict:
+        """Return these as keyword arguments of `models.walk`."""
+        return {"gamma": self.gamma, "interval": (self.guide_from, self.guide_to)}
+
+    def __str__(self):
+        """Return how it is told in a caption."""
+        everywhere = (self.guide_from, self.guide_to) == (0, 1)
+        where = "" if everywhere else f" at t/T in {self.guide_from:g}..{self.guide_to:g}"
+        return f"gamma {self.gamma:g}{where}"
+
+
+NO_GUIDANCE = GuidanceFlags(gamma=1.0, guide_from=0.0, guide_to=1.0)
+
+
+@dataclass(frozen=True)
+class DigitFlags:
+    """Which digits. Raises ValueError for anything else than digits."""
+
+    digits: str = flag("0123456789", "the digits to draw, a column each")
+    per_digit: int = flag(4, "pictures of each, the rows")
+
+    def __post_init__(self):
+        if not self.digits or not set(self.digits) <= set("0123456789"):
+            raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
+        _at_least("per_digit", self.per_digit, 1)
 
 
 def _check_seed(seed):
@@ -133,6 +220,7 @@ RECIPES = {
         "laptop": _LAPTOP,
     },
     "uncond": {"full": {}, "laptop": _LAPTOP},
+    "class": {"full": {}, "laptop": _LAPTOP},
     "classifier": {"full": _CLASSIFIER, "laptop": _CLASSIFIER},
 }
 

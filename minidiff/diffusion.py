@@ -22,10 +22,13 @@ and 4.2). Its likelihood bound would weigh the steps once more; (14) leaves that
 effort to the noisy steps, where the large shapes are decided (section 3.4).
 
 Choices. Every picture of a batch draws its own t: one t for the whole batch would still be
-unbiased, but much noisier. Losses are computed in float32 whatever the network's precision is.
+unbiased, but much noisier. The loss depends so strongly on t that even independent t make a noisy
+mean, so a batch of B spreads them: one t in each B-th of 1..T. Each picture's t is still uniform,
+since pictures come in random order; variational diffusion models, appendix I.1. Losses are
+computed in float32 whatever the network's precision is.
 
-Sources: DDPM, arXiv:2006.11239.
-Next: blocks.py
+Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
+Next: guidance.py
 """
 
 import torch
@@ -94,14 +97,20 @@ def noise_like(x, generator=None):
     return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=where).to(x.device)
 
 
+def spread(B, T, generator=None, device="cpu"):
+    """Draw B times t: uniform in 1..T each, one in each B-th of that range. int64 (B,)."""
+    share = (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
+    return (share * T).long().clamp(max=T - 1) + 1
+
+
 def noise_loss(schedule, model, x_0, cond=None, generator=None):
-    """Return the mean of |eps_hat(x_t, t, cond) - eps|², t uniform in 1..T for each picture.
-    DDPM (14).
+    """Return the mean of |eps_hat(x_t, t, cond) - eps|², t uniform in 1..T for each picture and
+    spread over the batch. DDPM (14).
 
     model: (x_t, t, cond) -> eps_hat. x_0: (B,C,H,W) float. cond: whatever the model takes.
     generator: on x_0's device. Returns a float32 scalar.
     """
-    t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator, device=x_0.device)
+    t = spread(len(x_0), schedule.T, generator, x_0.device)
     eps = noise_like(x_0, generator)
     eps_hat = model(q_sample(schedule, x_0, t, eps), t, cond)
     _check_same("the model's eps_hat", eps_hat, "eps", eps)

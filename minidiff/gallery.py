@@ -14,12 +14,11 @@ This is the last lecture. The scripts in train/, sample/ and figures/ put it all
 
 import torch
 
+from minidiff.config import NO_GUIDANCE
 from minidiff.diffusion import noise_like
 from minidiff.images import frames_of, save_gif, save_grid
-from minidiff.samplers import sample_path
-from minidiff.schedule import evenly
+from minidiff.models import walk
 
-CHUNK = 256  # pictures per network call: bounds its memory, not the result
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
@@ -62,41 +61,38 @@ def draw_denoiser(name_file, denoiser, x_0, sigma, caption):
     )
 
 
-def draw_model(name_file, model, steps, caption, n=40):
-    """Draw what a diffusion model can do: n samples, and the way to the first four.
+def draw_model(name_file, model, steps, caption, guidance=NO_GUIDANCE):
+    """Draw what a diffusion model can do: 40 samples, and the way to the first four.
 
-    name_file: (name) -> path. steps: network calls, at most T. Returns the states and the caption.
+    A model with classes draws four of each digit. name_file: (name) -> path. steps: network calls,
+    at most T. guidance: GuidanceFlags. Returns the states and the caption.
     """
     steps = min(steps, model.schedule.T)
-    states = list(walk(model, n, steps, seed=0))
-    caption = f"{caption}; ddpm, {steps} steps, seed 0"
+    states = list(walk(model, grid_prompts(model), steps, 0, **guidance.options()))
+    caption = f"{caption}; ddpm, {steps} steps, {guidance}, seed 0"
     save_grid(name_file("samples"), states[-1].x_t, f"samples: {caption}")
     draw_frames(name_file("frames"), states, f"from noise to digit: {caption}")
     return states, caption
 
 
-def walk(model, n, steps, seed, step="ddpm", **options):
-    """Return every State of a walk from noise to n pictures, starting from N(0, 1) at t = T.
-
-    model: under the contract of models.py. steps: network calls, 1..T. seed: of all noise, drawn
-    on the CPU so that every device starts alike. options: of `sample_path`; clip defaults to the
-    model's range.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    x_T = torch.randn(n, *model.image_shape, generator=generator).to(model.device)
-    cond = model.embed([""] * n)
-    timesteps = evenly(model.schedule.T, steps)
-    options = {"clip": model.data_range, "generator": generator, **options}
-
-    def eps_fn(x, t):
-        chunks = zip(x.split(CHUNK), t.split(CHUNK), _split(cond, n))
-        return torch.cat([model(*chunk) for chunk in chunks])
-
-    return sample_path(eps_fn, model.schedule, x_T, timesteps, step=step, **options)
+def grid_prompts(model, rows=4):
+    """Return the prompts of a grid with ten columns: a digit each, or nothing to ask for."""
+    return [str(k % 10) if model.embed([""]) is not None else "" for k in range(10 * rows)]
 
 
-def _split(cond, n):
-    return [None] * -(-n // CHUNK) if cond is None else cond.split(CHUNK)
+def draw_guidance(path, model, steps, caption, gammas=(0, 1, 2, 5, 10)):
+    """Draw ten digits at several strengths of guidance, a row each, from the same noise."""
+    prompts = grid_prompts(model, 1)
+    rows = []
+    for gamma in gammas:
+        *_, last = walk(model, prompts, min(steps, model.schedule.T), 0, gamma=gamma)
+        rows.append(last.x_t)
+    text = (
+        "asked for 0 to 9, the same noise in each row, guided at every step. γ = 0 ignores what "
+        "is asked; 1 is what was trained; more makes the digit plainer, then stiff and thick. "
+    )
+    labels = [f"γ={gamma}" for gamma in gammas]
+    save_grid(path, torch.cat(rows), text + caption, 10, labels, prompts)
 
 
 def draw_frames(path, states, caption, count=9, n=4):

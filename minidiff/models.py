@@ -8,18 +8,25 @@ A sampler wants to know nothing of UNets. The contract between the two halves of
     model.data_range                  (low, high) of a clean picture
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt
 
-The digit models' prompts are "0".."9" and "". A model without classes takes only "".
+The digit models' prompts are "0".."9" and "". A model without classes takes only "". `walk` puts
+model, guidance and sampler together: from prompts to pictures.
 
-Where does a network come from? `find` knows: a file, a run's folder, or the newest run of a kind.
+Where does a network come from? `find` knows: a file, a run's folder, the newest run of a kind, or,
+where none was trained yet, the weights that are shipped with the project.
 
-Next: gallery.py
+Next: evaluate.py
 """
 
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from minidiff import checkpoint, machine, runs, schedule
+from minidiff import checkpoint, machine, runs, schedule, shipped
+from minidiff.guidance import guided, within
+from minidiff.samplers import sample_path
+
+CHUNK = 256  # pictures per network call: bounds its memory, not the result
 
 
 class DigitModel:
@@ -59,16 +66,72 @@ class DigitModel:
         return eye[index]
 
 
+def walk(model, prompts, steps, seed, *, step="ddpm", gamma=1.0, interval=(0, 1), **options):
+    """Return every State of a walk from noise to a picture per prompt, from N(0, 1) at t = T.
+
+    model: under the contract above. prompts: list of str. steps: network calls, 1..T. seed: of all
+    noise, drawn on the CPU so that every device starts alike. step: "ddpm" or "ddim". gamma: of
+    guidance (6); interval: (low, high), guided at low T < t <= high T only, and conditional (gamma
+    1) elsewhere. options: of `sample_path`; clip defaults to the model's range. Raises ValueError
+    for a prompt the model does not know, for guidance of a model without prompts, and for steps.
+    """
+    T = model.schedule.T
+    generator = torch.Generator().manual_seed(seed)
+    x_T = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
+    timesteps = schedule.evenly(T, steps)
+    options = {"clip": model.data_range, "generator": generator, **options}
+    eps_fn = _guided(model, prompts, gamma, [T * share for share in interval])
+    return sample_path(eps_fn, model.schedule, x_T, timesteps, step=step, **options)
+
+
+def _guided(model, prompts, gamma, interval):
+    """Return the eps_fn of a model that is asked for these prompts."""
+    cond = model.embed(prompts)
+    chunked = partial(_in_chunks, model)
+    if cond is None:
+        if gamma != 1:
+            raise ValueError(f"this model knows no classes, so it can't be guided; gamma = {gamma}")
+        return partial(chunked, cond=None)
+    null = model.embed([""] * len(prompts))
+    return within(
+        *interval, guided(chunked, cond, null, gamma), guided(chunked, cond, null, 1)
+    )
+
+
+def _in_chunks(model, x_t, t, cond):
+    """Return the model's answer, asked for at most CHUNK pictures at a time."""
+    starts = range(0, len(x_t), CHUNK)
+    parts = [slice(k, k + CHUNK) for k in starts]
+    return torch.cat([model(x_t[p], t[p], None if cond is None else cond[p]) for p in parts])
+
+
 def find(kind: str, place: str = "") -> Path:
-    """Return the checkpoint file meant by `place`: a file, a folder, or "" for the newest run."""
-    path = Path(place) if place else runs.newest(kind)
-    return path / runs.LAST if path.is_dir() else path
+    """Return the checkpoint meant by `place`: a file, a run's folder, or "" for the newest own run
+    of the kind and, where there is none, the last shipped mark.
+
+    Raises ValueError where there is neither.
+    """
+    if place:
+        return Path(place) / runs.LAST if Path(place).is_dir() else Path(place)
+    try:
+        return runs.newest(kind) / runs.LAST
+    except ValueError:
+        if files := shipped.marks(kind):
+            return files[-1]
+        raise
+
+
+def origin(file: Path) -> str:
+    """Return how a checkpoint is told to people: its place, or that it is the project's own."""
+    inside = file.parent == shipped.WEIGHTS
+    return f"shipped with the project, {file.name}" if inside else str(file)
 
 
 def load_model(kind: str, place: str = "", device="cpu"):
     """Load a time-conditioned model and the checkpoint it came from: (DigitModel, dict).
 
-    kind: "uncond". place: as in `find`. Raises ValueError for a checkpoint of another kind.
+    kind: "uncond" or "class". place: as in `find`. Raises ValueError for a checkpoint of another
+    kind.
     """
     found = load_kind(kind, place)
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):

@@ -4,12 +4,13 @@ Every training writes one folder, runs/<kind>/<number>, and everything that look
 it back from there: pictures, curves, sampling, resuming. The log, metrics.csv, holds one row
 for every few steps.
 
-Next: models.py
+Next: shipped.py
 """
 
 import csv
 import json
 from pathlib import Path
+from statistics import median
 
 from minidiff.files import whole
 
@@ -88,6 +89,12 @@ def read_log(folder: Path) -> list[dict]:
         whole = [line for line in f if line.endswith("\n")]
     rows = csv.DictReader(whole)
     return [{name: kind(row[name]) for name, kind in COLUMNS.items()} for row in rows]
+
+
+def seconds(rows: list[dict], batch_size: int) -> float:
+    """Return how long the logged steps take at the run's median speed, in seconds: without
+    checkpoints, pictures, and the hours a laptop slept."""
+    return rows[-1]["step"] * batch_size / median(r["images_per_second"] for r in rows)
 
 
 def loss_curves(rows: list[dict]) -> dict:

@@ -10,13 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = (
-    {"strokes", "machine", "files", "blocks", "schedule", "torchvision_ops", "classifier"},
+    {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
+     "classifier"},
     {"data", "config", "images", "unet", "diffusion"},
     {"checkpoint", "runs", "samplers"},
-    {"trainer", "models"},
+    {"shipped", "trainer"},
+    {"models", "evaluate"},
     {"gallery"},
 )
-THEORY, NETWORK = {"schedule", "diffusion", "samplers"}, {"blocks", "unet", "classifier"}
+THEORY = {"schedule", "guidance", "diffusion", "samplers"}
+NETWORK = {"blocks", "unet", "classifier"}
 ROOFS = ("train", "sample", "figures", "tests")
 SOURCES = [p for folder in ("minidiff", *ROOFS) for p in sorted((ROOT / folder).glob("*.py"))]
 PACKAGE = [p for p in SOURCES if p.parent.name == "minidiff" and p.stem != "__init__"]

@@ -47,9 +47,8 @@ class Job(NamedTuple):
 def run(job: Job, argv=None) -> Path:
     """Train as the flags say, or resume; return the run's folder."""
     description = f"train the {job.name} model; recipes: full (the course's) and laptop"
-    given, flags = config.parse(
-        [config.TrainConfig, config.RunFlags], argv, f"python -m train.{job.name}", description
-    )
+    script = f"python -m train.{Path(sys.argv[0]).stem}"
+    given, flags = config.parse([config.TrainConfig, config.RunFlags], argv, script, description)
     flags = config.RunFlags(**flags)
     training, sets, folder = (_resume if flags.resume else _start)(job, given, flags)
     _announce(job, training, sets["train"], folder)

@@ -1,0 +1,139 @@
+"""How good are the digits? Numbers that a picture of forty samples cannot give.
+
+A loss does not tell: most of it comes from steps at which the digit is long decided. So a judge,
+the classifier, looks at many samples, and four things are asked:
+
+    accuracy     does it read the digit that was asked for?
+    distance     do its features of samples spread as those of real digits do?
+    copying      are samples nearer to training digits than unseen real digits are?
+    score        can one learn to read real digits from samples alone?
+
+The distance is Fréchet's between two Gaussians, one with the mean m and covariance C of either set
+of features; Heusel et al. (6), where the features are Inception's and it is called FID:
+
+    d² = |m_1 - m_2|² + tr(C_1 + C_2 - 2 (C_1 C_2)^{1/2})
+
+Accuracy alone can be had by drawing one perfect 7 again and again; the distance sees that. It is
+never 0 for a finite set: n real digits too lie a little off. So beside it stands the *floor*, what
+n real training digits get, and only the ratio says something. It holds for one judge and one n.
+
+Copying is the distance from each sample to the nearest training digit, pixel by pixel, divided by
+the same for test digits: far below 1 means that the model recites.
+
+The score trains a fresh classifier on samples alone and tests it on real digits; beside it, one
+trained on as many real ones. Classification accuracy score: Ravuri & Vinyals.
+
+Sources: FID, arXiv:1706.08500; classification accuracy score, arXiv:1905.10887.
+Next: gallery.py
+"""
+
+import torch
+
+from minidiff.classifier import Classifier, classification_loss, read
+from minidiff.config import TrainConfig
+from minidiff.data import Dataset
+from minidiff.trainer import Training, fit
+
+CHUNK = 500  # pictures per call
+
+
+@torch.no_grad()
+def features(judge, x):
+    """Return the judge's features of pictures x (N,1,28,28) in [0, 1], float64 (N, F)."""
+    return torch.cat([judge.features(part).double() for part in x.split(CHUNK)])
+
+
+def statistics(found):
+    """Return mean (F,) and covariance (F, F) of features (N, F). Raises ValueError if N < 2."""
+    if found.dim() != 2 or len(found) < 2:
+        raise ValueError(f"statistics want features (N, F), N >= 2; got {tuple(found.shape)}")
+    return found.mean(0), found.T.cov()
+
+
+def frechet(a, b) -> float:
+    """Return the Fréchet distance d² of two (mean, covariance). FID (6).
+
+    The root's trace is that of (C_1^{1/2} C_2 C_1^{1/2})^{1/2}, which is symmetric: no complex
+    numbers, whatever rounding does. a, b: as `statistics` returns them.
+    """
+    (m_1, c_1), (m_2, c_2) = a, b
+    values, vectors = torch.linalg.eigh(c_1)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ c_2 @ root).clamp(min=0).sqrt().sum()
+    return ((m_1 - m_2).square().sum() + c_1.trace() + c_2.trace() - 2 * cross).item()
+
+
+def nearest(x, others):
+    """Return each picture's distance to the nearest of others: root mean square over its pixels.
+
+    x: float (N,1,H,W). others: uint8 (M,1,H,W), as in a Dataset. Returns float32 (N,).
+    """
+    best = []
+    x = x.flatten(1)
+    for part in x.split(CHUNK):
+        found = [torch.cdist(part, o.flatten(1).float() / 255).amin(1) for o in others.split(5000)]
+        best.append(torch.stack(found).amin(0))
+    return torch.cat(best) / x.shape[1] ** 0.5
+
+
+class Measure:
+    """The measure, with a judge and the real digits to hold samples against.
+
+    judge: Classifier in eval mode. train, test: Dataset, the judge's own kind of digits.
+    """
+
+    def __init__(self, judge, train: Dataset, test: Dataset):
+        self.judge, self.train, self.test = judge, train, test
+        self.real = statistics(features(judge, test.pictures(slice(None))))
+
+    def floor(self, n: int) -> float:
+        """Return the distance that n real training digits have to the test set: the mean of ten
+        draws of n, or of as many as there are apart."""
+        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))
+        draws = [part for part in order.split(n) if len(part) == n][:10] or [order]
+        return sum(self.distance(self.train.pictures(part)) for part in draws) / len(draws)
+
+    def distance(self, x) -> float:
+        """Return the Fréchet distance of pictures x (N,1,28,28) to the test set."""
+        return frechet(statistics(features(self.judge, x)), self.real)
+
+    def __call__(self, x, labels=None) -> dict:
+        """Measure pictures x, float (N,1,28,28) in [0, 1]; labels: int64 (N,), what was asked.
+
+        Returns n, accuracy (where labels are), confident (share read with over 90% certainty),
+        distance, floor, ratio = distance / floor, and copying. Raises ValueError for other shapes.
+        """
+        if x.dim() != 4 or x.shape[1:] != (1, 28, 28) or len(x) < 2:
+            raise ValueError(f"wanted pictures (N,1,28,28), N >= 2; got {tuple(x.shape)}")
+        with torch.no_grad():
+            logits = torch.cat([self.judge(part) for part in x.split(CHUNK)])
+        certainty, digit = logits.softmax(1).max(1)
+        distance, floor = self.distance(x), self.floor(len(x))
+        found = {"n": len(x)}
+        if labels is not None:
+            found["accuracy"] = (digit == labels.to(digit.device)).double().mean().item()
+        few = slice(0, 1000)
+        near = nearest(x[few], self.train.images).mean() / self._unseen(few)
+        return {
+            **found, "confident": (certainty > 0.9).double().mean().item(),
+            "distance": distance, "floor": floor, "ratio": distance / floor,
+            "copying": near.item(),
+        }
+
+    def _unseen(self, few):
+        """Return the mean distance of real digits, never trained on, to the nearest of `train`."""
+        return nearest(self.test.pictures(few), self.train.images).mean()
+
+
+def score(train: Dataset, test: Dataset, seed=0, **recipe) -> float:
+    """Train a fresh classifier on `train` alone; return the share of `test` it reads.
+
+    For a classification accuracy score `train` holds samples and what they were asked to be.
+    recipe: fields of TrainConfig besides those of the classifier's recipe.
+    """
+    cfg = TrainConfig(**{**recipe, "seed": seed, "precision": "float32"})
+    torch.manual_seed(seed)
+    network = Classifier(cfg.width).to(train.images.device)
+    for _ in fit(Training(network, classification_loss, cfg, train.images.device), train):
+        pass
+    return (read(network.eval(), test) == test.labels).double().mean().item()

@@ -1,0 +1,69 @@
+"""What every sampling script shares: outputs checked before the work, a bar, caption, files."""
+
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from minidiff import checkpoint, config, gallery, images, machine, models
+from minidiff.files import whole
+
+FRAMES = 40  # of a film
+
+
+def run(kind, how, outputs, prompts, guidance=config.NO_GUIDANCE, labels=None, columns=None):
+    """Draw a picture per prompt with the model of `kind`; write what the flags name.
+
+    how: WalkFlags. outputs: OutputFlags. prompts: list of str. labels: int64 (N,), stored beside
+    the pictures in the npz. columns: of the grid.
+    """
+    files = {
+        suffix: config.writable(getattr(outputs, name), suffix)
+        for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
+        if getattr(outputs, name)
+    }
+    model, about = announced(kind, how)
+    film = set(images.frames_of(range(how.steps + 1), FRAMES)) if outputs.gif else ()
+    start, states = time.perf_counter(), []
+    for k, state in enumerate(walked(model, how, guidance, prompts)):
+        states = [*states, state] if k in film else states
+    seconds = time.perf_counter() - start
+    about = f"{about}; {how}" + (f", {guidance}" if model.embed([""]) is not None else "")
+    write(files, state.x_t, states, labels, about, columns)
+    wrote = ", ".join(map(str, files.values())) or "nothing"
+    print(f"drew {len(prompts)} pictures in {seconds:.1f} s; wrote {wrote}")
+
+
+def announced(kind, how):
+    """Load the model that the flags mean, say which it is, and return it with its summary."""
+    file = models.find(kind, how.checkpoint)
+    model, found = models.load_model(kind, file, machine.pick_device(how.device))
+    about = checkpoint.summary(found)
+    print(f"weights: {models.origin(file)} ({about})", flush=True)
+    return model, about
+
+
+def walked(model, how, guidance, prompts):
+    """Yield every State of the walk that the flags describe, with a bar."""
+    path = models.walk(
+        model, prompts, how.steps, how.seed, **how.options(), **guidance.options()
+    )
+    yield from tqdm(path, total=how.steps + 1, unit="step")
+
+
+def write(files, x, states, labels, caption, columns):
+    """Write pictures x (N,1,28,28) as PNG and npz, and the states of their way as a GIF.
+
+    files: {".png": path, ...}. npz: `images`, float32 (N,1,28,28) in [0, 1], and `labels`.
+    """
+    x = x.clamp(0, 1).cpu()
+    if ".png" in files:
+        images.save_grid(files[".png"], x, caption, columns)
+    if ".gif" in files:
+        gallery.draw_gif(files[".gif"], states, caption)
+    if ".npz" in files:
+        arrays = {"images": x.numpy()}
+        if labels is not None:
+            arrays["labels"] = np.asarray(labels, dtype=np.int64)
+        with whole(files[".npz"]) as f:
+            np.savez_compressed(f, **arrays)
