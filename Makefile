@@ -8,7 +8,7 @@ READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-classifier sample-uncond sample-class evaluate figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-classifier sample-uncond sample-class evaluate sweep figures test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ sample-class: $(READY)    ## draw the digits you ask for with the newest class-c
 
 evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copying
 	@$(PY) -m sample.evaluate $(ARGS)
+
+sweep: $(READY)           ## measure guidance, steps and samplers at many settings
+	@$(PY) -m sample.sweep $(ARGS)
 
 figures: $(READY)         ## draw all figures there are weights for, into figures/out
 	@$(PY) -m figures $(ARGS)

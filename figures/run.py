@@ -49,7 +49,7 @@ def draw_loss(path, curves, caption):
 
 def draw_marks(out, kind, guidance):
     """Draw what both diffusion models have in common: loss, samples and frames at each mark, and a
-    film. Yields each path, and at last the last mark's model and caption."""
+    film. guidance: GuidanceFlags. Yields each path."""
     marks, curves = newest_marks(kind)
     yield draw_loss(out / f"{kind}-loss.png", curves, checkpoint.summary(marks[-1]))
     for mark in marks:

@@ -1,7 +1,11 @@
 """How good are the digits? Numbers that a picture of forty samples cannot give.
 
-A loss does not tell: most of it comes from steps at which the digit is long decided. So a judge,
-the classifier, looks at many samples, and four things are asked:
+A loss does not tell. It is large where t is small: there x_t is nearly clean, the noise in it too
+faint to be told from the pen's own edges, and no training changes that much. What is gained late
+is gained at large t, where the digit is decided and the loss is a hundred times smaller: it hardly
+moves the mean, and the samples a lot. `loss_at` shows it.
+
+So a judge, the classifier, looks at many samples, and four things are asked:
 
     accuracy     does it read the digit that was asked for?
     distance     do its features of samples spread as those of real digits do?
@@ -32,6 +36,7 @@ import torch
 from minidiff.classifier import Classifier, classification_loss, read
 from minidiff.config import TrainConfig
 from minidiff.data import Dataset
+from minidiff.diffusion import noise_like, q_sample
 from minidiff.trainer import Training, fit
 
 CHUNK = 500  # pictures per call
@@ -123,6 +128,22 @@ class Measure:
     def _unseen(self, few):
         """Return the mean distance of real digits, never trained on, to the nearest of `train`."""
         return nearest(self.test.pictures(few), self.train.images).mean()
+
+
+@torch.no_grad()
+def loss_at(model, x_0, prompts, times, seed=0) -> list[float]:
+    """Return the mean of |eps_hat - eps|² at each t of `times`, conditioned, in eval mode.
+
+    model: under the contract of models.py. x_0: (B,C,H,W), never trained on. prompts: list of B
+    str. times: ints in 1..T. The noise is the same at every t.
+    """
+    eps = noise_like(x_0, torch.Generator().manual_seed(seed))
+    found = []
+    for t in times:
+        at = torch.full((len(x_0),), t, device=x_0.device)
+        eps_hat = model(q_sample(model.schedule, x_0, at, eps), at, model.embed(prompts))
+        found.append((eps_hat - eps).square().mean().item())
+    return found
 
 
 def score(train: Dataset, test: Dataset, seed=0, **recipe) -> float:

@@ -14,7 +14,7 @@ This is the last lecture. The scripts in train/, sample/ and figures/ put it all
 
 import torch
 
-from minidiff.config import NO_GUIDANCE
+from minidiff.config import NO_GUIDANCE, WalkFlags
 from minidiff.diffusion import noise_like
 from minidiff.images import frames_of, save_gif, save_grid
 from minidiff.models import walk
@@ -67,9 +67,10 @@ def draw_model(name_file, model, steps, caption, guidance=NO_GUIDANCE):
     A model with classes draws four of each digit. name_file: (name) -> path. steps: network calls,
     at most T. guidance: GuidanceFlags. Returns the states and the caption.
     """
-    steps = min(steps, model.schedule.T)
-    states = list(walk(model, grid_prompts(model), steps, 0, **guidance.options()))
-    caption = f"{caption}; ddpm, {steps} steps, {guidance}, seed 0"
+    how = WalkFlags(steps=min(steps, model.schedule.T))
+    prompts = grid_prompts(model)
+    states = list(walk(model, prompts, how.steps, 0, **how.options(), **guidance.options()))
+    caption = f"{caption}; {how}" + (f", {guidance}" if any(prompts) else "")
     save_grid(name_file("samples"), states[-1].x_t, f"samples: {caption}")
     draw_frames(name_file("frames"), states, f"from noise to digit: {caption}")
     return states, caption
@@ -82,17 +83,17 @@ def grid_prompts(model, rows=4):
 
 def draw_guidance(path, model, steps, caption, gammas=(0, 1, 2, 5, 10)):
     """Draw ten digits at several strengths of guidance, a row each, from the same noise."""
-    prompts = grid_prompts(model, 1)
-    rows = []
+    how = WalkFlags(steps=min(steps, model.schedule.T))
+    prompts, rows = grid_prompts(model, 1), []
     for gamma in gammas:
-        *_, last = walk(model, prompts, min(steps, model.schedule.T), 0, gamma=gamma)
+        *_, last = walk(model, prompts, how.steps, 0, gamma=gamma, **how.options())
         rows.append(last.x_t)
     text = (
         "asked for 0 to 9, the same noise in each row, guided at every step. γ = 0 ignores what "
         "is asked; 1 is what was trained; more makes the digit plainer, then stiff and thick. "
+        f"{caption}; {how}"
     )
-    labels = [f"γ={gamma}" for gamma in gammas]
-    save_grid(path, torch.cat(rows), text + caption, 10, labels, prompts)
+    save_grid(path, torch.cat(rows), text, 10, [f"γ={gamma}" for gamma in gammas], prompts)
 
 
 def draw_frames(path, states, caption, count=9, n=4):

@@ -11,6 +11,7 @@ Next: classifier.py
 
 import math
 import textwrap
+from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -76,21 +77,39 @@ def _wrap(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text.replace("$", r"\$"), width))
 
 
+class Panel(NamedTuple):
+    """One diagram. curves: {name: (xs, ys)}. log: axes on a log scale, of "x", "y" and "xy"."""
+
+    curves: dict
+    xlabel: str
+    ylabel: str
+    log: str = ""
+
+
 def save_curves(path, curves, caption, xlabel, ylabel):
     """Write a PNG of curves over a common axis, y on a log scale.
 
     curves: {name: (xs, ys)}, ys > 0. Raises ValueError where there is nothing to draw.
     """
-    if not curves or any(len(xs) == 0 for xs, _ in curves.values()):
+    save_panels(path, [Panel(curves, xlabel, ylabel, "y")], caption)
+
+
+def save_panels(path, panels, caption):
+    """Write a PNG of diagrams side by side. panels: list of Panel. Raises ValueError where there is
+    nothing to draw."""
+    if any(not p.curves or any(len(xs) == 0 for xs, _ in p.curves.values()) for p in panels):
         raise ValueError(f"no points to draw in {path}; the run has not logged a loss yet")
-    figure = Figure((7, 4), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    for name, (xs, ys) in curves.items():
-        axes.plot(xs, ys, label=name, linewidth=0.7 if len(xs) > 100 else 1.8)
-    axes.set(yscale="log", xlabel=xlabel, ylabel=ylabel)
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    axes.set_title(_wrap(caption, 100), fontsize=8, loc="left")
+    figure = Figure((7 if len(panels) == 1 else 5 * len(panels), 4), dpi=100, layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for name, (xs, ys) in panel.curves.items():
+            many = len(xs) > 100
+            axes.plot(xs, ys, "-" if many or len(panels) == 1 else ".-", label=name,
+                      linewidth=0.7 if many else 1.8)
+        scales = {f"{axis}scale": "log" for axis in panel.log}
+        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, **scales)
+        axes.grid(alpha=0.3, which="both")
+        axes.legend()
+    figure.suptitle(_wrap(caption, 100 if len(panels) == 1 else 75 * len(panels)), fontsize=8)
     _save(figure, path)
 
 

@@ -5,9 +5,11 @@
 
 Half precision is for the file only. Rounding a weight to 11 bits changes it by at most 0.05%,
 which no measure here can tell, and it is turned back into float32 when the network is built.
-A file is made by the project's own trainings and nothing else:
+A file is made by the project's own trainings and nothing else; the measures are what `make
+evaluate` wrote into the run's folder:
 
-    python -m minidiff.shipped class           the newest run of this kind, with all its marks
+    python -m sample.evaluate --checkpoint runs/class/001 --out runs/class/001/evaluation.json
+    python -m minidiff.shipped runs/class/001
 
 Next: models.py
 """
@@ -59,6 +61,7 @@ def ship(folder) -> list[Path]:
     if not found or found[-1]["epoch"] != found[-1]["config"]["epochs"]:
         raise ValueError(f"{folder} holds no finished training; finish it with --resume")
     kind, rows = found[-1]["kind"], runs.read_log(folder)
+    measures = _measures(folder)
     for old in marks(kind):
         old.unlink()
     WEIGHTS.mkdir(exist_ok=True)
@@ -73,19 +76,26 @@ def ship(folder) -> list[Path]:
         "seconds": round(runs.seconds(rows, found[-1]["config"]["batch_size"])),
         "epochs_loss": [round(v, 5) for v in runs.loss_curves(rows)["mean of the epoch"][1]],
         "loss": [[r["step"], round(r["loss"], 5)] for r in curve],
-        "measures": {},
+        "measures": measures,
     }
     made.append(WEIGHTS / f"{kind}.json")
     runs.write_json(made[-1], about)
     return made
 
 
+def _measures(folder):
+    file = folder / "evaluation.json"
+    if not file.is_file():
+        raise ValueError(f"{folder} was not measured; measure it with: make evaluate "
+                         f'ARGS="--checkpoint {folder} --out {file}"')
+    return json.loads(file.read_text())
+
+
 def _main():
-    kinds = sys.argv[1:]
-    if not kinds:
-        raise ValueError("name what to ship, such as: python -m minidiff.shipped class")
-    for kind in kinds:
-        for path in ship(runs.newest(kind)):
+    if not sys.argv[1:]:
+        raise ValueError("name the runs to ship, such as: python -m minidiff.shipped runs/class/1")
+    for folder in sys.argv[1:]:
+        for path in ship(folder):
             print(f"{path.stat().st_size / 1e6:.2f} MB  {path}")
 
 

@@ -1,11 +1,13 @@
-"""Measure samples: is it the digit asked for, how far from real digits, is it copied.
+"""Measure what a model is worth, by the kind it is of.
 
     python -m sample.evaluate                                 the class-conditioned model
-    python -m sample.evaluate --checkpoint runs/uncond/001    any model with time
+    python -m sample.evaluate --checkpoint runs/uncond/001    any other: a run or a checkpoint
     python -m sample.evaluate --npz digits.npz                any pictures
     python -m sample.evaluate --score                         can one learn to read from them?
 
-Prints a table and writes JSON that tells seed, n, steps, guidance, weights and hardware.
+Samples are measured by a judge: is it the digit asked for, how far are they from real digits, are
+they copied. A denoiser is measured by its loss, a classifier by what it reads. Prints a table and
+writes JSON that tells seed, n, steps, guidance, weights and hardware.
 """
 
 import dataclasses
@@ -15,12 +17,15 @@ import numpy as np
 import torch
 
 from minidiff import checkpoint, config, data, machine, models, runs
+from minidiff.classifier import read
 from minidiff.data import Dataset
+from minidiff.diffusion import denoising_loss
 from minidiff.evaluate import Measure, score
 from sample.run import announced, walked
 
 SCORE_N = 20_000
 TOLD = {
+    "n": "samples measured",
     "accuracy": "read as the digit asked for",
     "confident": "read with more than 90% certainty",
     "distance": "Frechet distance to the test set",
@@ -29,6 +34,7 @@ TOLD = {
     "copying": "nearest training digit, against test digits'",
     "score": "real test digits read after training on samples only",
     "score_real": "the same after training on as many real digits",
+    "loss": "squared error per pixel on the test set, as in training",
 }
 
 
@@ -36,28 +42,37 @@ def main(argv=None):
     """Measure as the flags say; print the table, write the JSON."""
     how, guidance, flags = config.parse(
         [config.WalkFlags, config.GuidanceFlags, config.MeasureFlags], argv,
-        "python -m sample.evaluate", "measure samples",
+        "python -m sample.evaluate", "measure what a model is worth",
     )
     how, flags = config.WalkFlags(**how), config.MeasureFlags(**flags)
-    guidance = config.GuidanceFlags(**guidance)
     out = config.writable(flags.out, ".json")
     device = machine.pick_device(how.device)
+    file = None if flags.npz else models.find("class", how.checkpoint)
+    kind = "npz" if flags.npz else checkpoint.load(file)["kind"]
+    if kind in ALONE:
+        measures, about = ALONE[kind](file, flags, device)
+    else:
+        measures, about = measure_samples(how, config.GuidanceFlags(**guidance), flags, device)
+    for name, value in measures.items():
+        print(f"{name:10} {value:>9.4g}   {TOLD.get(name, '')}")
+    hardware = machine.describe(device)
+    runs.write_json(out, {"kind": kind, **about, "hardware": hardware, "measures": measures})
+    print(f"wrote {out}")
+
+
+def measure_samples(how, guidance, flags, device):
+    """Draw samples, or read them from the npz, and measure them. Returns (measures, about)."""
     measure, judged = load_measure(flags.judge, flags.data_dir, device)
-    wanted = max(flags.n, SCORE_N) if flags.score else flags.n
     if flags.npz:
         x, labels, about = *read_npz(flags.npz), {"npz": flags.npz}
     else:
-        x, labels, about = draw(how, guidance, wanted)
+        x, labels, about = draw(how, guidance, max(flags.n, SCORE_N) if flags.score else flags.n)
     x, labels = x.to(device), None if labels is None else labels.to(device)
     few = slice(0, flags.n)
     found = measure(x[few], None if labels is None else labels[few])
     if flags.score:
         found.update(scores(measure, x, labels))
-    for name, value in found.items():
-        print(f"{name:10} {value:>9.4g}   {TOLD.get(name, 'samples measured')}")
-    hardware = machine.describe(device)
-    runs.write_json(out, {**about, "judge": judged, "hardware": hardware, "measures": found})
-    print(f"wrote {out}")
+    return found, {**about, "judge": judged}
 
 
 def load_measure(place, data_dir, device):
@@ -85,7 +100,7 @@ def draw(how, guidance, n):
     for state in walked(model, how, guidance, prompts):
         x = state.x_t
     about = {
-        "weights": f"{models.origin(place)} ({summary})", "kind": kind, "drawn": n,
+        "weights": f"{models.origin(place)} ({summary})", "drawn": n,
         **dataclasses.asdict(how), **dataclasses.asdict(guidance),
     }
     return x.clamp(0, 1), labels, about
@@ -102,8 +117,10 @@ def read_npz(path):
         raise ValueError(f"there is no file {path}; sample one with --npz") from e
     except (KeyError, AttributeError, TypeError, ValueError, OSError, zipfile.BadZipFile) as e:
         raise ValueError(f"{path} is no npz with `images`, as the sampling scripts write") from e
-    if images.shape[1:] != (1, 28, 28) or not 0 <= images.min() <= images.max() <= 1:
-        raise ValueError(f"{path}: wanted images (N,1,28,28) in [0, 1], got {tuple(images.shape)}")
+    if images.shape[1:] != (1, 28, 28) or len(images) < 2:
+        raise ValueError(f"{path}: wanted images (N,1,28,28), N >= 2, got {tuple(images.shape)}")
+    if not 0 <= images.min() <= images.max() <= 1:
+        raise ValueError(f"{path}: wanted images in [0, 1], got {images.min()}..{images.max()}")
     if labels is not None and labels.shape != images.shape[:1]:
         raise ValueError(f"{path}: wanted one label per image, got {tuple(labels.shape)}")
     return images, labels
@@ -121,6 +138,32 @@ def scores(measure, x, labels):
     recipe = config.RECIPES["classifier"]["laptop"]
     return {name: score(found, measure.test, **recipe) for name, found in sets.items()}
 
+
+@torch.no_grad()
+def measure_denoiser(file, flags, device):
+    """Return the loss of a denoiser on its test set, seed 0, and what led to it."""
+    found = checkpoint.load(file)
+    network, test = checkpoint.rebuild(found).to(device), data.load(found["dataset"], "test",
+                                                                    flags.data_dir).to(device)
+    parts = [slice(k, k + 500) for k in range(0, len(test), 500)]
+    g, sigma = torch.Generator().manual_seed(0), found["config"]["sigma"]
+    losses = [denoising_loss(network, test.pictures(p), sigma, g).item() for p in parts]
+    return {"loss": sum(losses) / len(losses)}, {"weights": str(file), "sigma": sigma, "seed": 0}
+
+
+def measure_classifier(file, flags, device):
+    """Return the share of its own test set and of strokes that a classifier reads."""
+    found = checkpoint.load(file)
+    network, names = checkpoint.rebuild(found).to(device), {found["dataset"], "strokes"}
+    sets = {name: data.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
+    shares = {
+        name: (read(network, test) == test.labels).double().mean().item()
+        for name, test in sets.items()
+    }
+    return shares, {"weights": str(file)}
+
+
+ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # need no judge
 
 if __name__ == "__main__":
     config.main(main)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import train.class_cond
 import train.classifier
 import train.denoiser
 import train.uncond
@@ -67,6 +68,7 @@ def trained(tmp_path_factory):
         small(patch.setattr)
         patch.chdir(place)
         run(train.uncond.JOB, [*TINY, "--T", "20"])
+        run(train.class_cond.JOB, [*TINY, "--T", "20"])
         run(train.denoiser.JOB, TINY)
         run(train.classifier.JOB, TINY)
     return place

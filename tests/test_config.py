@@ -6,7 +6,19 @@ import re
 import pytest
 import torch
 
-from minidiff.config import RECIPES, RunFlags, SampleFlags, TrainConfig, main, parse, writable
+from minidiff.config import (
+    RECIPES,
+    DigitFlags,
+    GuidanceFlags,
+    MeasureFlags,
+    RunFlags,
+    TrainConfig,
+    UncondFlags,
+    WalkFlags,
+    main,
+    parse,
+    writable,
+)
 
 
 def test_the_full_recipes_are_the_courses():
@@ -33,14 +45,14 @@ def test_flags_are_fields_and_only_what_was_given_is_returned():
     recipe, flags = parse([TrainConfig, RunFlags], words)
     assert recipe == {"lr": 0.01, "early_epoch": 3}
     assert flags == {"resume": True}
-    assert parse([SampleFlags], ["--n", "3", "--no-clip"]) == [{"n": 3, "clip": False}]
+    assert parse([WalkFlags], ["--steps", "3", "--no-clip"]) == [{"steps": 3, "clip": False}]
 
 
 @pytest.mark.parametrize(
     "words, told",
     [
         (["--sampler", "euler"], "'ddpm'.*'ddim'"),
-        (["--n", "many"], "--n.*'many'"),
+        (["--steps", "many"], "--steps.*'many'"),
         (["--colour", "red"], "--colour"),
         (["--step", "3"], "--step"),  # no guessing from beginnings of words
     ],
@@ -48,7 +60,7 @@ def test_flags_are_fields_and_only_what_was_given_is_returned():
 def test_a_wrong_flag_ends_with_status_2_and_names_itself(words, told, capsys):
     """argparse's own sentence, on stderr."""
     with pytest.raises(SystemExit) as stop:
-        parse([SampleFlags], words)
+        parse([WalkFlags], words)
     assert stop.value.code == 2
     assert re.search(told, capsys.readouterr().err)
 
@@ -63,9 +75,17 @@ def test_a_wrong_flag_ends_with_status_2_and_names_itself(words, told, capsys):
         (TrainConfig, {"lr": -1.0}),
         (TrainConfig, {"decay": "cosine"}),
         (TrainConfig, {"seed": -1}),
-        (SampleFlags, {"n": 0}),
-        (SampleFlags, {"steps": 0}),
-        (SampleFlags, {"eta": 1.5}),
+        (UncondFlags, {"n": 0}),
+        (MeasureFlags, {"n": 9}),
+        (DigitFlags, {"digits": "12a"}),
+        (DigitFlags, {"digits": ""}),
+        (DigitFlags, {"digits": "٣"}),
+        (DigitFlags, {"per_digit": 0}),
+        (GuidanceFlags, {"gamma": float("nan")}),
+        (GuidanceFlags, {"guide_from": 0.7, "guide_to": 0.2}),
+        (TrainConfig, {"p_uncond": 1.5}),
+        (WalkFlags, {"steps": 0}),
+        (WalkFlags, {"eta": 1.5}),
     ],
 )
 def test_values_out_of_range_are_refused(cls, wrong):

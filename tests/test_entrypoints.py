@@ -16,7 +16,7 @@ import sample.uncond
 import train.classifier
 import train.denoiser
 import train.uncond
-from minidiff import checkpoint, runs
+from minidiff import checkpoint, runs, shipped
 from minidiff.config import TrainConfig
 from tests.conftest import TINY, same, weights
 from train.run import run
@@ -26,7 +26,8 @@ ROOT = Path(__file__).parent.parent
 
 def test_a_run_folder_holds_what_it_promises(trained):
     """Recipe with the set really used, log, loss, weights and pictures at both marks."""
-    for kind, pictures in (("uncond", ("samples", "frames")), ("denoiser", ("denoised", "levels")),
+    for kind, pictures in (("uncond", ("samples", "frames")), ("class", ("samples", "frames")),
+                           ("denoiser", ("denoised", "levels")),
                            ("classifier", ("mistakes-strokes",))):
         folder = trained / "runs" / kind / "001"
         about = json.loads((folder / "config.json").read_text())
@@ -57,9 +58,9 @@ def test_samples_are_written_in_all_three_forms(trained, monkeypatch):
     monkeypatch.chdir(trained)
     words = ["--n", "7", "--steps", "5", "--seed", "3", "--device", "cpu", "--out", "a.png",
              "--gif", "a.gif", "--npz"]
-    sample.uncond.run([*words, "a.npz"])
-    sample.uncond.run([*words, "b.npz", "--checkpoint", "runs/uncond/001"])
-    sample.uncond.run([*words, "c.npz", "--seed", "4"])
+    sample.uncond.main([*words, "a.npz"])
+    sample.uncond.main([*words, "b.npz", "--checkpoint", "runs/uncond/001"])
+    sample.uncond.main([*words, "c.npz", "--seed", "4"])
     a, b, c = (np.load(f"{name}.npz")["images"] for name in "abc")
     assert a.shape == (7, 1, 28, 28) and a.dtype == np.float32 and 0 <= a.min() <= a.max() <= 1
     assert (a == b).all() and (a != c).any()
@@ -72,15 +73,15 @@ def test_every_way_of_sampling_runs_and_differs_from_the_default(trained, monkey
     """The flags reach the sampler."""
     monkeypatch.chdir(trained)
     common = ["--n", "2", "--steps", "4", "--device", "cpu", "--out", "d.png", "--npz"]
-    sample.uncond.run([*common, "plain.npz"])
-    sample.uncond.run([*common, "other.npz", *words])
+    sample.uncond.main([*common, "plain.npz"])
+    sample.uncond.main([*common, "other.npz", *words])
     assert (np.load("plain.npz")["images"] != np.load("other.npz")["images"]).any()
 
 
 def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
-    """Every figure of both sections, named on stdout."""
+    """Every figure of three sections, named on stdout; test_measuring.py has the fourth."""
     monkeypatch.chdir(trained)
-    figures.run.run([])
+    figures.run.run(["--only", "denoiser uncond class"])
     drawn = {p.name for p in Path("figures/out").iterdir()}
     assert drawn == {
         "denoiser-noising.png", "denoiser-loss.png", "denoiser-denoised-epoch-01.png",
@@ -88,17 +89,22 @@ def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
         "denoiser-levels-epoch-02.png", "uncond-loss.png",
         "uncond-samples-epoch-01.png", "uncond-samples-epoch-02.png",
         "uncond-frames-epoch-01.png", "uncond-frames-epoch-02.png", "uncond.gif",
+        "class-loss.png", "class-samples-epoch-01.png", "class-samples-epoch-02.png",
+        "class-frames-epoch-01.png", "class-frames-epoch-02.png", "class.gif",
+        "class-guidance.png",
     }
     out = capsys.readouterr().out
     assert all(name in out for name in drawn)
 
 
-def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, capsys):
-    """With no run at all: both targets, and a failure."""
+def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkeypatch, capsys):
+    """With no run and nothing shipped: every target, and a failure."""
+    monkeypatch.setattr(shipped, "WEIGHTS", workplace)
     with pytest.raises(ValueError, match="nothing could be drawn"):
         figures.run.run([])
     err = capsys.readouterr().err
-    assert "make train-denoiser" in err and "make train-uncond" in err
+    for target in ("train-denoiser", "train-uncond", "train-class"):
+        assert f"make {target}" in err
 
 
 @pytest.mark.parametrize(
@@ -109,10 +115,18 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, capsys
         ("train.uncond", ["--dataset", "cifar"], "auto, mnist, fashion, strokes"),
         ("train.uncond", ["--precision", "float16"], "bfloat16"),
         ("train.denoiser", ["--width", "x"], "--width"),
-        ("sample.uncond", [], "make train-uncond"),
+        ("train.class_cond", ["--p-uncond", "2"], "p-uncond must lie in 0..1, got 2.0"),
         ("sample.uncond", ["--out", "a.jpg"], ".png"),
+        ("sample.uncond", ["--gamma", "3"], "--gamma"),
+        ("sample.class_cond", ["--digits", "1x"], "got '1x'"),
+        ("sample.class_cond", ["--guide-from", "0.9", "--guide-to", "0.1"], "0.9 and 0.1"),
+        ("sample.evaluate", ["--out", "a.txt"], ".json"),
+        ("sample.evaluate", ["--checkpoint", "no.pt"], "there is no checkpoint"),
+        ("sample.sweep", ["--out", "no/where.json"], "folder"),
+        ("minidiff.shipped", [], "name the runs"),
+        ("minidiff.shipped", ["nowhere"], "no finished training"),
         ("sample.uncond", ["--checkpoint", "no.pt"], "there is no checkpoint"),
-        ("figures", ["--only", "cats"], "denoiser uncond"),
+        ("figures", ["--only", "cats"], "denoiser uncond class sweep"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_a_failure(tmp_path, module, words, told):
@@ -127,7 +141,7 @@ def test_too_many_steps_are_refused_with_the_schedules_length(trained, monkeypat
     """The model of this run has T = 20."""
     monkeypatch.chdir(trained)
     with pytest.raises(ValueError, match=r"1\.\.20"):
-        sample.uncond.run(["--steps", "21", "--device", "cpu"])
+        sample.uncond.main(["--steps", "21", "--device", "cpu"])
 
 
 def test_the_schedules_numbers_are_printed():

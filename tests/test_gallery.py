@@ -3,7 +3,7 @@
 import torch
 from PIL import Image
 
-from minidiff import gallery
+from minidiff import gallery, models
 from minidiff.models import DigitModel
 from minidiff.unet import UNet
 
@@ -11,29 +11,6 @@ from minidiff.unet import UNet
 def model(T=20):
     torch.manual_seed(0)
     return DigitModel(UNet(4, time=True).eval(), T)
-
-
-def test_a_walk_starts_from_standard_noise_and_repeats_with_its_seed():
-    """N(0, 1) at t = T; same seed, same path; steps + 1 states, ending at 0."""
-    a, b, c = (list(gallery.walk(model(), 64, 5, seed=s)) for s in (1, 1, 2))
-    assert [s.t for s in a] == [20, 16, 12, 8, 4, 0]
-    assert abs(a[0].x_t.mean()) < 0.02 and abs(a[0].x_t.std() - 1) < 0.02
-    assert all(torch.equal(x.x_t, y.x_t) for x, y in zip(a, b))
-    assert not torch.equal(a[-1].x_t, c[-1].x_t)
-
-
-def test_large_numbers_go_through_the_network_in_chunks_with_the_same_result(monkeypatch):
-    """Chunks bound the memory and change nothing else."""
-    (*_, whole) = gallery.walk(model(), 7, 3, seed=0)
-    monkeypatch.setattr(gallery, "CHUNK", 2)
-    (*_, parts) = gallery.walk(model(), 7, 3, seed=0)
-    assert torch.allclose(whole.x_t, parts.x_t, atol=1e-5)
-
-
-def test_samples_end_in_the_datas_range():
-    """Clipping x_0_hat bounds the last state, for the last step returns it."""
-    (*_, last) = gallery.walk(model(), 8, 4, seed=0)
-    assert last.x_t.min() >= 0 and last.x_t.max() <= 1
 
 
 def test_noise_levels_show_one_noise_grown(monkeypatch, tiny):
@@ -57,12 +34,32 @@ def test_noise_levels_show_one_noise_grown(monkeypatch, tiny):
 def test_every_picture_can_be_drawn(tmp_path, tiny):
     """Files that open, each with its rows and columns."""
     x_0, denoiser = tiny.pictures(slice(0, 4)), torch.nn.Identity()
-    states = list(gallery.walk(model(), 5, 4, seed=0))
+    states = list(models.walk(model(), [""] * 5, 4, 0))
     gallery.draw_noising(tmp_path / "a.png", x_0, "noise")
     gallery.draw_denoised(tmp_path / "b.png", denoiser, x_0, 0.5, "denoised")
     gallery.draw_levels(tmp_path / "c.png", denoiser, x_0[:1], "levels")
     gallery.draw_frames(tmp_path / "d.png", states, "frames")
     gallery.draw_gif(tmp_path / "e.gif", states, "film")
+    asked = DigitModel(UNet(4, time=True, classes=10).eval(), 20)
+    gallery.draw_guidance(tmp_path / "f.png", asked, 3, "guidance")
     assert Image.open(tmp_path / "e.gif").n_frames == 5
-    for name in "abcd":
+    for name in "abcdf":
         assert Image.open(tmp_path / f"{name}.png").width > 200
+
+
+def test_a_grid_asks_for_every_digit_or_for_nothing():
+    """Columns 0 to 9 where the model has classes, the null prompt elsewhere."""
+    asked = DigitModel(UNet(2, time=True, classes=10).eval(), 20)
+    assert gallery.grid_prompts(asked, 2) == list("01234567890123456789")
+    assert gallery.grid_prompts(model(), 1) == [""] * 10
+
+
+def test_rows_of_guidance_share_their_noise(monkeypatch, tmp_path):
+    """Equal gammas give equal rows, other gammas others."""
+    drawn = {}
+    monkeypatch.setattr(gallery, "save_grid", lambda path, images, *rest: drawn.update(x=images))
+    torch.manual_seed(0)
+    asked = DigitModel(UNet(4, time=True, classes=10).eval(), 20)
+    gallery.draw_guidance(tmp_path / "g.png", asked, 3, "", gammas=(2, 2, 5))
+    rows = drawn["x"].view(3, 10, 1, 28, 28)
+    assert torch.equal(rows[0], rows[1]) and not torch.equal(rows[0], rows[2])

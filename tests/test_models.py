@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from minidiff import checkpoint, models, runs
-from minidiff.models import DigitModel
+from minidiff import checkpoint, models, runs, shipped
+from minidiff.models import DigitModel, walk
 from minidiff.unet import UNet
 
 
@@ -67,3 +67,96 @@ def test_a_model_of_another_kind_is_refused(workplace):
     save(workplace / "d.pt", kind="denoiser")
     with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' is wanted"):
         models.load_model("uncond", "d.pt")
+
+
+def plain(T=20, classes=0):
+    torch.manual_seed(0)
+    return DigitModel(UNet(4, time=True, classes=classes).eval(), T)
+
+
+def test_a_walk_starts_from_standard_noise_and_repeats_with_its_seed():
+    """N(0, 1) at t = T; same seed, same path; steps + 1 states, ending at 0."""
+    a, b, c = (list(walk(plain(), [""] * 64, 5, s)) for s in (1, 1, 2))
+    assert [s.t for s in a] == [20, 16, 12, 8, 4, 0]
+    assert abs(a[0].x_t.mean()) < 0.02 and abs(a[0].x_t.std() - 1) < 0.02
+    assert all(torch.equal(x.x_t, y.x_t) for x, y in zip(a, b))
+    assert not torch.equal(a[-1].x_t, c[-1].x_t)
+
+
+def test_large_numbers_go_through_the_network_in_chunks_with_the_same_result(monkeypatch):
+    """Chunks bound the memory and change nothing else."""
+    (*_, whole) = walk(plain(), [""] * 7, 3, 0)
+    monkeypatch.setattr(models, "CHUNK", 2)
+    (*_, parts) = walk(plain(), [""] * 7, 3, 0)
+    assert torch.allclose(whole.x_t, parts.x_t, atol=1e-5)
+
+
+def test_samples_end_in_the_datas_range():
+    """Clipping x_0_hat bounds the last state, for the last step returns it."""
+    (*_, last) = walk(plain(), [""] * 8, 4, 0)
+    assert last.x_t.min() >= 0 and last.x_t.max() <= 1
+
+
+def test_what_the_network_is_fed_is_never_clipped():
+    """x_t has noise far outside [0, 1] at the start of a walk, and the network sees all of it."""
+    heard = []
+
+    class Ear(UNet):
+        def forward(self, x, t, c=None):
+            heard.append(x)
+            return x
+
+    *_, last = walk(DigitModel(Ear(2, time=True), 20), [""] * 4, 3, 0)
+    assert heard[0].min() < -2 and heard[0].max() > 2 and last.x_t.min() >= 0
+
+
+def test_a_walk_gives_each_picture_what_it_was_asked_for():
+    """The third of three pictures does not change with what the others are asked for, nor with
+    guidance in chunks of two; it does with its own prompt."""
+    asked = plain(classes=10)
+    third = [
+        list(walk(asked, prompts, 3, 0, gamma=3.0))[-1].x_t[2]
+        for prompts in (["1", "2", "7"], ["", "9", "7"], ["1", "2", "8"])
+    ]
+    assert torch.allclose(third[0], third[1], atol=1e-4)
+    assert (third[0] - third[2]).abs().max() > 1e-3
+
+
+def test_guidance_in_an_empty_interval_is_plain_conditioning():
+    """(0, 1) is everywhere; (0.5, 0.5) is nowhere; without classes guidance is refused."""
+    asked, prompts = plain(classes=10), ["3", "4"]
+    ends = {
+        name: list(walk(asked, prompts, 4, 0, **how))[-1].x_t
+        for name, how in {
+            "plain": {}, "nowhere": {"gamma": 5.0, "interval": (0.5, 0.5)},
+            "all": {"gamma": 5.0}, "late": {"gamma": 5.0, "interval": (0, 0.5)},
+        }.items()
+    }
+    assert torch.equal(ends["plain"], ends["nowhere"])
+    assert not torch.equal(ends["all"], ends["plain"])
+    assert not torch.equal(ends["all"], ends["late"])
+    with pytest.raises(ValueError, match="knows no classes"):
+        walk(plain(), [""], 4, 0, gamma=5.0)
+
+
+def test_a_loaded_model_samples_with_its_batchnorm_in_eval_mode(workplace):
+    """The running means move in training only: a walk leaves them as they are."""
+    save(runs.RUNS / "uncond" / "001" / runs.LAST)
+    model, _ = models.load_model("uncond")
+    before = {k: v.clone() for k, v in model.network.state_dict().items()}
+    list(walk(model, [""] * 4, 3, 0))
+    assert all(torch.equal(v, before[k]) for k, v in model.network.state_dict().items())
+
+
+def test_without_a_run_the_last_shipped_mark_is_meant(workplace, monkeypatch):
+    """And without either, the message names the target."""
+    monkeypatch.setattr(shipped, "WEIGHTS", workplace)
+    with pytest.raises(ValueError, match="make train-uncond"):
+        models.find("uncond")
+    for epoch in (1, 12):
+        save(workplace / f"uncond-epoch-{epoch:02d}.pt", epoch=epoch)
+    assert models.find("uncond").name == "uncond-epoch-12.pt"
+    assert "shipped" in models.origin(models.find("uncond"))
+    save(runs.RUNS / "uncond" / "001" / runs.LAST)
+    assert models.find("uncond") == runs.RUNS / "uncond" / "001" / runs.LAST
+    assert "001" in models.origin(models.find("uncond"))

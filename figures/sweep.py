@@ -1,0 +1,76 @@
+"""What the settings do, measured: guidance, steps and samplers, and the loss at each t."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from figures.run import newest_marks
+from minidiff import checkpoint, data, shipped
+from minidiff.evaluate import loss_at
+from minidiff.images import Panel, save_panels
+from minidiff.models import DigitModel
+
+OWN = Path("sweep.json")
+TIMES = (1, 3, 10, 20, 40, 70, 100, 130, 160, 190, 220, 250, 280, 300)
+CAPTIONS = {
+    "gamma": "guidance is a trade: more samples are right, then all grow alike and drift off",
+    "steps": "few steps: with beta_tilde, 20 are about as good as 300",
+}
+
+
+def draw(out, data_dir=""):
+    """Draw the section into the folder `out`, yielding each path. ValueError where nothing was
+    measured."""
+    yield draw_losses(out / "class-loss-per-timestep.png", data_dir)
+    file = OWN if OWN.is_file() else shipped.WEIGHTS / "sweep.json"
+    if not file.is_file():
+        raise ValueError("no sweep was measured yet; measure one with: make sweep")
+    found = json.loads(file.read_text())
+    print(f"sweep: {file}", flush=True)
+    about = f"{found['weights']}; n = {found['n']}"
+    for group, told in CAPTIONS.items():
+        path = out / f"sweep-{group}.png"
+        save_panels(path, panels(found["points"], group), f"{told}. {about}")
+        yield path
+
+
+def panels(points, axis):
+    """Return two Panels, accuracy and distance over its floor, against gamma or steps."""
+    curves = defaultdict(list)
+    for p in sorted(points, key=lambda p: p[axis]):
+        if p["group"] == axis:
+            curves[p["curve"]].append((p[axis], 1 - p["accuracy"], p["ratio"]))
+    columns = {name: list(zip(*rows)) for name, rows in curves.items()}
+    wrong = {
+        name: (xs, [max(100 * w, 0.05) for w in ws]) for name, (xs, ws, _) in columns.items()
+    }
+    ratio = {name: (xs, ratios) for name, (xs, _, ratios) in columns.items()}
+    log = "xy" if axis == "steps" else "y"
+    return [
+        Panel(wrong, axis, "read as another digit, % (0 drawn at 0.05)", log),
+        Panel(ratio, axis, "Frechet distance / floor", log),
+    ]
+
+
+def draw_losses(path, data_dir):
+    """Draw the loss at each t for every mark of the class-conditioned model; return the path."""
+    marks, _ = newest_marks("class")
+    test = data.load(marks[-1]["dataset"], "test", data_dir)
+    few = slice(0, 500)
+    prompts, curves = [str(k) for k in test.labels[few].tolist()], {}
+    for mark in marks:
+        model = DigitModel(checkpoint.rebuild(mark), mark["config"]["T"])
+        times = sorted({min(t, model.schedule.T) for t in TIMES})
+        losses = loss_at(model, test.pictures(few), prompts, times)
+        curves[f"epoch {mark['epoch']}"] = (times, losses)
+    first, last = (ys for _, ys in (curves[f"epoch {m['epoch']}"] for m in (marks[0], marks[-1])))
+    gain = {f"epoch {marks[0]['epoch']} / epoch {marks[-1]['epoch']}":
+            (times, [a / b for a, b in zip(first, last)])}
+    text = (
+        "the mean loss is made at small t, where it cannot fall much; what training still gains, "
+        f"it gains at large t, where the digit is decided. {checkpoint.summary(marks[-1])}, "
+        f"{len(prompts)} test digits, seed 0"
+    )
+    save_panels(path, [Panel(curves, "t", "loss on test digits", "y"),
+                       Panel(gain, "t", "how much smaller it became")], text)
+    return path

@@ -1,0 +1,104 @@
+"""shipped.py: the weights in the project, how they got there, and that they can draw."""
+
+import json
+
+import pytest
+import torch
+
+import sample.class_cond
+from minidiff import checkpoint, models, runs, shipped
+from minidiff.config import GuidanceFlags, WalkFlags
+from tests.conftest import same
+
+KINDS = ("denoiser", "uncond", "class", "classifier")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_shipped_in_half_precision_with_its_card(kind):
+    """Two marks, float16, read without trust; the card tells recipe, data, hardware and loss."""
+    card = shipped.card(kind)
+    found = [checkpoint.load(file) for file in shipped.marks(kind)]
+    assert [f["epoch"] for f in found] == [card["config"]["early_epoch"], card["config"]["epochs"]]
+    for content in found:
+        assert content["kind"] == kind and content["dataset"] == "mnist" == card["dataset"]
+        assert content["config"] == card["config"] and "training" not in content
+        kinds = {w.dtype for w in content["weights"].values() if w.is_floating_point()}
+        assert kinds == {torch.float16}
+        network = checkpoint.rebuild(content)
+        assert {p.dtype for p in network.parameters()} == {torch.float32} and not network.training
+    assert card["seconds"] > 60 and card["hardware"] and card["measures"]
+    losses = [loss for _, loss in card["loss"]]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_all_of_it_is_small():
+    """Under 25 MB."""
+    assert sum(p.stat().st_size for p in shipped.WEIGHTS.iterdir()) < 25e6
+
+
+def test_the_shipped_models_draw_what_they_are_asked_for(workplace):
+    """60 digits of the class-conditioned model at its default setting, read by the shipped judge:
+    at most two wrong (the measured rate would give less than one)."""
+    model, _ = models.load_model("class")
+    judge = checkpoint.rebuild(models.load_kind("classifier"))
+    labels = torch.arange(60) % 10
+    how, prompts = WalkFlags(), [str(k) for k in labels.tolist()]
+    for state in models.walk(model, prompts, how.steps, 0, **how.options(),
+                             **GuidanceFlags().options()):
+        x = state.x_t
+    with torch.no_grad():
+        assert (judge(x).argmax(1) == labels).sum() >= 58
+
+
+def test_an_own_run_comes_before_the_shipped_weights_and_which_it_is_is_told(
+    workplace, trained, monkeypatch, capsys
+):
+    """In an empty folder: shipped. Beside a run: the run."""
+    words = ["--per-digit", "1", "--steps", "2", "--device", "cpu"]
+    sample.class_cond.main(words)
+    assert "shipped with the project, class-epoch" in capsys.readouterr().out
+    monkeypatch.chdir(trained)
+    sample.class_cond.main(["--steps", "2", "--device", "cpu", "--per-digit", "1"])
+    assert "weights: runs/class/001/last.pt" in capsys.readouterr().out
+
+
+def test_shipping_a_run_halves_its_marks_and_writes_its_card(trained, tmp_path, monkeypatch):
+    """The weights differ from the run's by rounding alone; old marks of the kind are gone."""
+    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path / "weights")
+    folder = trained / "runs" / "class" / "001"
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "class-epoch-77.pt").touch()
+    (folder / "evaluation.json").write_text('{"measures": {"accuracy": 0.5}}')
+    made = shipped.ship(folder)
+    assert [p.name for p in made] == ["class-epoch-01.pt", "class-epoch-02.pt", "class.json"]
+    assert shipped.marks("class") == made[:2]
+    full = checkpoint.load(folder / "weights-epoch-02.pt")
+    half = checkpoint.load(made[1])
+    for name, w in half["weights"].items():
+        assert torch.allclose(w.float(), full["weights"][name].float(), rtol=2**-10, atol=1e-6)
+    assert same(checkpoint.rebuild(half).state_dict(), {
+        k: w.float() if w.is_floating_point() else w for k, w in half["weights"].items()
+    })
+    card = json.loads(made[2].read_text())
+    assert card["measures"]["measures"] == {"accuracy": 0.5}
+    assert card["config"]["seed"] == 0 and card["seconds"] >= 0
+    assert shipped.loss_curves("class")["every so many records"][0] == [3, 6]
+
+
+def test_an_unfinished_or_unmeasured_run_is_not_shipped(trained, tmp_path, monkeypatch):
+    """Nothing is overwritten by half a training."""
+    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path / "weights")
+    with pytest.raises(ValueError, match="no finished training"):
+        shipped.ship(tmp_path)
+    with pytest.raises(ValueError, match="make evaluate"):
+        shipped.ship(trained / "runs" / "uncond" / "001")
+    assert not (tmp_path / "weights").exists()
+    with pytest.raises(ValueError, match="no class weights are shipped"):
+        shipped.card("class")
+
+
+def test_seconds_are_not_fooled_by_a_pause():
+    """100 steps of 8 pictures at 80 a second: ten seconds, whatever one record says."""
+    rows = [{"step": k, "images_per_second": 80.0} for k in range(10, 101, 10)]
+    rows[4]["images_per_second"] = 0.5
+    assert runs.seconds(rows, 8) == pytest.approx(10)
