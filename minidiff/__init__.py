@@ -46,7 +46,7 @@ Names are the papers' symbols in ASCII. What others call them:
 """
 
 from minidiff.diffusion import denoising_loss, noise_loss, predict_x_0, q_sample
-from minidiff.guidance import drop_condition, guided, within
+from minidiff.guidance import drop_condition, guided, until
 from minidiff.samplers import ddim_step, ddpm_step, sample, sample_path
 from minidiff.schedule import Schedule, cosine, evenly, linear, strided
 from minidiff.unet import UNet
@@ -54,5 +54,5 @@ from minidiff.unet import UNet
 __all__ = [
     "Schedule", "UNet", "cosine", "ddim_step", "ddpm_step", "denoising_loss", "drop_condition",
     "evenly", "guided", "linear", "noise_loss", "predict_x_0", "q_sample", "sample", "sample_path",
-    "strided", "within",
+    "strided", "until",
 ]

@@ -89,9 +89,9 @@ class RunFlags:
 class WalkFlags:
     """How to walk from noise to pictures. Raises ValueError for values out of range."""
 
-    steps: int = flag(50, "network calls from noise to picture")
+    steps: int = flag(20, "network calls from noise to picture")
     sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
-    variance: str = flag("beta", "ddpm only: noise of a step", ("beta", "beta_tilde"))
+    variance: str = flag("beta_tilde", "ddpm only: noise of a step", ("beta_tilde", "beta"))
     eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
     clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
     seed: int = flag(0, "of all noise")
@@ -155,30 +155,26 @@ class GuidanceFlags:
     """How strictly a model keeps to what is asked. Raises ValueError for values out of range."""
 
     gamma: float = flag(3.0, "strength of guidance: 0 ignores the digit, 1 is plain conditioning")
-    guide_from: float = flag(0.0, "guided where t/T is above this, 0 .. 1 ...")
-    guide_to: float = flag(1.0, "... and up to this; elsewhere gamma is 1")
+    guide_until: float = flag(0.3, "guided from t/T = 1 down to this, 0 .. 1; below, gamma is 1")
 
     def __post_init__(self):
         if not abs(self.gamma) <= 1000:
             raise ValueError(f"gamma must lie in -1000..1000, got {self.gamma}")
-        if not 0 <= self.guide_from <= self.guide_to <= 1:
-            raise ValueError(
-                "guidance wants 0 <= guide-from <= guide-to <= 1, "
-                f"got {self.guide_from} and {self.guide_to}"
-            )
+        if not 0 <= self.guide_until <= 1:
+            raise ValueError(f"guide-until must lie in 0..1, got {self.guide_until}")
 
     def options(self) -> dict:
         """Return these as keyword arguments of `models.walk`."""
-        return {"gamma": self.gamma, "interval": (self.guide_from, self.guide_to)}
+        return {"gamma": self.gamma, "guide_until": self.guide_until}
 
     def __str__(self):
         """Return how it is told in a caption."""
-        everywhere = (self.guide_from, self.guide_to) == (0, 1)
-        where = "" if everywhere else f" at t/T in {self.guide_from:g}..{self.guide_to:g}"
-        return f"gamma {self.gamma:g}{where}"
+        return f"gamma {self.gamma:g}" + (
+            f" until t/T = {self.guide_until:g}" if self.guide_until and self.gamma != 1 else ""
+        )
 
 
-NO_GUIDANCE = GuidanceFlags(gamma=1.0, guide_from=0.0, guide_to=1.0)
+NO_GUIDANCE = GuidanceFlags(gamma=1.0, guide_until=0.0)
 
 
 @dataclass(frozen=True)

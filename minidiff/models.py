@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from minidiff import checkpoint, machine, runs, schedule, shipped
-from minidiff.guidance import guided, within
+from minidiff.guidance import guided, until
 from minidiff.samplers import sample_path
 
 CHUNK = 256  # pictures per network call: bounds its memory, not the result
@@ -66,25 +66,25 @@ class DigitModel:
         return eye[index]
 
 
-def walk(model, prompts, steps, seed, *, step="ddpm", gamma=1.0, interval=(0, 1), **options):
+def walk(model, prompts, steps, seed, *, step="ddpm", gamma=1.0, guide_until=0.0, **options):
     """Return every State of a walk from noise to a picture per prompt, from N(0, 1) at t = T.
 
     model: under the contract above. prompts: list of str. steps: network calls, 1..T. seed: of all
     noise, drawn on the CPU so that every device starts alike. step: "ddpm" or "ddim". gamma: of
-    guidance (6); interval: (low, high), guided at low T < t <= high T only, and conditional (gamma
-    1) elsewhere. options: of `sample_path`; clip defaults to the model's range. Raises ValueError
-    for a prompt the model does not know, for guidance of a model without prompts, and for steps.
+    guidance (6), used at t > guide_until T; below, gamma is 1. options: of `sample_path`; clip
+    defaults to the model's range. Raises ValueError for a prompt the model does not know, for
+    guidance of a model without prompts, and for steps out of range.
     """
     T = model.schedule.T
     generator = torch.Generator().manual_seed(seed)
     x_T = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
     timesteps = schedule.evenly(T, steps)
     options = {"clip": model.data_range, "generator": generator, **options}
-    eps_fn = _guided(model, prompts, gamma, [T * share for share in interval])
+    eps_fn = _guided(model, prompts, gamma, guide_until * T)
     return sample_path(eps_fn, model.schedule, x_T, timesteps, step=step, **options)
 
 
-def _guided(model, prompts, gamma, interval):
+def _guided(model, prompts, gamma, t_end):
     """Return the eps_fn of a model that is asked for these prompts."""
     cond = model.embed(prompts)
     chunked = partial(_in_chunks, model)
@@ -93,9 +93,7 @@ def _guided(model, prompts, gamma, interval):
             raise ValueError(f"this model knows no classes, so it can't be guided; gamma = {gamma}")
         return partial(chunked, cond=None)
     null = model.embed([""] * len(prompts))
-    return within(
-        *interval, guided(chunked, cond, null, gamma), guided(chunked, cond, null, 1)
-    )
+    return until(t_end, guided(chunked, cond, null, gamma), guided(chunked, cond, null, 1))
 
 
 def _in_chunks(model, x_t, t, cond):

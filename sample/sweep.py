@@ -34,12 +34,12 @@ def points():
     walk, best = config.WalkFlags, config.GuidanceFlags()
     found = []
     for gamma in GAMMAS:
-        found.append(("gamma", "every step", walk(), config.GuidanceFlags(gamma, 0.0, 1.0)))
-        part = dataclasses.replace(best, gamma=float(gamma))
-        if (best.guide_from, best.guide_to) != (0, 1) and gamma not in (0, 1):
-            found.append(("gamma", "in the default part", walk(), part))
+        found.append(("gamma", "at every step", walk(), config.GuidanceFlags(gamma, 0.0)))
+        if gamma not in (0, 1):
+            told = f"until t/T = {best.guide_until:g}"
+            found.append(("gamma", told, walk(), config.GuidanceFlags(gamma, best.guide_until)))
     for gamma in (best.gamma, 10.0):
-        guidance = config.GuidanceFlags(gamma, 0.0, 1.0)
+        guidance = config.GuidanceFlags(gamma, 0.0)
         found.append(("clip", f"gamma {gamma:g}, not clipped", walk(clip=False), guidance))
         found.append(("clip", f"gamma {gamma:g}, clipped", walk(), guidance))
     found.append(("steps", "ddpm, beta_tilde", walk(steps=300, variance="beta_tilde"), best))

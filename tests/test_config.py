@@ -82,7 +82,7 @@ def test_a_wrong_flag_ends_with_status_2_and_names_itself(words, told, capsys):
         (DigitFlags, {"digits": "٣"}),
         (DigitFlags, {"per_digit": 0}),
         (GuidanceFlags, {"gamma": float("nan")}),
-        (GuidanceFlags, {"guide_from": 0.7, "guide_to": 0.2}),
+        (GuidanceFlags, {"guide_until": 1.2}),
         (TrainConfig, {"p_uncond": 1.5}),
         (WalkFlags, {"steps": 0}),
         (WalkFlags, {"eta": 1.5}),

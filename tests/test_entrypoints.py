@@ -119,7 +119,7 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkey
         ("sample.uncond", ["--out", "a.jpg"], ".png"),
         ("sample.uncond", ["--gamma", "3"], "--gamma"),
         ("sample.class_cond", ["--digits", "1x"], "got '1x'"),
-        ("sample.class_cond", ["--guide-from", "0.9", "--guide-to", "0.1"], "0.9 and 0.1"),
+        ("sample.class_cond", ["--guide-until", "-1"], "0..1, got -1.0"),
         ("sample.evaluate", ["--out", "a.txt"], ".json"),
         ("sample.evaluate", ["--checkpoint", "no.pt"], "there is no checkpoint"),
         ("sample.sweep", ["--out", "no/where.json"], "folder"),

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from minidiff.guidance import drop_condition, guided, within
+from minidiff.guidance import drop_condition, guided, until
 from minidiff.models import DigitModel
 from minidiff.unet import UNet
 
@@ -111,13 +111,11 @@ def test_cond_and_null_must_have_one_shape():
         guided(None, COND, NULL[:1], 2.0)
 
 
-def test_guidance_within_a_part_of_the_way():
-    """low < t <= high is inside; the network outside is asked everywhere else."""
-    eps_fn = within(10, 20, lambda x, t: "inside", lambda x, t: "outside")
-    told = {t: eps_fn(None, torch.tensor([t, t])) for t in (10, 11, 20, 21)}
-    assert told == {10: "outside", 11: "inside", 20: "inside", 21: "outside"}
-    with pytest.raises(ValueError, match="must not be the larger"):
-        within(20, 10, None, None)
+def test_guidance_until_a_part_of_the_way():
+    """t > t_end is guided, t_end itself and below are not; 0 guides every step."""
+    for t_end, told in ((10, {11: "guided", 10: "plain", 1: "plain"}), (0, {1: "guided"})):
+        eps_fn = until(t_end, lambda x, t: "guided", lambda x, t: "plain")
+        assert {t: eps_fn(None, torch.tensor([t, t])) for t in told} == told
 
 
 def test_the_dropped_share_follows_the_binomial():

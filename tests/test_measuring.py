@@ -46,7 +46,7 @@ def test_guidance_reaches_the_picture(place):
     for digit in "17":
         for gamma in ("0", "3"):
             sample.class_cond.main(["--digits", digit, "--per-digit", "1", *FEW, "--gamma", gamma,
-                                    "--guide-from", "0", "--guide-to", "1", "--npz", "g.npz"])
+                                    "--guide-until", "0", "--npz", "g.npz"])
             drawn[digit, gamma] = np.load("g.npz")["images"]
     assert np.array_equal(drawn["1", "0"], drawn["7", "0"])
     assert not np.array_equal(drawn["1", "3"], drawn["7", "3"])
@@ -107,7 +107,7 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, c
     """Points already in the file are not measured again; the figures show all of them."""
     best = GuidanceFlags()
     every = [
-        ("gamma", "every step", WalkFlags(steps=2), GuidanceFlags(gamma, 0.0, 1.0))
+        ("gamma", "every step", WalkFlags(steps=2), GuidanceFlags(gamma, 0.0))
         for gamma in (1.0, 3.0)
     ] + [("steps", "ddim", WalkFlags(steps=k, sampler="ddim"), best) for k in (2, 4)]
     words = ["--n", "20", "--device", "cpu", *JUDGE]

@@ -122,19 +122,19 @@ def test_a_walk_gives_each_picture_what_it_was_asked_for():
     assert (third[0] - third[2]).abs().max() > 1e-3
 
 
-def test_guidance_in_an_empty_interval_is_plain_conditioning():
-    """(0, 1) is everywhere; (0.5, 0.5) is nowhere; without classes guidance is refused."""
+def test_guidance_until_the_start_is_plain_conditioning():
+    """1 guides nowhere, 0 everywhere; without classes guidance is refused."""
     asked, prompts = plain(classes=10), ["3", "4"]
     ends = {
         name: list(walk(asked, prompts, 4, 0, **how))[-1].x_t
         for name, how in {
-            "plain": {}, "nowhere": {"gamma": 5.0, "interval": (0.5, 0.5)},
-            "all": {"gamma": 5.0}, "late": {"gamma": 5.0, "interval": (0, 0.5)},
+            "plain": {}, "nowhere": {"gamma": 5.0, "guide_until": 1.0},
+            "all": {"gamma": 5.0}, "early": {"gamma": 5.0, "guide_until": 0.5},
         }.items()
     }
     assert torch.equal(ends["plain"], ends["nowhere"])
     assert not torch.equal(ends["all"], ends["plain"])
-    assert not torch.equal(ends["all"], ends["late"])
+    assert not torch.equal(ends["all"], ends["early"])
     with pytest.raises(ValueError, match="knows no classes"):
         walk(plain(), [""], 4, 0, gamma=5.0)
 
