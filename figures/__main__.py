@@ -1,6 +1,6 @@
 """`python -m figures`: draw the figures (see run.py)."""
 
 from figures.run import run
-from minidiff.config import main
+from minidiff.cli import main
 
 main(run)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from minidiff import checkpoint, config, gallery, runs, shipped
+from minidiff import checkpoint, cli, gallery, runs, shipped
 from minidiff.images import save_curves
 from minidiff.models import DigitModel
 
@@ -17,9 +17,9 @@ FILES = {"class": "class_cond"}  # "class" is a keyword
 class FigureFlags:
     """What to draw and where."""
 
-    out: str = config.flag("figures/out", "folder for the pictures")
-    only: str = config.flag("", f"sections to draw, of: {' '.join(SECTIONS)}; default: all")
-    data_dir: str = config.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+    out: str = cli.flag("figures/out", "folder for the pictures")
+    only: str = cli.flag("", f"sections to draw, of: {' '.join(SECTIONS)}; default: all")
+    data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
 
 
 def newest_marks(kind):
@@ -69,7 +69,7 @@ def draw_marks(out, kind, guidance):
 
 def run(argv=None):
     """Draw the sections asked for. Raises ValueError if not one of them could be drawn."""
-    given = config.parse([FigureFlags], argv, "python -m figures", "draw the page's figures")
+    given = cli.parse([FigureFlags], argv, "python -m figures", "draw the page's figures")
     flags = FigureFlags(**given[0])
     wanted = flags.only.split() or SECTIONS
     for name in wanted:

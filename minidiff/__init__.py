@@ -10,7 +10,7 @@ Read it in this order; every file opens with its lecture and ends by naming the 
     the walk       samplers   from noise to data
     the digits     strokes    drawn by a pen
                    torchvision_ops, data   real ones, as one tensor on the device
-    the training   machine, files, config
+    the training   machine, files, cli, config
                    trainer    the loop
     the workshop   images, classifier, checkpoint, runs
                    shipped    the weights that come with the project

@@ -4,7 +4,7 @@ A program may be killed in the middle of a write. So the bytes go to a neighbour
 pushed to the disk, and then take the name in one move: whoever looks finds the old file or the new
 one, never half of one.
 
-Next: config.py
+Next: cli.py
 """
 
 import os

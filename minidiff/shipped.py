@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from minidiff import checkpoint, config, runs
+from minidiff import checkpoint, cli, runs
 
 WEIGHTS = Path(__file__).parent / "weights"
 POINTS = 200  # of the loss curve kept in a card
@@ -100,4 +100,4 @@ def _main():
 
 
 if __name__ == "__main__":
-    config.main(_main)
+    cli.main(_main)

@@ -16,7 +16,7 @@ import zipfile
 import numpy as np
 import torch
 
-from minidiff import checkpoint, config, data, machine, models, runs
+from minidiff import checkpoint, cli, config, data, machine, models, runs
 from minidiff.classifier import read
 from minidiff.data import Dataset
 from minidiff.diffusion import denoising_loss
@@ -40,12 +40,12 @@ TOLD = {
 
 def main(argv=None):
     """Measure as the flags say; print the table, write the JSON."""
-    how, guidance, flags = config.parse(
+    how, guidance, flags = cli.parse(
         [config.WalkFlags, config.GuidanceFlags, config.MeasureFlags], argv,
         "python -m sample.evaluate", "measure what a model is worth",
     )
     how, flags = config.WalkFlags(**how), config.MeasureFlags(**flags)
-    out = config.writable(flags.out, ".json")
+    out = cli.writable(flags.out, ".json")
     device = machine.pick_device(how.device)
     file = None if flags.npz else models.find("class", how.checkpoint)
     kind = "npz" if flags.npz else checkpoint.load(file)["kind"]
@@ -166,4 +166,4 @@ def measure_classifier(file, flags, device):
 ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # need no judge
 
 if __name__ == "__main__":
-    config.main(main)
+    cli.main(main)

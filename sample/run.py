@@ -5,20 +5,20 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from minidiff import checkpoint, config, gallery, images, machine, models
+from minidiff import checkpoint, cli, config, gallery, images, machine, models
 from minidiff.files import whole
 
 FRAMES = 40  # of a film
 
 
-def run(kind, how, outputs, prompts, guidance=config.NO_GUIDANCE, labels=None, columns=None):
+def run(kind, how, outputs, prompts, guidance=config.NO_GUIDANCE, *, labels=None, columns=None):
     """Draw a picture per prompt with the model of `kind`; write what the flags name.
 
     how: WalkFlags. outputs: OutputFlags. prompts: list of str. labels: int64 (N,), stored beside
     the pictures in the npz. columns: of the grid.
     """
     files = {
-        suffix: config.writable(getattr(outputs, name), suffix)
+        suffix: cli.writable(getattr(outputs, name), suffix)
         for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
         if getattr(outputs, name)
     }

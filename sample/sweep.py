@@ -10,7 +10,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from minidiff import checkpoint, config, machine, models, runs
+from minidiff import checkpoint, cli, config, machine, models, runs
 from sample.evaluate import draw, load_measure
 
 GAMMAS = (0, 1, 1.5, 2, 3, 5, 7, 10)
@@ -21,12 +21,12 @@ STEPS = (5, 10, 20, 50, 100)
 class SweepFlags:
     """What to measure at every point, and where it goes."""
 
-    n: int = config.flag(500, "samples at each point")
-    out: str = config.flag("sweep.json", "JSON of all points; finished ones are kept")
-    checkpoint: str = config.flag("", "class-conditioned; default: newest run, or shipped")
-    judge: str = config.flag("", "classifier; default: newest run, or shipped")
-    data_dir: str = config.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
-    device: str = config.flag("auto", "auto: cuda, else mps, else cpu", machine.DEVICES)
+    n: int = cli.flag(500, "samples at each point")
+    out: str = cli.flag("sweep.json", "JSON of all points; finished ones are kept")
+    checkpoint: str = cli.flag("", "class-conditioned; default: newest run, or shipped")
+    judge: str = cli.flag("", "classifier; default: newest run, or shipped")
+    data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", machine.DEVICES)
 
 
 def points():
@@ -52,9 +52,9 @@ def points():
 
 def main(argv=None):
     """Measure every point that is not in the file yet."""
-    given = config.parse([SweepFlags], argv, "python -m sample.sweep", "measure many settings")
+    given = cli.parse([SweepFlags], argv, "python -m sample.sweep", "measure many settings")
     flags = SweepFlags(**given[0])
-    out = config.writable(flags.out, ".json")
+    out = cli.writable(flags.out, ".json")
     device = machine.pick_device(flags.device)
     measure, judged = load_measure(flags.judge, flags.data_dir, device)
     file = models.find("class", flags.checkpoint)
@@ -95,4 +95,4 @@ def read(path):
 
 
 if __name__ == "__main__":
-    config.main(main)
+    cli.main(main)

@@ -3,13 +3,13 @@
     python -m sample.uncond --n 40 --steps 50 --sampler ddpm --seed 0 --out grid.png --gif way.gif
 """
 
-from minidiff import config
+from minidiff import cli, config
 from sample.run import run
 
 
 def main(argv=None):
     """Sample as the flags say and write what they name."""
-    how, outputs, count = config.parse(
+    how, outputs, count = cli.parse(
         [config.WalkFlags, config.OutputFlags, config.UncondFlags], argv,
         "python -m sample.uncond", "draw digits from noise",
     )
@@ -18,4 +18,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    config.main(main)
+    cli.main(main)

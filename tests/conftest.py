@@ -11,6 +11,8 @@ import train.denoiser
 import train.uncond
 from minidiff import checkpoint, runs, strokes
 from minidiff.data import Dataset
+from minidiff.models import DigitModel
+from minidiff.unet import UNet
 from train.run import run
 
 TINY = ["--dataset", "strokes", "--width", "2", "--batch-size", "64", "--epochs", "2",
@@ -72,6 +74,20 @@ def trained(tmp_path_factory):
         run(train.denoiser.JOB, TINY)
         run(train.classifier.JOB, TINY)
     return place
+
+
+def attentive(T=300, classes=10):
+    """A model with random weights that hears its class: fresh ones hardly do."""
+    torch.manual_seed(0)
+    network = UNet(4, time=True, classes=classes)
+    with torch.no_grad():
+        for name, p in network.named_parameters():
+            if name.startswith("class"):
+                p.mul_(30)
+        for _ in range(30):  # BatchNorm sees what it will have to normalise
+            one_hot = torch.eye(classes)[torch.randint(classes, (16,))]
+            network(torch.randn(16, 1, 28, 28), torch.rand(16), one_hot)
+    return DigitModel(network.eval(), T)
 
 
 def weights(folder):

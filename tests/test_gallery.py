@@ -6,6 +6,7 @@ from PIL import Image
 from minidiff import gallery, models
 from minidiff.models import DigitModel
 from minidiff.unet import UNet
+from tests.conftest import attentive
 
 
 def model(T=20):
@@ -58,8 +59,7 @@ def test_rows_of_guidance_share_their_noise(monkeypatch, tmp_path):
     """Equal gammas give equal rows, other gammas others."""
     drawn = {}
     monkeypatch.setattr(gallery, "save_grid", lambda path, images, *rest: drawn.update(x=images))
-    torch.manual_seed(0)
-    asked = DigitModel(UNet(4, time=True, classes=10).eval(), 20)
+    asked = attentive(20)
     gallery.draw_guidance(tmp_path / "g.png", asked, 3, "", gammas=(2, 2, 5))
     rows = drawn["x"].view(3, 10, 1, 28, 28)
     assert torch.equal(rows[0], rows[1]) and not torch.equal(rows[0], rows[2])

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from minidiff.guidance import drop_condition, guided, until
-from minidiff.models import DigitModel
-from minidiff.unet import UNet
+from tests.conftest import attentive
 
 COND, NULL = torch.eye(10)[[3, 7, 7]], torch.zeros(3, 10)
 
@@ -15,10 +14,7 @@ COND, NULL = torch.eye(10)[[3, 7, 7]], torch.zeros(3, 10)
 @pytest.fixture
 def model():
     """A class-conditioned model with random weights and BatchNorm that has seen some noise."""
-    torch.manual_seed(0)
-    network = UNet(4, time=True, classes=10)
-    network(torch.randn(32, 1, 28, 28), torch.rand(32), torch.eye(10)[torch.arange(32) % 10])
-    return DigitModel(network.eval(), 300)
+    return attentive()
 
 
 @pytest.fixture

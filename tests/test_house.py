@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
-     "classifier"},
+     "classifier", "cli"},
     {"data", "config", "images", "unet", "diffusion"},
     {"checkpoint", "runs", "samplers"},
     {"shipped", "trainer"},

@@ -6,6 +6,7 @@ import torch
 from minidiff import checkpoint, models, runs, shipped
 from minidiff.models import DigitModel, walk
 from minidiff.unet import UNet
+from tests.conftest import attentive
 
 
 def save(path, kind="uncond", epoch=1, seed=0):
@@ -69,9 +70,9 @@ def test_a_model_of_another_kind_is_refused(workplace):
         models.load_model("uncond", "d.pt")
 
 
-def plain(T=20, classes=0):
+def plain(T=20):
     torch.manual_seed(0)
-    return DigitModel(UNet(4, time=True, classes=classes).eval(), T)
+    return DigitModel(UNet(4, time=True).eval(), T)
 
 
 def test_a_walk_starts_from_standard_noise_and_repeats_with_its_seed():
@@ -113,7 +114,7 @@ def test_what_the_network_is_fed_is_never_clipped():
 def test_a_walk_gives_each_picture_what_it_was_asked_for():
     """The third of three pictures does not change with what the others are asked for, nor with
     guidance in chunks of two; it does with its own prompt."""
-    asked = plain(classes=10)
+    asked = attentive(20)
     third = [
         list(walk(asked, prompts, 3, 0, gamma=3.0))[-1].x_t[2]
         for prompts in (["1", "2", "7"], ["", "9", "7"], ["1", "2", "8"])
@@ -124,7 +125,7 @@ def test_a_walk_gives_each_picture_what_it_was_asked_for():
 
 def test_guidance_until_the_start_is_plain_conditioning():
     """1 guides nowhere, 0 everywhere; without classes guidance is refused."""
-    asked, prompts = plain(classes=10), ["3", "4"]
+    asked, prompts = attentive(20), ["3", "4"]
     ends = {
         name: list(walk(asked, prompts, 4, 0, **how))[-1].x_t
         for name, how in {

@@ -8,7 +8,8 @@ Classifier-free guidance, algorithm 1.
 
 import torch.nn.functional as F
 
-from minidiff.config import GuidanceFlags, main
+from minidiff.cli import main
+from minidiff.config import GuidanceFlags
 from minidiff.diffusion import noise_loss
 from minidiff.gallery import draw_model
 from minidiff.guidance import drop_condition

@@ -4,7 +4,7 @@
 """
 
 from minidiff import classifier, data
-from minidiff.config import main
+from minidiff.cli import main
 from minidiff.images import save_grid
 from train.run import Job, run
 

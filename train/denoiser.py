@@ -5,7 +5,7 @@
     python -m train.denoiser --resume          go on with the newest run
 """
 
-from minidiff.config import main
+from minidiff.cli import main
 from minidiff.diffusion import denoising_loss
 from minidiff.gallery import draw_denoiser
 from train.run import Job, run

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from minidiff import checkpoint, config, data, machine, models, runs, trainer
+from minidiff import checkpoint, cli, config, data, machine, models, runs, trainer
 from minidiff.images import save_curves
 
 
@@ -48,7 +48,7 @@ def run(job: Job, argv=None) -> Path:
     """Train as the flags say, or resume; return the run's folder."""
     description = f"train the {job.name} model; recipes: full (the course's) and laptop"
     script = f"python -m train.{Path(sys.argv[0]).stem}"
-    given, flags = config.parse([config.TrainConfig, config.RunFlags], argv, script, description)
+    given, flags = cli.parse([config.TrainConfig, config.RunFlags], argv, script, description)
     flags = config.RunFlags(**flags)
     training, sets, folder = (_resume if flags.resume else _start)(job, given, flags)
     _announce(job, training, sets["train"], folder)

@@ -5,7 +5,7 @@
     python -m train.uncond --resume            go on with the newest run
 """
 
-from minidiff.config import main
+from minidiff.cli import main
 from minidiff.diffusion import noise_loss
 from minidiff.gallery import draw_model
 from minidiff.models import DigitModel
