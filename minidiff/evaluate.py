@@ -90,13 +90,17 @@ class Measure:
     def __init__(self, judge, train: Dataset, test: Dataset):
         self.judge, self.train, self.test = judge, train, test
         self.real = statistics(features(judge, test.pictures(slice(None))))
+        self.known = {}  # floors and the like: the same for every set of samples
 
     def floor(self, n: int) -> float:
         """Return the distance that n real training digits have to the test set: the mean of ten
         draws of n, or of as many as there are apart."""
-        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))
-        draws = [part for part in order.split(n) if len(part) == n][:10] or [order]
-        return sum(self.distance(self.train.pictures(part)) for part in draws) / len(draws)
+        if n not in self.known:
+            order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))
+            draws = [part for part in order.split(n) if len(part) == n][:10] or [order]
+            found = [self.distance(self.train.pictures(part)) for part in draws]
+            self.known[n] = sum(found) / len(found)
+        return self.known[n]
 
     def distance(self, x) -> float:
         """Return the Fréchet distance of pictures x (N,1,28,28) to the test set."""
@@ -117,17 +121,19 @@ class Measure:
         found = {"n": len(x)}
         if labels is not None:
             found["accuracy"] = (digit == labels.to(digit.device)).double().mean().item()
-        few = slice(0, 1000)
-        near = nearest(x[few], self.train.images).mean() / self._unseen(few)
+        near = nearest(x[:1000], self.train.images).mean().item() / self._unseen()
         return {
             **found, "confident": (certainty > 0.9).double().mean().item(),
             "distance": distance, "floor": floor, "ratio": distance / floor,
-            "copying": near.item(),
+            "copying": near,
         }
 
-    def _unseen(self, few):
+    def _unseen(self):
         """Return the mean distance of real digits, never trained on, to the nearest of `train`."""
-        return nearest(self.test.pictures(few), self.train.images).mean()
+        if "unseen" not in self.known:
+            x = self.test.pictures(slice(0, 1000))
+            self.known["unseen"] = nearest(x, self.train.images).mean().item()
+        return self.known["unseen"]
 
 
 @torch.no_grad()

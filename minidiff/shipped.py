@@ -23,7 +23,7 @@ import torch
 from minidiff import checkpoint, cli, runs
 
 WEIGHTS = Path(__file__).parent / "weights"
-POINTS = 200  # of the loss curve kept in a card
+POINTS = 100  # of the loss curve kept in a card
 
 
 def marks(kind: str) -> list[Path]:

@@ -14,7 +14,7 @@ from minidiff import checkpoint, cli, config, machine, models, runs
 from sample.evaluate import draw, load_measure
 
 GAMMAS = (0, 1, 1.5, 2, 3, 5, 7, 10)
-STEPS = (5, 10, 20, 50, 100)
+STEPS = (5, 10, 20, 50)
 
 
 @dataclasses.dataclass(frozen=True)
