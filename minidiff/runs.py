@@ -9,6 +9,7 @@ Next: shipped.py
 
 import csv
 import json
+import re
 from pathlib import Path
 from statistics import median
 
@@ -68,9 +69,11 @@ def _next_number(kind: str) -> Path:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write a dict as JSON, atomically."""
+    """Write a dict as JSON, atomically; a list of numbers takes one line."""
+    numbers = re.compile(r"\[\s+([-+.,eE\d\s]*?)\s+\]")
+    text = numbers.sub(lambda m: f"[{' '.join(m[1].split())}]", json.dumps(content, indent=2))
     with whole(path, text=True) as f:
-        f.write(json.dumps(content, indent=2) + "\n")
+        f.write(text + "\n")
 
 
 def write_log(folder: Path, rows: list[dict]) -> None:

@@ -41,8 +41,8 @@ def card(kind: str) -> dict:
 
 def loss_curves(kind: str) -> dict:
     """Return a card's loss as `images.save_curves` wants it."""
-    steps, losses = zip(*card(kind)["loss"])
-    return {"every so many records": (list(steps), list(losses))}
+    found = card(kind)["loss"]
+    return {"every so many records": (found["step"], found["loss"])}
 
 
 def halved(found: dict) -> dict:
@@ -75,7 +75,9 @@ def ship(folder) -> list[Path]:
         "torch": torch.__version__,
         "seconds": round(runs.seconds(rows, found[-1]["config"]["batch_size"])),
         "epochs_loss": [round(v, 5) for v in runs.loss_curves(rows)["mean of the epoch"][1]],
-        "loss": [[r["step"], round(r["loss"], 5)] for r in curve],
+        "loss": {
+            "step": [r["step"] for r in curve], "loss": [round(r["loss"], 5) for r in curve],
+        },
         "measures": measures,
     }
     made.append(WEIGHTS / f"{kind}.json")

@@ -1,5 +1,7 @@
 """runs.py: a run's folder and its log."""
 
+import json
+
 import pytest
 
 from minidiff import runs
@@ -56,3 +58,13 @@ def test_curves_hold_every_record_and_the_mean_of_each_epoch():
     every, mean = runs.loss_curves(rows).values()
     assert every == ([1, 2, 3], [1.0, 3.0, 0.5])
     assert mean == ([2, 3], [2.0, 0.5])
+
+
+def test_json_is_for_people_and_comes_back(tmp_path):
+    """Lists of numbers on one line, nested ones and braces untouched in meaning."""
+    content = {"a": [1, 2.5, "x [1,  2 ] y"], "b": {"c": [[1, 2], [3]], "d": []}, "e": ["{}", "]"]}
+    runs.write_json(tmp_path / "a.json", content)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == content and '"c": [' in text
+    runs.write_json(tmp_path / "b.json", {"loss": [0.5, 0.25]})
+    assert '"loss": [0.5, 0.25]' in (tmp_path / "b.json").read_text()
