@@ -8,10 +8,10 @@ from minidiff.models import DigitModel
 
 def draw(out, data_dir=""):
     """Draw the section into the folder `out`, yielding each path. ValueError without weights."""
-    yield from draw_marks(out, "class", GuidanceFlags())
-    mark = newest_marks("class")[0][-1]
-    model = DigitModel(checkpoint.rebuild(mark), mark["config"]["T"])
+    marks, curves = newest_marks("class")
+    yield from draw_marks(out, marks, curves, GuidanceFlags())
+    last = marks[-1]
+    model = DigitModel(checkpoint.rebuild(last), last["config"]["T"])
     path = out / "class-guidance.png"
-    steps = mark["config"]["sample_steps"]
-    gallery.draw_guidance(path, model, steps, checkpoint.summary(mark))
+    gallery.draw_guidance(path, model, last["config"]["sample_steps"], checkpoint.summary(last))
     yield path

@@ -47,10 +47,10 @@ def draw_loss(path, curves, caption):
     return path
 
 
-def draw_marks(out, kind, guidance):
+def draw_marks(out, marks, curves, guidance):
     """Draw what both diffusion models have in common: loss, samples and frames at each mark, and a
-    film. guidance: GuidanceFlags. Yields each path."""
-    marks, curves = newest_marks(kind)
+    film. marks, curves: from `newest_marks`. guidance: GuidanceFlags. Yields each path."""
+    kind = marks[-1]["kind"]
     yield draw_loss(out / f"{kind}-loss.png", curves, checkpoint.summary(marks[-1]))
     for mark in marks:
         paths = {

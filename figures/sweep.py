@@ -1,20 +1,20 @@
 """What the settings do, measured: guidance, steps and samplers, and the loss at each t."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
 from figures.run import newest_marks
-from minidiff import checkpoint, data, shipped
+from minidiff import checkpoint, data, runs, shipped
 from minidiff.evaluate import loss_at
 from minidiff.images import Panel, save_panels
 from minidiff.models import DigitModel
 
 OWN = Path("sweep.json")
 TIMES = (1, 3, 10, 20, 40, 70, 100, 130, 160, 190, 220, 250, 280, 300)
-CAPTIONS = {
-    "gamma": "guidance is a trade: more samples are right, then all grow alike and drift off",
-    "steps": "few steps: with beta_tilde, 20 are about as good as 300",
+CAPTIONS = {  # group: (x axis, what it shows)
+    "gamma": ("gamma", "strength of guidance: more samples are right, at a price in distance"),
+    "clip": ("gamma", "x_0_hat clipped to [0, 1] at each step, or not; guided at every step"),
+    "steps": ("steps", "network calls from noise to picture, and the way to step"),
 }
 
 
@@ -25,20 +25,20 @@ def draw(out, data_dir=""):
     file = OWN if OWN.is_file() else shipped.WEIGHTS / "sweep.json"
     if not file.is_file():
         raise ValueError("no sweep was measured yet; measure one with: make sweep")
-    found = json.loads(file.read_text())
+    found = runs.read_json(file)
     print(f"sweep: {file}", flush=True)
-    about = f"{found['weights']}; n = {found['n']}"
-    for group, told in CAPTIONS.items():
+    about = f"{found['weights']}; n = {found['n']}, seed 0"
+    for group, (axis, told) in CAPTIONS.items():
         path = out / f"sweep-{group}.png"
-        save_panels(path, panels(found["points"], group), f"{told}. {about}")
+        save_panels(path, panels(found["points"], group, axis), f"{told}. {about}")
         yield path
 
 
-def panels(points, axis):
+def panels(points, group, axis):
     """Return two Panels, accuracy and distance over its floor, against gamma or steps."""
     curves = defaultdict(list)
     for p in sorted(points, key=lambda p: p[axis]):
-        if p["group"] == axis:
+        if p.get("group") == group:
             curves[p["curve"]].append((p[axis], 1 - p["accuracy"], p["ratio"]))
     columns = {name: list(zip(*rows)) for name, rows in curves.items()}
     wrong = {

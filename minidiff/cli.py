@@ -22,9 +22,10 @@ from pathlib import Path
 import torch
 
 
-def flag(default, help, choices=None):
-    """Return a dataclass field that `parse` turns into a flag."""
-    return field(default=default, metadata={"help": help, "choices": choices})
+def flag(default, help, choices=None, bare=None):
+    """Return a dataclass field that `parse` turns into a flag. bare: its value when the flag is
+    given without one."""
+    return field(default=default, metadata={"help": help, "choices": choices, "bare": bare})
 
 
 def parse(classes, argv=None, prog=None, description=None):
@@ -45,6 +46,9 @@ def parse(classes, argv=None, prog=None, description=None):
                 how["action"] = argparse.BooleanOptionalAction
             else:
                 how.update(type=kinds[f.name], choices=f.metadata["choices"])
+            if f.metadata["bare"]:
+                how.update(nargs="?", const=f.metadata["bare"])
+                how["help"] += f" (without a name: {f.metadata['bare']})"
             parser.add_argument("--" + f.name.replace("_", "-"), **how)
     given = vars(parser.parse_args(argv))
     names = [[f.name for f in dataclasses.fields(cls)] for cls in classes]
@@ -63,7 +67,8 @@ def writable(path, suffix):
         raise ValueError(f"the folder of {path} does not exist; make it, or name another place")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+    places = [path.absolute().parent, path] if path.exists() else [path.absolute().parent]
+    if not all(os.access(place, os.W_OK) for place in places):
         raise ValueError(f"{path} cannot be written; name another place")
     return path
 

@@ -109,16 +109,19 @@ class OutputFlags:
     """Where samples go."""
 
     out: str = flag("grid.png", "PNG of all samples")
-    gif: str = flag("", "GIF of the way from noise to picture")
-    npz: str = flag("", "npz with `images`, float32 (N,1,28,28) in [0, 1], and `labels` if asked")
+    gif: str = flag("", "GIF of the way from noise to picture", bare="way.gif")
+    npz: str = flag(
+        "", "npz with `images`, float32 (N,1,28,28) in [0, 1], and `labels` if asked for digits",
+        bare="samples.npz",
+    )
 
 
 @dataclass(frozen=True)
 class MeasureFlags:
     """What to measure, and where it goes. Raises ValueError for values out of range."""
 
-    n: int = flag(2000, "how many samples")
-    npz: str = flag("", "measure this file's `images` and `labels` instead of new samples")
+    n: int = flag(2000, "how many samples to draw")
+    npz: str = flag("", "measure all of this file's `images` and `labels` instead")
     score: bool = flag(False, "also the classification accuracy score, of 20,000 samples or n")
     out: str = flag("evaluation.json", "JSON of the results, and of all that led to them")
     judge: str = flag("", "classifier: a run's folder or checkpoint; default: newest, or shipped")
@@ -143,7 +146,7 @@ class GuidanceFlags:
     """How strictly a model keeps to what is asked. Raises ValueError for values out of range."""
 
     gamma: float = flag(3.0, "strength of guidance: 0 ignores the digit, 1 is plain conditioning")
-    guide_until: float = flag(0.3, "guided from t/T = 1 down to this, 0 .. 1; below, gamma is 1")
+    guide_until: float = flag(0.3, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
 
     def __post_init__(self):
         if not abs(self.gamma) <= 1000:
@@ -158,7 +161,7 @@ class GuidanceFlags:
     def __str__(self):
         """Return how it is told in a caption."""
         return f"gamma {self.gamma:g}" + (
-            f" until t/T = {self.guide_until:g}" if self.guide_until and self.gamma != 1 else ""
+            f" until t/T = {self.guide_until:g}" if self.guide_until and self.gamma > 1 else ""
         )
 
 

@@ -23,9 +23,9 @@ effort to the noisy steps, where the large shapes are decided (section 3.4).
 
 Choices. Every picture of a batch draws its own t: one t for the whole batch would still be
 unbiased, but much noisier. The loss depends so strongly on t that even independent t make a noisy
-mean, so a batch of B spreads them: one t in each B-th of 1..T. Each picture's t is still uniform,
-since pictures come in random order; variational diffusion models, appendix I.1. Losses are
-computed in float32 whatever the network's precision is.
+mean, so a batch of B spreads them: one t in each B-th of 1..T. Pictures come in random order, so
+each picture's t is still uniform; after the low-discrepancy sampler of variational diffusion
+models. Losses are computed in float32 whatever the network's precision is.
 
 Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 Next: guidance.py
@@ -98,7 +98,8 @@ def noise_like(x, generator=None):
 
 
 def spread(B, T, generator=None, device="cpu"):
-    """Draw B times t: uniform in 1..T each, one in each B-th of that range. int64 (B,)."""
+    """Draw B times t, the k-th uniform in the k-th B-th of 1..T; all B together cover the range
+    evenly. Returns int64 (B,), rising."""
     share = (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
     return (share * T).long().clamp(max=T - 1) + 1
 

@@ -17,12 +17,14 @@ of features; Heusel et al. (6), where the features are Inception's and it is cal
 
     d² = |m_1 - m_2|² + tr(C_1 + C_2 - 2 (C_1 C_2)^{1/2})
 
-Accuracy alone can be had by drawing one perfect 7 again and again; the distance sees that. It is
+Accuracy alone can be had by drawing one perfect picture of each digit again and again; the distance
+sees that. It is
 never 0 for a finite set: n real digits too lie a little off. So beside it stands the *floor*, what
 n real training digits get, and only the ratio says something. It holds for one judge and one n.
 
-Copying is the distance from each sample to the nearest training digit, pixel by pixel, divided by
-the same for test digits: far below 1 means that the model recites.
+Copying is the mean distance from a sample to the nearest training digit, pixel by pixel, divided by
+the same for test digits: far below 1 means that the model recites. A thousand of either are looked
+at.
 
 The score trains a fresh classifier on samples alone and tests it on real digits; beside it, one
 trained on as many real ones. Classification accuracy score: Ravuri & Vinyals.
@@ -40,12 +42,14 @@ from minidiff.diffusion import noise_like, q_sample
 from minidiff.trainer import Training, fit
 
 CHUNK = 500  # pictures per call
+COPIES = 1000  # pictures whose nearest training digit is looked for
 
 
 @torch.no_grad()
 def features(judge, x):
-    """Return the judge's features of pictures x (N,1,28,28) in [0, 1], float64 (N, F)."""
-    return torch.cat([judge.features(part).double() for part in x.split(CHUNK)])
+    """Return the judge's features of pictures x (N,1,28,28) in [0, 1], float64 (N, F) on the CPU,
+    since not every device has float64."""
+    return torch.cat([judge.features(part).cpu().double() for part in x.split(CHUNK)])
 
 
 def statistics(found):
@@ -90,17 +94,17 @@ class Measure:
     def __init__(self, judge, train: Dataset, test: Dataset):
         self.judge, self.train, self.test = judge, train, test
         self.real = statistics(features(judge, test.pictures(slice(None))))
-        self.known = {}  # floors and the like: the same for every set of samples
+        self.floors, self.unseen = {}, None  # the same for every set of samples
 
     def floor(self, n: int) -> float:
         """Return the distance that n real training digits have to the test set: the mean of ten
         draws of n, or of as many as there are apart."""
-        if n not in self.known:
+        if n not in self.floors:
             order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))
             draws = [part for part in order.split(n) if len(part) == n][:10] or [order]
             found = [self.distance(self.train.pictures(part)) for part in draws]
-            self.known[n] = sum(found) / len(found)
-        return self.known[n]
+            self.floors[n] = sum(found) / len(found)
+        return self.floors[n]
 
     def distance(self, x) -> float:
         """Return the Fréchet distance of pictures x (N,1,28,28) to the test set."""
@@ -120,20 +124,21 @@ class Measure:
         distance, floor = self.distance(x), self.floor(len(x))
         found = {"n": len(x)}
         if labels is not None:
-            found["accuracy"] = (digit == labels.to(digit.device)).double().mean().item()
-        near = nearest(x[:1000], self.train.images).mean().item() / self._unseen()
+            found["accuracy"] = (digit == labels.to(digit.device)).float().mean().item()
+        near = nearest(x[:COPIES], self.train.images).mean().item() / self._unseen()
         return {
-            **found, "confident": (certainty > 0.9).double().mean().item(),
+            **found, "confident": (certainty > 0.9).float().mean().item(),
             "distance": distance, "floor": floor, "ratio": distance / floor,
             "copying": near,
         }
 
     def _unseen(self):
         """Return the mean distance of real digits, never trained on, to the nearest of `train`."""
-        if "unseen" not in self.known:
-            x = self.test.pictures(slice(0, 1000))
-            self.known["unseen"] = nearest(x, self.train.images).mean().item()
-        return self.known["unseen"]
+        if self.unseen is None:
+            some = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(0))
+            x = self.test.pictures(some[:COPIES])
+            self.unseen = nearest(x, self.train.images).mean().item()
+        return self.unseen
 
 
 @torch.no_grad()
@@ -156,11 +161,11 @@ def score(train: Dataset, test: Dataset, seed=0, **recipe) -> float:
     """Train a fresh classifier on `train` alone; return the share of `test` it reads.
 
     For a classification accuracy score `train` holds samples and what they were asked to be.
-    recipe: fields of TrainConfig besides those of the classifier's recipe.
+    recipe: fields of TrainConfig; the precision is float32.
     """
     cfg = TrainConfig(**{**recipe, "seed": seed, "precision": "float32"})
     torch.manual_seed(seed)
     network = Classifier(cfg.width).to(train.images.device)
     for _ in fit(Training(network, classification_loss, cfg, train.images.device), train):
         pass
-    return (read(network.eval(), test) == test.labels).double().mean().item()
+    return (read(network.eval(), test) == test.labels).float().mean().item()

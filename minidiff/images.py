@@ -98,7 +98,7 @@ def save_panels(path, panels, caption):
     """Write a PNG of diagrams side by side. panels: list of Panel. Raises ValueError where there is
     nothing to draw."""
     if any(not p.curves or any(len(xs) == 0 for xs, _ in p.curves.values()) for p in panels):
-        raise ValueError(f"no points to draw in {path}; the run has not logged a loss yet")
+        raise ValueError(f"no points to draw in {path}; nothing was logged or measured yet")
     figure = Figure((7 if len(panels) == 1 else 5 * len(panels), 4), dpi=100, layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         for name, (xs, ys) in panel.curves.items():

@@ -26,6 +26,7 @@ from minidiff import checkpoint, machine, runs, schedule, shipped
 from minidiff.guidance import guided, until
 from minidiff.samplers import sample_path
 
+KINDS = ("uncond", "class")  # that can be sampled from
 CHUNK = 256  # pictures per network call: bounds its memory, not the result
 
 
@@ -37,6 +38,8 @@ class DigitModel:
 
     image_shape = (1, 28, 28)
     data_range = (0.0, 1.0)
+
+    file = kind = summary = None  # where it came from; filled in by `load_model`
 
     def __init__(self, network, T: int):
         self.network = network
@@ -71,9 +74,9 @@ def walk(model, prompts, steps, seed, *, step="ddpm", gamma=1.0, guide_until=0.0
 
     model: under the contract above. prompts: list of str. steps: network calls, 1..T. seed: of all
     noise, drawn on the CPU so that every device starts alike. step: "ddpm" or "ddim". gamma: of
-    guidance (6), used at t > guide_until T; below, gamma is 1. options: of `sample_path`; clip
-    defaults to the model's range. Raises ValueError for a prompt the model does not know, for
-    guidance of a model without prompts, and for steps out of range.
+    guidance (6); above 1 it holds at t > guide_until T only, and is 1 from there down. options: of
+    `sample_path`; clip defaults to the model's range. Raises ValueError for a prompt the model does
+    not know, for guidance of a model without prompts, and for steps out of range.
     """
     T = model.schedule.T
     generator = torch.Generator().manual_seed(seed)
@@ -93,14 +96,17 @@ def _guided(model, prompts, gamma, t_end):
             raise ValueError(f"this model knows no classes, so it can't be guided; gamma = {gamma}")
         return partial(chunked, cond=None)
     null = model.embed([""] * len(prompts))
+    t_end = t_end if gamma > 1 else 0  # only an exaggeration is worth ending early
     return until(t_end, guided(chunked, cond, null, gamma), guided(chunked, cond, null, 1))
 
 
 def _in_chunks(model, x_t, t, cond):
-    """Return the model's answer, asked for at most CHUNK pictures at a time."""
-    starts = range(0, len(x_t), CHUNK)
-    parts = [slice(k, k + CHUNK) for k in starts]
-    return torch.cat([model(x_t[p], t[p], None if cond is None else cond[p]) for p in parts])
+    """Return the model's answer, eps_hat or (eps_hat, v), asked for CHUNK pictures at a time."""
+    parts = [slice(k, k + CHUNK) for k in range(0, len(x_t), CHUNK)]
+    found = [model(x_t[p], t[p], None if cond is None else cond[p]) for p in parts]
+    if isinstance(found[0], tuple):
+        return tuple(torch.cat(each) for each in zip(*found))
+    return torch.cat(found)
 
 
 def find(kind: str, place: str = "") -> Path:
@@ -125,18 +131,26 @@ def origin(file: Path) -> str:
     return f"shipped with the project, {file.name}" if inside else str(file)
 
 
-def load_model(kind: str, place: str = "", device="cpu"):
-    """Load a time-conditioned model and the checkpoint it came from: (DigitModel, dict).
+def load_model(place: str, device="cpu") -> DigitModel:
+    """Load a model that can be prompted, in eval mode.
 
-    kind: "uncond" or "class". place: as in `find`. Raises ValueError for a checkpoint of another
-    kind.
+    place: "uncond" or "class", the newest of its kind as in `find`; or a checkpoint; or a run's
+    folder. The model tells where it came from: `.file`, `.kind`, `.summary`. Raises ValueError
+    for a checkpoint of another kind.
     """
-    found = load_kind(kind, place)
+    file = find(place) if place in KINDS else find("", place)
+    found = checkpoint.load(file)
+    if found["kind"] not in KINDS:
+        raise ValueError(
+            f"{file} holds a {found['kind']!r} model, but {' or '.join(map(repr, KINDS))} is wanted"
+        )
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
-        raise ValueError(f"the checkpoint of this {kind} model does not tell its number of steps T")
+        raise ValueError(f"{file} does not tell its model's number of steps T")
     device = torch.device(device)
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
-    return DigitModel(network, found["config"]["T"]), found
+    model = DigitModel(network, found["config"]["T"])
+    model.file, model.kind, model.summary = file, found["kind"], checkpoint.summary(found)
+    return model
 
 
 def load_kind(kind: str, place: str = "") -> dict:

@@ -76,6 +76,17 @@ def write_json(path: Path, content: dict) -> None:
         f.write(text + "\n")
 
 
+def read_json(path: Path) -> dict:
+    """Read a dict from JSON. Raises ValueError, naming the file, where it holds anything else."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise ValueError(f"{path} is damaged: it is no JSON ({e}); delete it") from e
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object; delete it")
+    return found
+
+
 def write_log(folder: Path, rows: list[dict]) -> None:
     """Write a log anew, atomically; with no rows, just its header."""
     with whole(folder / LOG, text=True) as f:

@@ -12,7 +12,7 @@ t-1 generalised to s:
     x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
         + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
 
-    sigma² = beta                                                   "beta", the default
+    sigma² = beta                                                   "beta", the course's
            = beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) beta     "beta_tilde", DDPM (7)
            = exp(f log beta + (1 - f) log beta_tilde)               "learned", improved DDPM (15)
 

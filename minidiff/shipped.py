@@ -1,20 +1,19 @@
 """The weights that come with the project, each with its card.
 
-    weights/<kind>-epoch-05.pt     a mark of a training: half precision, a third of the size
+    weights/<kind>-epoch-05.pt     a mark of a training, in half precision
     weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, measures
+    weights/sweep.json             many settings of the class-conditioned model, measured
 
-Half precision is for the file only. Rounding a weight to 11 bits changes it by at most 0.05%,
-which no measure here can tell, and it is turned back into float32 when the network is built.
-A file is made by the project's own trainings and nothing else; the measures are what `make
-evaluate` wrote into the run's folder:
+Half precision is for the file only: rounding a weight to 11 bits changes it by at most 0.05%, and
+it is turned back into float32 when the network is built. A file is made by the project's own
+trainings and nothing else; the measures are what `make evaluate` wrote into the run's folder:
 
     python -m sample.evaluate --checkpoint runs/class/001 --out runs/class/001/evaluation.json
-    python -m minidiff.shipped runs/class/001
+    python -m minidiff.shipped runs/class/001 sweep.json
 
 Next: models.py
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -28,7 +27,11 @@ POINTS = 100  # of the loss curve kept in a card
 
 def marks(kind: str) -> list[Path]:
     """Return the shipped checkpoints of a kind, early to late; none if there are none."""
-    return sorted(WEIGHTS.glob(f"{kind}-epoch-*.pt"))
+    return sorted(WEIGHTS.glob(f"{kind}-epoch-*.pt"), key=_epoch)
+
+
+def _epoch(file):
+    return int(file.stem.rsplit("-", 1)[1])
 
 
 def card(kind: str) -> dict:
@@ -36,7 +39,7 @@ def card(kind: str) -> dict:
     file = WEIGHTS / f"{kind}.json"
     if not file.is_file():
         raise ValueError(f"no {kind} weights are shipped: there is no {file}")
-    return json.loads(file.read_text())
+    return runs.read_json(file)
 
 
 def loss_curves(kind: str) -> dict:
@@ -54,50 +57,55 @@ def halved(found: dict) -> dict:
 
 
 def ship(folder) -> list[Path]:
-    """Copy a finished run's marks into the project, and write their card. Returns the files."""
+    """Copy a finished and measured run's marks into the project, with their card, in place of
+    those of its kind. Returns the files. Raises ValueError for a run that is not both."""
     folder = Path(folder)
-    files = sorted(folder.glob("weights-epoch-*.pt"))
+    files = sorted(folder.glob("weights-epoch-*.pt"), key=_epoch)
     found = [checkpoint.load(file) for file in files]
     if not found or found[-1]["epoch"] != found[-1]["config"]["epochs"]:
         raise ValueError(f"{folder} holds no finished training; finish it with --resume")
-    kind, rows = found[-1]["kind"], runs.read_log(folder)
-    measures = _measures(folder)
-    for old in marks(kind):
-        old.unlink()
+    about, kind = _card(folder, found[-1]), found[-1]["kind"]
     WEIGHTS.mkdir(exist_ok=True)
-    made = []
-    for file, content in zip(files, found):
-        made.append(WEIGHTS / file.name.replace("weights", kind))
-        checkpoint.save(made[-1], halved(content))
+    made = [WEIGHTS / file.name.replace("weights", kind) for file in files]
+    for file, content in zip(made, found):
+        checkpoint.save(file, halved(content))
+    runs.write_json(WEIGHTS / f"{kind}.json", about)
+    for old in set(marks(kind)) - set(made):
+        old.unlink()
+    return [*made, WEIGHTS / f"{kind}.json"]
+
+
+def _card(folder, last):
+    """Return what a run's card tells."""
+    kind, rows = last["kind"], runs.read_log(folder)
+    measured = folder / "evaluation.json"
+    measures = runs.read_json(measured) if measured.is_file() else {}
+    if measures.get("kind") != kind or not rows:
+        raise ValueError(
+            f"{folder} was not measured, or its log is gone; measure it with: make evaluate "
+            f'ARGS="--checkpoint {folder} --out {measured}"'
+        )
     curve = rows[:: max(1, len(rows) // POINTS)]
-    about = {
-        **{name: found[-1][name] for name in ("kind", "network", "dataset", "hardware", "config")},
+    return {
+        **{name: last[name] for name in ("kind", "network", "dataset", "hardware", "config")},
         "torch": torch.__version__,
-        "seconds": round(runs.seconds(rows, found[-1]["config"]["batch_size"])),
+        "seconds": round(runs.seconds(rows, last["config"]["batch_size"])),
         "epochs_loss": [round(v, 5) for v in runs.loss_curves(rows)["mean of the epoch"][1]],
         "loss": {
             "step": [r["step"] for r in curve], "loss": [round(r["loss"], 5) for r in curve],
         },
         "measures": measures,
     }
-    made.append(WEIGHTS / f"{kind}.json")
-    runs.write_json(made[-1], about)
-    return made
-
-
-def _measures(folder):
-    file = folder / "evaluation.json"
-    if not file.is_file():
-        raise ValueError(f"{folder} was not measured; measure it with: make evaluate "
-                         f'ARGS="--checkpoint {folder} --out {file}"')
-    return json.loads(file.read_text())
 
 
 def _main():
     if not sys.argv[1:]:
         raise ValueError("name the runs to ship, such as: python -m minidiff.shipped runs/class/1")
-    for folder in sys.argv[1:]:
-        for path in ship(folder):
+    for place in map(Path, sys.argv[1:]):
+        if place.suffix == ".json":
+            runs.write_json(WEIGHTS / "sweep.json", runs.read_json(place))
+            continue
+        for path in ship(place):
             print(f"{path.stat().st_size / 1e6:.2f} MB  {path}")
 
 

@@ -25,7 +25,7 @@ from sample.run import announced, walked
 
 SCORE_N = 20_000
 TOLD = {
-    "n": "samples measured",
+    "n": "pictures measured",
     "accuracy": "read as the digit asked for",
     "confident": "read with more than 90% certainty",
     "distance": "Frechet distance to the test set",
@@ -33,6 +33,7 @@ TOLD = {
     "ratio": "distance / floor",
     "copying": "nearest training digit, against test digits'",
     "score": "real test digits read after training on samples only",
+    "score_n": "samples trained on",
     "score_real": "the same after training on as many real digits",
     "loss": "squared error per pixel on the test set, as in training",
 }
@@ -45,34 +46,43 @@ def main(argv=None):
         "python -m sample.evaluate", "measure what a model is worth",
     )
     how, flags = config.WalkFlags(**how), config.MeasureFlags(**flags)
+    guidance = config.GuidanceFlags(**guidance)
     out = cli.writable(flags.out, ".json")
     device = machine.pick_device(how.device)
-    file = None if flags.npz else models.find("class", how.checkpoint)
-    kind = "npz" if flags.npz else checkpoint.load(file)["kind"]
-    if kind in ALONE:
-        measures, about = ALONE[kind](file, flags, device)
+    if flags.npz:
+        x, labels = read_npz(flags.npz)
+        about = {"kind": "npz", "npz": flags.npz}
+        about["measures"] = measure_samples(x, labels, flags, device, about)
     else:
-        measures, about = measure_samples(how, config.GuidanceFlags(**guidance), flags, device)
-    for name, value in measures.items():
+        file = models.find("class", how.checkpoint)
+        kind = checkpoint.load(file)["kind"]
+        about = {"kind": kind, "weights": models.origin(file)}
+        if kind in ALONE:
+            print(f"weights: {about['weights']}", flush=True)
+            about["measures"] = ALONE[kind](file, flags, device)
+        else:
+            if flags.score and kind != "class":
+                raise ValueError("the score needs labels: take a model that is asked for digits")
+            n = max(flags.n, SCORE_N) if flags.score else flags.n
+            x, labels, drawn = draw(file, how, guidance, n)
+            about.update(drawn)
+            about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
+    for name, value in about["measures"].items():
         print(f"{name:10} {value:>9.4g}   {TOLD.get(name, '')}")
-    hardware = machine.describe(device)
-    runs.write_json(out, {"kind": kind, **about, "hardware": hardware, "measures": measures})
+    runs.write_json(out, {**about, "hardware": machine.describe(device)})
     print(f"wrote {out}")
 
 
-def measure_samples(how, guidance, flags, device):
-    """Draw samples, or read them from the npz, and measure them. Returns (measures, about)."""
-    measure, judged = load_measure(flags.judge, flags.data_dir, device)
-    if flags.npz:
-        x, labels, about = *read_npz(flags.npz), {"npz": flags.npz}
-    else:
-        x, labels, about = draw(how, guidance, max(flags.n, SCORE_N) if flags.score else flags.n)
+def measure_samples(x, labels, flags, device, about, few=None):
+    """Return the measures of pictures x, of the first `few` of them; note the judge in `about`."""
+    if flags.score and (labels is None or len(x) < 1000):
+        raise ValueError(f"the score needs labels and 1,000 pictures or more; there are {len(x)}")
+    measure, about["judge"] = load_measure(flags.judge, flags.data_dir, device)
     x, labels = x.to(device), None if labels is None else labels.to(device)
-    few = slice(0, flags.n)
-    found = measure(x[few], None if labels is None else labels[few])
+    found = measure(x[:few], None if labels is None else labels[:few])
     if flags.score:
         found.update(scores(measure, x, labels))
-    return found, {**about, "judge": judged}
+    return found
 
 
 def load_measure(place, data_dir, device):
@@ -85,24 +95,21 @@ def load_measure(place, data_dir, device):
     return Measure(checkpoint.rebuild(found).to(device), *sets), judged
 
 
-def draw(how, guidance, n):
-    """Draw n samples, as evenly of each digit as n allows, or of nothing where a model has none.
+def draw(file, how, guidance, n):
+    """Draw n samples of the model in `file`, as evenly of each digit as n allows, or of nothing
+    where it knows none.
 
     Returns pictures (n,1,28,28) in [0, 1], labels or None, and what led to them.
     """
-    place = models.find("class", how.checkpoint)
-    kind = checkpoint.load(place)["kind"]
-    model, summary = announced(kind, how)
-    asked = model.embed([""]) is not None
+    model = announced(file, how)
+    asked = model.kind == "class"
     guidance = guidance if asked else config.NO_GUIDANCE
     labels = torch.arange(n) % 10 if asked else None
     prompts = [str(k) for k in labels.tolist()] if asked else [""] * n
     for state in walked(model, how, guidance, prompts):
         x = state.x_t
-    about = {
-        "weights": f"{models.origin(place)} ({summary})", "drawn": n,
-        **dataclasses.asdict(how), **dataclasses.asdict(guidance),
-    }
+    about = {"n": n, "summary": model.summary, **dataclasses.asdict(how),
+             **dataclasses.asdict(guidance)}
     return x.clamp(0, 1), labels, about
 
 
@@ -112,7 +119,7 @@ def read_npz(path):
         with np.load(path, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         images = torch.from_numpy(arrays["images"]).float()
-        labels = torch.from_numpy(arrays["labels"]).long() if "labels" in arrays else None
+        labels = torch.from_numpy(arrays["labels"]) if "labels" in arrays else None
     except FileNotFoundError as e:
         raise ValueError(f"there is no file {path}; sample one with --npz") from e
     except (KeyError, AttributeError, TypeError, ValueError, OSError, zipfile.BadZipFile) as e:
@@ -121,34 +128,37 @@ def read_npz(path):
         raise ValueError(f"{path}: wanted images (N,1,28,28), N >= 2, got {tuple(images.shape)}")
     if not 0 <= images.min() <= images.max() <= 1:
         raise ValueError(f"{path}: wanted images in [0, 1], got {images.min()}..{images.max()}")
-    if labels is not None and labels.shape != images.shape[:1]:
+    if labels is None:
+        return images, None
+    if labels.shape != images.shape[:1]:
         raise ValueError(f"{path}: wanted one label per image, got {tuple(labels.shape)}")
-    return images, labels
+    if labels.is_floating_point() or not 0 <= labels.min() <= labels.max() <= 9:
+        raise ValueError(f"{path}: wanted whole labels in 0..9, got {labels.unique().tolist()}")
+    return images, labels.long()
 
 
 def scores(measure, x, labels):
     """Return the classification accuracy score, and the same of as many real digits."""
-    if labels is None:
-        raise ValueError("the score needs labels: samples of a model that is asked for digits")
     real = torch.arange(len(x), device=x.device) % len(measure.train)
     sets = {
         "score": Dataset("samples", (x * 255).round().byte(), labels),
         "score_real": Dataset("real", measure.train.images[real], measure.train.labels[real]),
     }
     recipe = config.RECIPES["classifier"]["laptop"]
-    return {name: score(found, measure.test, **recipe) for name, found in sets.items()}
+    found = {name: score(each, measure.test, **recipe) for name, each in sets.items()}
+    return {"score_n": len(x), **found}
 
 
 @torch.no_grad()
 def measure_denoiser(file, flags, device):
-    """Return the loss of a denoiser on its test set, seed 0, and what led to it."""
+    """Return the loss of a denoiser on its test set, seed 0."""
     found = checkpoint.load(file)
-    network, test = checkpoint.rebuild(found).to(device), data.load(found["dataset"], "test",
-                                                                    flags.data_dir).to(device)
-    parts = [slice(k, k + 500) for k in range(0, len(test), 500)]
+    network = checkpoint.rebuild(found).to(device)
+    test = data.load(found["dataset"], "test", flags.data_dir).to(device)
     g, sigma = torch.Generator().manual_seed(0), found["config"]["sigma"]
+    parts = [slice(k, k + 500) for k in range(0, len(test), 500)]
     losses = [denoising_loss(network, test.pictures(p), sigma, g).item() for p in parts]
-    return {"loss": sum(losses) / len(losses)}, {"weights": str(file), "sigma": sigma, "seed": 0}
+    return {"n": len(test), "loss": sum(losses) / len(losses)}
 
 
 def measure_classifier(file, flags, device):
@@ -156,11 +166,10 @@ def measure_classifier(file, flags, device):
     found = checkpoint.load(file)
     network, names = checkpoint.rebuild(found).to(device), {found["dataset"], "strokes"}
     sets = {name: data.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
-    shares = {
-        name: (read(network, test) == test.labels).double().mean().item()
+    return {
+        name: (read(network, test) == test.labels).float().mean().item()
         for name, test in sets.items()
     }
-    return shares, {"weights": str(file)}
 
 
 ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # need no judge

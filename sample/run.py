@@ -5,7 +5,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from minidiff import checkpoint, cli, config, gallery, images, machine, models
+from minidiff import cli, config, gallery, images, machine, models
 from minidiff.files import whole
 
 FRAMES = 40  # of a film
@@ -22,25 +22,26 @@ def run(kind, how, outputs, prompts, guidance=config.NO_GUIDANCE, *, labels=None
         for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
         if getattr(outputs, name)
     }
-    model, about = announced(kind, how)
+    file = models.find(kind, how.checkpoint)
+    model = announced(file, how)
+    if model.kind != kind:
+        raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
     film = set(images.frames_of(range(how.steps + 1), FRAMES)) if outputs.gif else ()
     start, states = time.perf_counter(), []
     for k, state in enumerate(walked(model, how, guidance, prompts)):
         states = [*states, state] if k in film else states
     seconds = time.perf_counter() - start
-    about = f"{about}; {how}" + (f", {guidance}" if model.embed([""]) is not None else "")
-    write(files, state.x_t, states, labels, about, columns)
+    caption = f"{model.summary}; {how}" + (f", {guidance}" if kind == "class" else "")
+    write(files, state.x_t, states, labels, caption, columns)
     wrote = ", ".join(map(str, files.values())) or "nothing"
     print(f"drew {len(prompts)} pictures in {seconds:.1f} s; wrote {wrote}")
 
 
-def announced(kind, how):
-    """Load the model that the flags mean, say which it is, and return it with its summary."""
-    file = models.find(kind, how.checkpoint)
-    model, found = models.load_model(kind, file, machine.pick_device(how.device))
-    about = checkpoint.summary(found)
-    print(f"weights: {models.origin(file)} ({about})", flush=True)
-    return model, about
+def announced(file, how):
+    """Load the model in `file`, to the device the flags mean, and say which it is."""
+    model = models.load_model(str(file), machine.pick_device(how.device))
+    print(f"weights: {models.origin(file)} ({model.summary})", flush=True)
+    return model
 
 
 def walked(model, how, guidance, prompts):

@@ -10,6 +10,7 @@ from minidiff.diffusion import (
     predict_eps,
     predict_x_0,
     q_sample,
+    spread,
 )
 from minidiff.schedule import cosine, linear
 
@@ -126,3 +127,14 @@ def test_shapes_that_do_not_fit_are_refused():
         predict_x_0(linear(), x_0, t[:1], eps)
     with pytest.raises(ValueError, match="same shape"):
         noise_loss(linear(), lambda x, t, _: x.mean(1), x_0)
+
+
+def test_times_are_spread_over_the_batch_and_uniform_over_many():
+    """One t in each B-th of 1..T; over 30,000 batches every t is as frequent as any other."""
+    g = torch.Generator().manual_seed(0)
+    t = spread(6, 300, g)
+    assert t.dtype == torch.int64 and ((t - 1) // 50).tolist() == [0, 1, 2, 3, 4, 5]
+    many = torch.stack([spread(2, 10, g) for _ in range(30_000)]).flatten()
+    counts = many.bincount(minlength=11)
+    assert counts[0] == 0 and (counts[1:] - 6000).abs().max() < 4 * 6000**0.5
+    assert spread(7, 3, g).unique().tolist() == [1, 2, 3]

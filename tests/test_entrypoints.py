@@ -13,6 +13,7 @@ from PIL import Image
 
 import figures.run
 import sample.uncond
+import train.class_cond
 import train.classifier
 import train.denoiser
 import train.uncond
@@ -163,3 +164,21 @@ def test_the_network_is_trained_with_t_over_T():
     loss = train.uncond.JOB.loss(cfg, torch.device("cpu"))
     loss(network, torch.zeros(500, 1, 28, 28), None, torch.Generator().manual_seed(0))
     assert torch.allclose(heard[0].unique(), torch.arange(1, 21) / 20)
+
+
+def test_the_class_loss_hides_the_digit_now_and_then_and_tells_t_over_T():
+    """Of 4,000 pictures a share p_uncond hears no digit, within 4 deviations; the others hear their
+    own; time is t/T in (0, 1]."""
+    heard = {}
+
+    def network(x, t, c):
+        heard.update(t=t, c=c)
+        return x
+
+    labels = torch.arange(4000) % 10
+    loss = train.class_cond.JOB.loss(TrainConfig(T=20, p_uncond=0.2), torch.device("cpu"))
+    loss(network, torch.zeros(4000, 1, 28, 28), labels, torch.Generator().manual_seed(0))
+    told = heard["c"].sum(1) > 0
+    assert abs((~told).float().mean() - 0.2) < 4 * (0.2 * 0.8 / 4000) ** 0.5
+    assert torch.equal(heard["c"][told].argmax(1), labels[told]) and heard["c"].max() == 1
+    assert torch.allclose(heard["t"].unique(), torch.arange(1, 21) / 20)

@@ -41,21 +41,29 @@ def test_digits_are_drawn_a_column_each_and_labelled(place):
 
 
 def test_guidance_reaches_the_picture(place):
-    """Gamma 0 draws the same for every digit; gamma 3 does not."""
+    """Gamma 0 draws the same for every digit; 1 and 3 do not, and differ."""
     drawn = {}
     for digit in "17":
-        for gamma in ("0", "3"):
+        for gamma in ("0", "1", "3"):
             sample.class_cond.main(["--digits", digit, "--per-digit", "1", *FEW, "--gamma", gamma,
-                                    "--guide-until", "0", "--npz", "g.npz"])
+                                    "--npz", "g.npz"])
             drawn[digit, gamma] = np.load("g.npz")["images"]
     assert np.array_equal(drawn["1", "0"], drawn["7", "0"])
+    assert not np.array_equal(drawn["1", "1"], drawn["7", "1"])
     assert not np.array_equal(drawn["1", "3"], drawn["7", "3"])
+    assert not np.array_equal(drawn["1", "1"], drawn["1", "3"])
+
+
+def test_a_film_and_an_npz_need_no_name(place):
+    """--gif and --npz alone write way.gif and samples.npz."""
+    sample.class_cond.main(["--per-digit", "1", *FEW, "--gif", "--npz"])
+    assert Image.open("way.gif").n_frames == 4 and len(np.load("samples.npz")["labels"]) == 10
 
 
 def test_evaluating_a_model_and_its_npz_gives_the_same_numbers(place):
     """Drawn on the spot or read from the file that sampling wrote."""
     own = measured([*FEW[:2], "--n", "20"])
-    assert own["kind"] == "class" and own["n" if "n" in own else "drawn"] == 20
+    assert own["kind"] == "class" and own["n"] == 20
     assert own["seed"] == 0 and own["steps"] == 3 and own["gamma"] == GuidanceFlags().gamma
     assert "cpu" in own["hardware"] and "strokes" in own["judge"]
     assert set(own["measures"]) == {"n", "accuracy", "confident", "distance", "floor", "ratio",
@@ -67,7 +75,7 @@ def test_evaluating_a_model_and_its_npz_gives_the_same_numbers(place):
 
 @pytest.mark.parametrize("kind, names", [
     ("uncond", {"n", "confident", "distance", "floor", "ratio", "copying"}),
-    ("denoiser", {"loss"}), ("classifier", {"strokes"}),
+    ("denoiser", {"n", "loss"}), ("classifier", {"strokes"}),
 ])
 def test_every_kind_is_measured_by_what_it_is_for(place, kind, names):
     """Samples without labels have no accuracy; a denoiser has its loss, a judge what it reads."""
@@ -79,11 +87,17 @@ def test_every_kind_is_measured_by_what_it_is_for(place, kind, names):
 
 def test_the_score_trains_on_samples_alone(place, monkeypatch):
     """Two shares, of samples and of as many real digits."""
-    monkeypatch.setattr(sample.evaluate, "SCORE_N", 40)
+    monkeypatch.setattr(sample.evaluate, "SCORE_N", 1000)
     monkeypatch.setitem(sample.evaluate.config.RECIPES["classifier"], "laptop",
                         {"width": 2, "epochs": 1, "early_epoch": 1, "batch_size": 20})
     found = measured([*FEW[:2], "--n", "20", "--score"])["measures"]
-    assert 0 <= found["score"] <= 1 and 0 <= found["score_real"] <= 1 and found["n"] == 20
+    assert 0 <= found["score"] <= 1 and 0 <= found["score_real"] <= 1
+    assert found["n"] == 20 and found["score_n"] == 1000
+    with pytest.raises(ValueError, match="needs labels"):
+        measured(["--checkpoint", "runs/uncond/001", "--score"])
+    np.savez("few.npz", images=np.zeros((3, 1, 28, 28)), labels=np.zeros(3, int))
+    with pytest.raises(ValueError, match="1,000 pictures or more; there are 3"):
+        measured(["--npz", "few.npz", "--score"])
 
 
 @pytest.mark.parametrize("arrays, told", [
@@ -92,6 +106,8 @@ def test_the_score_trains_on_samples_alone(place, monkeypatch):
     ({"images": np.full((3, 1, 28, 28), 200.0)}, r"in \[0, 1\], got 200"),
     ({"images": np.zeros((3, 1, 28, 28)), "labels": np.zeros(2)}, "one label per image"),
     ({"images": np.array(["a"])}, "no npz"),
+    ({"images": np.zeros((3, 1, 28, 28)), "labels": np.array([1, 2, 77])}, r"0\.\.9, got .*77"),
+    ({"images": np.zeros((3, 1, 28, 28)), "labels": np.array([1, 2, 2.7])}, "whole labels"),
 ])
 def test_an_npz_of_something_else_is_refused(tmp_path, arrays, told):
     """One sentence with got and wanted."""
@@ -104,33 +120,52 @@ def test_an_npz_of_something_else_is_refused(tmp_path, arrays, told):
 
 
 def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, capsys):
-    """Points already in the file are not measured again; the figures show all of them."""
-    best = GuidanceFlags()
+    """Points already in the file are not measured again; with another n all of them are; the
+    figures show every group."""
+    best, plain = GuidanceFlags(), GuidanceFlags(3.0, 0.0)
     every = [
-        ("gamma", "every step", WalkFlags(steps=2), GuidanceFlags(gamma, 0.0))
-        for gamma in (1.0, 3.0)
-    ] + [("steps", "ddim", WalkFlags(steps=k, sampler="ddim"), best) for k in (2, 4)]
-    words = ["--n", "20", "--device", "cpu", *JUDGE]
-    monkeypatch.setattr(sample.sweep, "points", lambda: every[:3])
-    sample.sweep.main(words)
-    first = json.loads(Path("sweep.json").read_text())
-    assert len(first["points"]) == 3 and first["n"] == 20
-    capsys.readouterr()
-    monkeypatch.setattr(sample.sweep, "points", lambda: every)
-    sample.sweep.main(words)
-    out = capsys.readouterr().out
-    assert "ddim (eta 0), 4 steps" in out and "2 steps" not in out
-    again = json.loads(Path("sweep.json").read_text())
-    assert again["points"][:3] == first["points"] and len(again["points"]) == 4
+        ("gamma", "at every step", WalkFlags(steps=2), plain),
+        ("clip", "clipped", WalkFlags(steps=2), plain),
+        ("steps", "ddim", WalkFlags(steps=2, sampler="ddim"), best),
+        ("steps", "ddim", WalkFlags(steps=4, sampler="ddim"), best),
+    ]
+
+    def swept(n, count):
+        capsys.readouterr()
+        monkeypatch.setattr(sample.sweep, "points", lambda T: every[:count])
+        sample.sweep.main(["--n", str(n), "--device", "cpu", *JUDGE])
+        found = json.loads(Path("sweep.json").read_text())
+        assert {p["n"] for p in found["points"]} == {n} == {found["n"]}
+        return found["points"], capsys.readouterr().out.count("steps, seed 0, gamma")
+
+    first, measurements = swept(20, 3)
+    assert measurements == 2 and [p["group"] for p in first] == ["gamma", "clip", "steps"]
+    again, measurements = swept(20, 4)
+    assert measurements == 1 and again[:3] == first
+    assert swept(10, 4)[1] == 3
     figures.run.run(["--only", "sweep", "--out", "drawn"])
-    for name in ("sweep-gamma", "sweep-steps", "class-loss-per-timestep"):
+    for name in ("sweep-gamma", "sweep-clip", "sweep-steps", "class-loss-per-timestep"):
         assert Image.open(f"drawn/{name}.png").width > 700
 
 
-def test_the_sweeps_points_are_told_apart_by_their_settings():
-    """No two are the same, whatever default is chosen; ints and floats are one number."""
+def test_a_sweep_refuses_what_it_cannot_measure(place):
+    """Another kind, too few samples, a damaged file: one sentence each."""
+    with pytest.raises(ValueError, match="holds a 'uncond' model, but 'class' is wanted"):
+        sample.sweep.main(["--checkpoint", "runs/uncond/001"])
+    with pytest.raises(ValueError, match="at least 10, got -5"):
+        sample.sweep.main(["--n", "-5"])
+    for text in ("{", "[]"):
+        Path("bad.json").write_text(text)
+        with pytest.raises(ValueError, match="bad.json is damaged"):
+            sample.sweep.main(["--out", "bad.json", "--device", "cpu", *JUDGE])
+
+
+def test_the_sweeps_points_cover_what_they_promise():
+    """Both variances and DDIM from 5 to 300 steps, gamma from 0 to 10, clipping on and off; a
+    short schedule shortens them."""
     found = sample.sweep.points()
-    assert {steps for _, _, how, _ in found for steps in [how.steps]} >= {5, 300}
-    assert {g.gamma for *_, g in found} >= {0, 10}
-    one, same = ({"steps": 20, "gamma": g, "clip": True} for g in (2, 2.0))
-    assert sample.sweep.key(one) == sample.sweep.key(same)
+    for curve in ("ddpm, beta_tilde", "ddpm, beta", "ddim"):
+        assert [how.steps for _, c, how, _ in found if c == curve] == [5, 10, 20, 50, 100, 300]
+    assert [g.gamma for _, c, _, g in found if c == "at every step"] == [0, 1, 1.5, 2, 3, 5, 7, 10]
+    assert {how.clip for group, _, how, _ in found if group == "clip"} == {True, False}
+    assert max(how.steps for _, _, how, _ in sample.sweep.points(8)) == 8

@@ -56,18 +56,18 @@ def test_the_newest_run_a_folder_and_a_file_all_name_the_same_model(workplace):
     """load_model("uncond"), with the run's folder, or with the file: eval mode, same weights."""
     save(runs.RUNS / "uncond" / "001" / runs.LAST, seed=1)
     network = save(runs.RUNS / "uncond" / "002" / runs.LAST, seed=2)
-    for place in ("", "runs/uncond/002", "runs/uncond/002/last.pt"):
-        model, found = models.load_model("uncond", place)
+    for place in ("uncond", "runs/uncond/002", "runs/uncond/002/last.pt"):
+        model = models.load_model(place)
         assert not model.network.training and model.schedule.T == 50
         assert torch.equal(model.network.time1[0].weight, network.time1[0].weight)
-        assert found["dataset"] == "strokes"
+        assert model.kind == "uncond" and "strokes" in model.summary
 
 
 def test_a_model_of_another_kind_is_refused(workplace):
     """A denoiser cannot be sampled from: it knows no time."""
     save(workplace / "d.pt", kind="denoiser")
-    with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' is wanted"):
-        models.load_model("uncond", "d.pt")
+    with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' or 'class' is"):
+        models.load_model("d.pt")
 
 
 def plain(T=20):
@@ -143,7 +143,7 @@ def test_guidance_until_the_start_is_plain_conditioning():
 def test_a_loaded_model_samples_with_its_batchnorm_in_eval_mode(workplace):
     """The running means move in training only: a walk leaves them as they are."""
     save(runs.RUNS / "uncond" / "001" / runs.LAST)
-    model, _ = models.load_model("uncond")
+    model = models.load_model("uncond")
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     list(walk(model, [""] * 4, 3, 0))
     assert all(torch.equal(v, before[k]) for k, v in model.network.state_dict().items())
@@ -161,3 +161,20 @@ def test_without_a_run_the_last_shipped_mark_is_meant(workplace, monkeypatch):
     save(runs.RUNS / "uncond" / "001" / runs.LAST)
     assert models.find("uncond") == runs.RUNS / "uncond" / "001" / runs.LAST
     assert "001" in models.origin(models.find("uncond"))
+
+
+def test_a_walk_hears_a_learned_variance_and_guidance_below_1_holds_to_the_end():
+    """The contract allows (eps_hat, v), in chunks too; gamma 0 ignores the prompt at every step."""
+    inner = attentive(20)
+
+    class Learned(DigitModel):
+        def __call__(self, x_t, t, cond=None):
+            return inner(x_t, t, cond), torch.ones_like(x_t)
+
+    learned = Learned(inner.network, 20)
+    *_, a = walk(learned, ["7"] * 3, 4, 0, gamma=2.0, kind="learned")
+    *_, b = walk(inner, ["7"] * 3, 4, 0, gamma=2.0, kind="beta")  # v = 1 is beta
+    assert torch.allclose(a.x_t, b.x_t, atol=1e-5)
+    *_, a = walk(inner, ["7"], 4, 0, gamma=0.0, guide_until=0.5)
+    *_, b = walk(inner, ["1"], 4, 0, gamma=0.0, guide_until=0.5)
+    assert torch.equal(a.x_t, b.x_t)
