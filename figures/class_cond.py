@@ -9,8 +9,9 @@ from minidiff.models import DigitModel
 def draw(out, data_dir=""):
     """Draw the section into the folder `out`, yielding each path. ValueError without weights."""
     marks, curves = newest_marks("class")
-    yield from draw_marks(out, marks, curves, GuidanceFlags())
     last = marks[-1]
+    guidance = GuidanceFlags(**last.get("guidance", {}))
+    yield from draw_marks(out, marks, curves, guidance)
     model = DigitModel(checkpoint.rebuild(last), last["config"]["T"])
     path = out / "class-guidance.png"
     gallery.draw_guidance(path, model, last["config"]["sample_steps"], checkpoint.summary(last))

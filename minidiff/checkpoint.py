@@ -10,6 +10,7 @@ A checkpoint is a plain dict of tensors, numbers and strings:
     dataset      the set it was really trained on
     epoch, step  how far it has come
     device, hardware    where
+    guidance     gamma and guide_until it is best used with, in shipped files only
     training     optimiser and random state, only in files that can be resumed
 
 Atomic: a kill -9 in the middle of writing leaves the old file (files.py). Untrusted:

@@ -39,7 +39,7 @@ class DigitModel:
     image_shape = (1, 28, 28)
     data_range = (0.0, 1.0)
 
-    file = kind = summary = None  # where it came from; filled in by `load_model`
+    file = kind = summary = guidance = None  # filled in by `load_model`
 
     def __init__(self, network, T: int):
         self.network = network
@@ -135,8 +135,9 @@ def load_model(place: str, device="cpu") -> DigitModel:
     """Load a model that can be prompted, in eval mode.
 
     place: "uncond" or "class", the newest of its kind as in `find`; or a checkpoint; or a run's
-    folder. The model tells where it came from: `.file`, `.kind`, `.summary`. Raises ValueError
-    for a checkpoint of another kind.
+    folder. The model tells where it came from, `.file`, `.kind`, `.summary`, and with which
+    `.guidance` it is best used, fields of GuidanceFlags. Raises ValueError for a checkpoint of
+    another kind.
     """
     file = find(place) if place in KINDS else find("", place)
     found = checkpoint.load(file)
@@ -150,6 +151,7 @@ def load_model(place: str, device="cpu") -> DigitModel:
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
     model = DigitModel(network, found["config"]["T"])
     model.file, model.kind, model.summary = file, found["kind"], checkpoint.summary(found)
+    model.guidance = found.get("guidance", {})
     return model
 
 

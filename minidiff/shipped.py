@@ -65,6 +65,9 @@ def ship(folder) -> list[Path]:
     if not found or found[-1]["epoch"] != found[-1]["config"]["epochs"]:
         raise ValueError(f"{folder} holds no finished training; finish it with --resume")
     about, kind = _card(folder, found[-1]), found[-1]["kind"]
+    if kind == "class":  # what it was measured with is what it should be used with
+        guidance = {name: about["measures"][name] for name in ("gamma", "guide_until")}
+        found = [{**content, "guidance": guidance} for content in found]
     WEIGHTS.mkdir(exist_ok=True)
     made = [WEIGHTS / file.name.replace("weights", kind) for file in files]
     for file, content in zip(made, found):

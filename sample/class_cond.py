@@ -17,7 +17,7 @@ def main(argv=None):
     prompts = list(asked.digits) * asked.per_digit
     run(
         "class", config.WalkFlags(**how), config.OutputFlags(**outputs), prompts,
-        config.GuidanceFlags(**guidance), labels=[int(p) for p in prompts],
+        guidance, labels=[int(p) for p in prompts],
         columns=len(asked.digits) if len(asked.digits) <= 20 else None,
     )
 

@@ -21,7 +21,7 @@ from minidiff.classifier import read
 from minidiff.data import Dataset
 from minidiff.diffusion import denoising_loss
 from minidiff.evaluate import Measure, score
-from sample.run import announced, walked
+from sample.run import announced, guidance_for, walked
 
 SCORE_N = 20_000
 TOLD = {
@@ -46,7 +46,7 @@ def main(argv=None):
         "python -m sample.evaluate", "measure what a model is worth",
     )
     how, flags = config.WalkFlags(**how), config.MeasureFlags(**flags)
-    guidance = config.GuidanceFlags(**guidance)
+    config.GuidanceFlags(**guidance)  # refused now rather than later
     out = cli.writable(flags.out, ".json")
     device = machine.pick_device(how.device)
     if flags.npz:
@@ -97,13 +97,13 @@ def load_measure(place, data_dir, device):
 
 def draw(file, how, guidance, n):
     """Draw n samples of the model in `file`, as evenly of each digit as n allows, or of nothing
-    where it knows none.
+    where it knows none. guidance: the fields of GuidanceFlags that were given.
 
     Returns pictures (n,1,28,28) in [0, 1], labels or None, and what led to them.
     """
     model = announced(file, how)
     asked = model.kind == "class"
-    guidance = guidance if asked else config.NO_GUIDANCE
+    guidance = guidance_for(model, guidance)
     labels = torch.arange(n) % 10 if asked else None
     prompts = [str(k) for k in labels.tolist()] if asked else [""] * n
     for state in walked(model, how, guidance, prompts):

@@ -11,10 +11,11 @@ from minidiff.files import whole
 FRAMES = 40  # of a film
 
 
-def run(kind, how, outputs, prompts, guidance=config.NO_GUIDANCE, *, labels=None, columns=None):
+def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None):
     """Draw a picture per prompt with the model of `kind`; write what the flags name.
 
-    how: WalkFlags. outputs: OutputFlags. prompts: list of str. labels: int64 (N,), stored beside
+    how: WalkFlags. outputs: OutputFlags. prompts: list of str. guidance: the fields of
+    GuidanceFlags that were given; the rest is the model's own. labels: int64 (N,), stored beside
     the pictures in the npz. columns: of the grid.
     """
     files = {
@@ -26,6 +27,7 @@ def run(kind, how, outputs, prompts, guidance=config.NO_GUIDANCE, *, labels=None
     model = announced(file, how)
     if model.kind != kind:
         raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
+    guidance = guidance_for(model, guidance)
     film = set(images.frames_of(range(how.steps + 1), FRAMES)) if outputs.gif else ()
     start, states = time.perf_counter(), []
     for k, state in enumerate(walked(model, how, guidance, prompts)):
@@ -42,6 +44,13 @@ def announced(file, how):
     model = models.load_model(str(file), machine.pick_device(how.device))
     print(f"weights: {models.origin(file)} ({model.summary})", flush=True)
     return model
+
+
+def guidance_for(model, given):
+    """Return GuidanceFlags: what was given, then what the model brings, then the defaults."""
+    if model.kind != "class":
+        return config.NO_GUIDANCE
+    return config.GuidanceFlags(**{**model.guidance, **(given or {})})
 
 
 def walked(model, how, guidance, prompts):

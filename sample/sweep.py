@@ -33,12 +33,13 @@ class SweepFlags:
             raise ValueError(f"n must be at least 10, got {self.n}")
 
 
-def points(T=300):
+def points(T, best):
     """Return every setting as (group, curve, WalkFlags, GuidanceFlags), cheap ones first.
 
-    A setting may belong to two groups. T: of the model; no setting takes more steps.
+    A setting may belong to two groups. T: of the model; no setting takes more steps. best: the
+    guidance that steps and samplers are compared at.
     """
-    walk, best, found = config.WalkFlags, config.GuidanceFlags(), []
+    walk, found = config.WalkFlags, []
     base = min(walk().steps, T)
     for gamma in GAMMAS:
         everywhere = config.GuidanceFlags(gamma, 0.0)
@@ -75,12 +76,13 @@ def main(argv=None):
     same = all(before.get(name) == about[name] for name in ("md5", "judge", "n"))
     known = {key(p): p for p in before["points"]} if same else {}
     done = []
-    for group, curve, how, guidance in points(found["config"]["T"]):
+    best = config.GuidanceFlags(**found.get("guidance", {}))
+    for group, curve, how, guidance in points(found["config"]["T"], best):
         how = dataclasses.replace(how, device=device.type)
         settings = {**dataclasses.asdict(how), **dataclasses.asdict(guidance)}
         if key(settings) not in known:
             print(f"{curve}: {how}, {guidance}", flush=True)
-            x, labels, _ = draw(file, how, guidance, flags.n)
+            x, labels, _ = draw(file, how, dataclasses.asdict(guidance), flags.n)
             known[key(settings)] = {**settings, **measure(x, labels)}
         done.append({**known[key(settings)], "group": group, "curve": curve})
         rest = [p for k, p in known.items() if k not in set(map(key, done))]

@@ -132,7 +132,7 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, c
 
     def swept(n, count):
         capsys.readouterr()
-        monkeypatch.setattr(sample.sweep, "points", lambda T: every[:count])
+        monkeypatch.setattr(sample.sweep, "points", lambda T, best: every[:count])
         sample.sweep.main(["--n", str(n), "--device", "cpu", *JUDGE])
         found = json.loads(Path("sweep.json").read_text())
         assert {p["n"] for p in found["points"]} == {n} == {found["n"]}
@@ -163,9 +163,9 @@ def test_a_sweep_refuses_what_it_cannot_measure(place):
 def test_the_sweeps_points_cover_what_they_promise():
     """Both variances and DDIM from 5 to 300 steps, gamma from 0 to 10, clipping on and off; a
     short schedule shortens them."""
-    found = sample.sweep.points()
+    found = sample.sweep.points(300, GuidanceFlags())
     for curve in ("ddpm, beta_tilde", "ddpm, beta", "ddim"):
         assert [how.steps for _, c, how, _ in found if c == curve] == [5, 10, 20, 50, 100, 300]
     assert [g.gamma for _, c, _, g in found if c == "at every step"] == [0, 1, 1.5, 2, 3, 5, 7, 10]
     assert {how.clip for group, _, how, _ in found if group == "clip"} == {True, False}
-    assert max(how.steps for _, _, how, _ in sample.sweep.points(8)) == 8
+    assert max(how.steps for _, _, how, _ in sample.sweep.points(8, GuidanceFlags())) == 8

@@ -7,7 +7,8 @@ import torch
 
 import sample.class_cond
 from minidiff import checkpoint, models, runs, shipped
-from minidiff.config import GuidanceFlags, WalkFlags
+from minidiff.config import WalkFlags
+from sample.run import guidance_for
 from tests.conftest import same
 
 KINDS = ("denoiser", "uncond", "class", "classifier")
@@ -42,9 +43,9 @@ def test_the_shipped_models_draw_what_they_are_asked_for(workplace):
     model = models.load_model("class")
     judge = checkpoint.rebuild(models.load_kind("classifier"))
     labels = torch.arange(60) % 10
-    how, prompts = WalkFlags(), [str(k) for k in labels.tolist()]
-    for state in models.walk(model, prompts, how.steps, 0, **how.options(),
-                             **GuidanceFlags().options()):
+    how, guidance = WalkFlags(), guidance_for(model, {})
+    prompts = [str(k) for k in labels.tolist()]
+    for state in models.walk(model, prompts, how.steps, 0, **how.options(), **guidance.options()):
         x = state.x_t
     with torch.no_grad():
         assert (judge(x).argmax(1) == labels).sum() >= 58
@@ -69,7 +70,9 @@ def test_shipping_a_run_halves_its_marks_and_writes_its_card(trained, tmp_path, 
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "class-epoch-100.pt").touch()
     assert shipped.marks("class")[-1].name == "class-epoch-100.pt"
-    (folder / "evaluation.json").write_text('{"kind": "class", "accuracy": 0.5}')
+    (folder / "evaluation.json").write_text(
+        '{"kind": "class", "accuracy": 0.5, "gamma": 2.5, "guide_until": 0.4}'
+    )
     made = shipped.ship(folder)
     assert [p.name for p in made] == ["class-epoch-01.pt", "class-epoch-02.pt", "class.json"]
     assert shipped.marks("class") == made[:2]
@@ -82,6 +85,9 @@ def test_shipping_a_run_halves_its_marks_and_writes_its_card(trained, tmp_path, 
     })
     card = json.loads(made[2].read_text())
     assert card["measures"]["accuracy"] == 0.5
+    assert half["guidance"] == {"gamma": 2.5, "guide_until": 0.4}
+    model = models.load_model(str(made[1]))
+    assert guidance_for(model, {}).gamma == 2.5 and guidance_for(model, {"gamma": 1.0}).gamma == 1
     assert card["config"]["seed"] == 0 and card["seconds"] >= 0
     assert shipped.loss_curves("class")["every so many records"][0] == [3, 6]
 
