@@ -149,7 +149,7 @@ class GuidanceFlags:
     bring their own.
     """
 
-    gamma: float = flag(3.0, "0 ignores the digit, 1 is plain conditioning; shipped weights: their own")
+    gamma: float = flag(3.0, "0 ignores the digit, 1 only conditions; shipped weights: their own")
     guide_until: float = flag(0.3, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
 
     def __post_init__(self):
