@@ -67,9 +67,9 @@ def draw_losses(path, data_dir):
     gain = {f"epoch {marks[0]['epoch']} / epoch {marks[-1]['epoch']}":
             (times, [a / b for a, b in zip(first, last)])}
     text = (
-        "the mean loss is made at small t, where it cannot fall much; what training still gains, "
-        f"it gains at large t, where the digit is decided. {checkpoint.summary(marks[-1])}, "
-        f"{len(prompts)} test digits, seed 0"
+        "most of the mean loss is made at small t. At large t, where the digit is decided, it is "
+        "so small that what is gained there hardly moves the mean, but improves the samples. "
+        f"{checkpoint.summary(marks[-1])}, {len(prompts)} test digits, seed 0"
     )
     save_panels(path, [Panel(curves, "t", "loss on test digits", "y"),
                        Panel(gain, "t", "how much smaller it became")], text)

@@ -1,9 +1,9 @@
 """How good are the digits? Numbers that a picture of forty samples cannot give.
 
-A loss does not tell. It is large where t is small: there x_t is nearly clean, the noise in it too
-faint to be told from the pen's own edges, and no training changes that much. What is gained late
-is gained at large t, where the digit is decided and the loss is a hundred times smaller: it hardly
-moves the mean, and the samples a lot. `loss_at` shows it.
+A loss does not tell. Most of its mean is made at small t: there x_t is nearly clean, and the noise
+in it too faint to be told from the pen's own edges. Which digit it becomes, and whether its strokes
+join, is decided at large t, where the loss is a hundred times smaller. A third less of it there
+makes better samples and moves the mean by a few percent at most. `loss_at` shows it.
 
 So a judge, the classifier, looks at many samples, and four things are asked:
 

@@ -12,6 +12,7 @@ import sample.class_cond
 import sample.evaluate
 import sample.sweep
 from minidiff.config import GuidanceFlags, WalkFlags
+from tests.conftest import small
 
 FEW = ["--steps", "3", "--device", "cpu"]
 JUDGE = ["--judge", "runs/classifier/001"]
@@ -20,6 +21,7 @@ JUDGE = ["--judge", "runs/classifier/001"]
 @pytest.fixture
 def place(trained, monkeypatch):
     """The folder with a finished run of each kind, trained on strokes, as current folder."""
+    small(monkeypatch.setattr)
     monkeypatch.chdir(trained)
     return trained
 

@@ -19,7 +19,7 @@ SCRIPT = """
 import os, time
 from tests.conftest import small
 small()
-from minidiff.config import main
+from minidiff.cli import main
 from train.run import run
 from train.uncond import JOB
 
