@@ -21,7 +21,6 @@ CAPTIONS = {  # group: (x axis, what it shows)
 def draw(out, data_dir=""):
     """Draw the section into the folder `out`, yielding each path. ValueError where nothing was
     measured."""
-    yield draw_losses(out / "class-loss-per-timestep.png", data_dir)
     file = OWN if OWN.is_file() else shipped.WEIGHTS / "sweep.json"
     if not file.is_file():
         raise ValueError("no sweep was measured yet; measure one with: make sweep")
@@ -32,6 +31,7 @@ def draw(out, data_dir=""):
         path = out / f"sweep-{group}.png"
         save_panels(path, panels(found["points"], group, axis), f"{told}. {about}")
         yield path
+    yield draw_losses(out / "class-loss-per-timestep.png", data_dir)  # needs the data set
 
 
 def panels(points, group, axis):
