@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minidiff import checkpoint, cli, gallery, runs, shipped
 from minidiff.images import save_curves
-from minidiff.models import DigitModel
+from minidiff.models import from_checkpoint
 
 SECTIONS = ("denoiser", "uncond", "class", "sweep")  # in the page's order
 FILES = {"class": "class_cond"}  # "class" is a keyword
@@ -57,9 +57,9 @@ def draw_marks(out, marks, curves, guidance):
             name: out / f"{kind}-{name}-epoch-{mark['epoch']:02d}.png"
             for name in ("samples", "frames")
         }
-        model = DigitModel(checkpoint.rebuild(mark), mark["config"]["T"])
+        model = from_checkpoint(mark)
         states, caption = gallery.draw_model(
-            paths.get, model, mark["config"]["sample_steps"], checkpoint.summary(mark), guidance
+            paths.get, model, mark["config"]["sample_steps"], model.summary, guidance
         )
         yield from paths.values()
     path = out / f"{kind}.gif"

@@ -4,10 +4,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from figures.run import newest_marks
-from minidiff import checkpoint, data, runs, shipped
+from minidiff import data, runs, shipped
 from minidiff.evaluate import loss_at
 from minidiff.images import Panel, save_panels
-from minidiff.models import DigitModel
+from minidiff.models import from_checkpoint
 
 OWN = Path("sweep.json")
 TIMES = (1, 3, 10, 20, 40, 70, 100, 130, 160, 190, 220, 250, 280, 300)
@@ -57,19 +57,18 @@ def draw_losses(path, data_dir):
     marks, _ = newest_marks("class")
     test = data.load(marks[-1]["dataset"], "test", data_dir)
     few = slice(0, 500)
-    prompts, curves = [str(k) for k in test.labels[few].tolist()], {}
-    for mark in marks:
-        model = DigitModel(checkpoint.rebuild(mark), mark["config"]["T"])
-        times = sorted({min(t, model.schedule.T) for t in TIMES})
-        losses = loss_at(model, test.pictures(few), prompts, times)
-        curves[f"epoch {mark['epoch']}"] = (times, losses)
-    first, last = (ys for _, ys in (curves[f"epoch {m['epoch']}"] for m in (marks[0], marks[-1])))
-    gain = {f"epoch {marks[0]['epoch']} / epoch {marks[-1]['epoch']}":
-            (times, [a / b for a, b in zip(first, last)])}
+    prompts = [str(k) for k in test.labels[few].tolist()]
+    models = [from_checkpoint(mark) for mark in marks]
+    times = sorted({min(t, models[-1].schedule.T) for t in TIMES})
+    losses = [loss_at(model, test.pictures(few), prompts, times) for model in models]
+    names = [f"epoch {mark['epoch']}" for mark in marks]
+    curves = {name: (times, each) for name, each in zip(names, losses)}
+    shares = [a / b for a, b in zip(losses[0], losses[-1])]
+    gain = {f"{names[0]} / {names[-1]}": (times, shares)}
     text = (
         "most of the mean loss is made at small t. At large t, where the digit is decided, it is "
         "so small that what is gained there hardly moves the mean, but improves the samples. "
-        f"{checkpoint.summary(marks[-1])}, {len(prompts)} test digits, seed 0"
+        f"{models[-1].summary}, {len(prompts)} test digits, seed 0"
     )
     save_panels(path, [Panel(curves, "t", "loss on test digits", "y"),
                        Panel(gain, "t", "how much smaller it became")], text)

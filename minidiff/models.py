@@ -140,17 +140,23 @@ def load_model(place: str, device="cpu") -> DigitModel:
     another kind.
     """
     file = find(place) if place in KINDS else find("", place)
-    found = checkpoint.load(file)
+    model = from_checkpoint(checkpoint.load(file), file, device)
+    model.file = file
+    return model
+
+
+def from_checkpoint(found: dict, name="this checkpoint", device="cpu") -> DigitModel:
+    """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors."""
     if found["kind"] not in KINDS:
         raise ValueError(
-            f"{file} holds a {found['kind']!r} model, but {' or '.join(map(repr, KINDS))} is wanted"
+            f"{name} holds a {found['kind']!r} model, but {' or '.join(map(repr, KINDS))} is wanted"
         )
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
-        raise ValueError(f"{file} does not tell its model's number of steps T")
+        raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
     model = DigitModel(network, found["config"]["T"])
-    model.file, model.kind, model.summary = file, found["kind"], checkpoint.summary(found)
+    model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.guidance = found.get("guidance", {})
     return model
 

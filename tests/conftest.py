@@ -76,16 +76,16 @@ def trained(tmp_path_factory):
     return place
 
 
-def attentive(T=300, classes=10):
+def attentive(T=300):
     """A model with random weights that hears its class: fresh ones hardly do."""
     torch.manual_seed(0)
-    network = UNet(4, time=True, classes=classes)
+    network = UNet(4, time=True, classes=10)
     with torch.no_grad():
         for name, p in network.named_parameters():
             if name.startswith("class"):
                 p.mul_(30)
         for _ in range(30):  # BatchNorm sees what it will have to normalise
-            one_hot = torch.eye(classes)[torch.randint(classes, (16,))]
+            one_hot = torch.eye(10)[torch.randint(10, (16,))]
             network(torch.randn(16, 1, 28, 28), torch.rand(16), one_hot)
     return DigitModel(network.eval(), T)
 
