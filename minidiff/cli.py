@@ -44,6 +44,8 @@ def parse(classes, argv=None, prog=None, description=None):
             how = {"help": f.metadata["help"] + (f" (default: {told})" if told != "" else "")}
             if kinds[f.name] is bool:
                 how["action"] = argparse.BooleanOptionalAction
+            elif typing.get_origin(kinds[f.name]) is tuple:  # one word or more
+                how.update(type=typing.get_args(kinds[f.name])[0], nargs="+")
             else:
                 how.update(type=kinds[f.name], choices=f.metadata["choices"])
             if f.metadata["bare"]:

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from minidiff.cli import flag
 from minidiff.machine import DEVICES, PRECISIONS
+from minidiff.photos import FITS
 
 DECAYS = ("constant", "exponential", "linear")
 
@@ -49,10 +50,10 @@ class TrainConfig:
 
     def __post_init__(self):
         for name in ("width", "epochs", "early_epoch", "sample_steps"):
-            _at_least(name, getattr(self, name), 1)
-        _at_least("batch_size", self.batch_size, 2)
-        _at_least("T", self.T, 2)
-        _at_least("warmup", self.warmup, 0)
+            at_least(name, getattr(self, name), 1)
+        at_least("batch_size", self.batch_size, 2)
+        at_least("T", self.T, 2)
+        at_least("warmup", self.warmup, 0)
         _check_seed(self.seed)
         for name in ("lr", "sigma"):
             if not 0 < getattr(self, name) < float("inf"):
@@ -83,11 +84,11 @@ class WalkFlags:
     eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
     clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
     seed: int = flag(0, "of all noise")
-    checkpoint: str = flag("", "a run's folder or a checkpoint; default: newest run, or shipped")
+    model: str = flag("", "a run's folder or a checkpoint; default: newest run, or shipped")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
 
     def __post_init__(self):
-        _at_least("steps", self.steps, 1)
+        at_least("steps", self.steps, 1)
         _check_seed(self.seed)
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie in 0..1, got {self.eta}")
@@ -117,6 +118,15 @@ class OutputFlags:
 
 
 @dataclass(frozen=True)
+class PictureFlags:
+    """A person's own picture. Raises ValueError for values out of range."""
+
+    image: str = flag("figures/inputs/drawn-3.png", "picture file of any size and kind")
+    invert: bool = flag(True, "turn dark ink on light into light on dark, for the digit models")
+    fit: str = flag("crop", "crop the middle, or pad what is not square", FITS)
+
+
+@dataclass(frozen=True)
 class MeasureFlags:
     """What to measure, and where it goes. Raises ValueError for values out of range."""
 
@@ -128,7 +138,7 @@ class MeasureFlags:
     data_dir: str = flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):
-        _at_least("n", self.n, 10)
+        at_least("n", self.n, 10)
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,7 @@ class UncondFlags:
     n: int = flag(40, "how many pictures")
 
     def __post_init__(self):
-        _at_least("n", self.n, 1)
+        at_least("n", self.n, 1)
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,7 @@ class DigitFlags:
     def __post_init__(self):
         if not self.digits or not set(self.digits) <= set("0123456789"):
             raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
-        _at_least("per_digit", self.per_digit, 1)
+        at_least("per_digit", self.per_digit, 1)
 
 
 def _check_seed(seed):
@@ -190,7 +200,8 @@ def _check_seed(seed):
         raise ValueError(f"seed must lie in 0..2^63-1, got {seed}")
 
 
-def _at_least(name, value, least):
+def at_least(name, value, least):
+    """Raise ValueError for a flag's value below `least`."""
     if value < least:
         raise ValueError(f"{name.replace('_', '-')} must be at least {least}, got {value}")
 

@@ -39,6 +39,7 @@ from minidiff.classifier import Classifier, classification_loss, read
 from minidiff.config import TrainConfig
 from minidiff.data import Dataset
 from minidiff.diffusion import noise_like, q_sample
+from minidiff.editing import gaussian_denoise
 from minidiff.trainer import Training, fit
 
 CHUNK = 500  # pictures per call
@@ -70,6 +71,17 @@ def frechet(a, b) -> float:
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     cross = torch.linalg.eigvalsh(root @ c_2 @ root).clamp(min=0).sqrt().sum()
     return ((m_1 - m_2).square().sum() + c_1.trace() + c_2.trace() - 2 * cross).item()
+
+
+def from_afar(x, sigma=2.0):
+    """Show pictures x (N,1,H,W) as they look from across a room, for the judge: blurred, then the
+    levels pulled apart until white and black are back.
+
+    A judge trained on sharp digits reads 2 of 10 real ones with the blur alone, 9 of 10 with this.
+    """
+    x = gaussian_denoise(x, 2 * round(3 * sigma) + 1, sigma)
+    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+    return (((x - low) / (high - low).clamp(min=1e-6) - 0.5) * 4 + 0.5).clamp(0, 1)
 
 
 def nearest(x, others):

@@ -3,7 +3,7 @@
 A picture without its settings is a rumour a week later. So every function here takes a caption
 (model, data set, epoch, steps, seed) and writes it under the picture.
 
-Pictures come in as float (N,1,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
+To be drawn, pictures are float (N,C,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
 clipped here, at the very end, and nowhere before.
 
 Next: classifier.py
@@ -18,19 +18,27 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from minidiff.files import whole
+from minidiff.photos import load_image
+
+__all__ = [
+    "Panel", "frames_of", "load_image", "save_curves", "save_gif", "save_grid", "save_panels",
+]
 
 SCALE = 2  # screen pixels per picture pixel
 
 
 def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
-    """Lay pictures (N,1,H,W) out row by row on one sheet, float (height, width), with grey gaps."""
-    if images.dim() != 4 or images.shape[1] != 1 or len(images) == 0:
-        raise ValueError(f"wanted pictures of shape (N,1,H,W), got {tuple(images.shape)}")
-    images = images.detach().float().cpu().clamp(0, 1)
-    n, _, h, w = images.shape
+    """Lay pictures (N,C,H,W) out row by row on one sheet with grey gaps, float (height, width), or
+    (height, width, 3) where C = 3."""
+    if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(f"wanted pictures (N,C,H,W), C 1 or 3, got {tuple(images.shape)}")
+    images = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1)
+    images = images.squeeze(3) if images.shape[3] == 1 else images
+    n, h, w = images.shape[:3]
     rows = math.ceil(n / columns)
-    sheet = torch.full((rows * (h + gap) + gap, columns * (w + gap) + gap), 0.5)
-    for k, picture in enumerate(images[:, 0]):
+    size = (rows * (h + gap) + gap, columns * (w + gap) + gap, *images.shape[3:])
+    sheet = torch.full(size, 0.5)
+    for k, picture in enumerate(images):
         y, x = gap + k // columns * (h + gap), gap + k % columns * (w + gap)
         sheet[y : y + h, x : x + w] = picture
     return sheet
@@ -44,8 +52,8 @@ def default_columns(n: int) -> int:
 def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=()):
     """Write a PNG of pictures in rows, with the caption below and labels at the edges.
 
-    images: float (N,1,H,W) in [0, 1]. columns: pictures per row. Raises ValueError for another
-    shape.
+    images: float (N,C,H,W) in [0, 1], C 1 or 3. columns: pictures per row. Raises ValueError
+    for another shape.
     """
     columns = columns or default_columns(len(images))
     sheet = _tile(images, columns)
@@ -116,7 +124,7 @@ def save_panels(path, panels, caption):
 def save_gif(path, frames, caption, milliseconds=60):
     """Write a GIF that plays frames of a grid and rests on the last one.
 
-    frames: list of float (N,1,H,W) in [0, 1], at least one. milliseconds: per frame.
+    frames: list of float (N,C,H,W) in [0, 1], at least one, C 1 or 3. milliseconds: per frame.
     """
     sheets = [_tile(f, default_columns(len(f))) for f in frames]
     pages = []
@@ -125,9 +133,9 @@ def save_gif(path, frames, caption, milliseconds=60):
         picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.NEAREST)
         lines = _wrap(caption, max(20, picture.width // 6))
         strip = 14 * (lines.count("\n") + 1) + 6
-        page = Image.new("L", (picture.width, picture.height + strip), 255)
+        page = Image.new(picture.mode, (picture.width, picture.height + strip), "white")
         page.paste(picture, (0, 0))
-        ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, fill=0)
+        ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, "black")
         pages.append(page)
     pauses = [milliseconds] * (len(pages) - 1) + [2000]
     with whole(path) as f:

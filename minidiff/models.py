@@ -83,12 +83,15 @@ def walk(model, prompts, steps, seed, *, step="ddpm", gamma=1.0, guide_until=0.0
     x_T = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
     timesteps = schedule.evenly(T, steps)
     options = {"clip": model.data_range, "generator": generator, **options}
-    eps_fn = _guided(model, prompts, gamma, guide_until * T)
+    eps_fn = prompted(model, prompts, gamma, guide_until)
     return sample_path(eps_fn, model.schedule, x_T, timesteps, step=step, **options)
 
 
-def _guided(model, prompts, gamma, t_end):
-    """Return the eps_fn of a model that is asked for these prompts."""
+def prompted(model, prompts, gamma=1.0, guide_until=0.0):
+    """Return the eps_fn(x_t, t) of a model that is asked for these prompts, one for each picture.
+
+    Arguments and errors: those of `walk`.
+    """
     cond = model.embed(prompts)
     chunked = partial(_in_chunks, model)
     if cond is None:
@@ -96,7 +99,7 @@ def _guided(model, prompts, gamma, t_end):
             raise ValueError(f"this model knows no classes, so it can't be guided; gamma = {gamma}")
         return partial(chunked, cond=None)
     null = model.embed([""] * len(prompts))
-    t_end = t_end if gamma > 1 else 0  # only an exaggeration is worth ending early
+    t_end = guide_until * model.schedule.T if gamma > 1 else 0  # only exaggeration ends early
     return until(t_end, guided(chunked, cond, null, gamma), guided(chunked, cond, null, 1))
 
 

@@ -37,7 +37,7 @@ A sampler takes an eps_fn(x_t, t) and hears nothing of labels. `sample_path` is 
 generator that yields every state, so bars, films and early stops are `for` loops outside.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502; improved DDPM, arXiv:2102.09672.
-Next: strokes.py
+Next: views.py
 """
 
 from typing import NamedTuple
@@ -138,6 +138,18 @@ STEPS = {"ddpm": ddpm_step, "ddim": ddim_step}
 
 
 @torch.no_grad()
+def take_step(eps_fn, schedule, x_t, t, s, *, step="ddpm", generator=None, **options):
+    """Ask for the noise in x_t (B,C,H,W) and step from t to s. Returns (x_s, x_0_hat). The
+    arguments are those of `sample_path`."""
+    if step not in STEPS:
+        raise ValueError(f"unknown sampler {step!r}; choose from: {', '.join(STEPS)}")
+    eps_hat = eps_fn(x_t, torch.full((len(x_t),), t, device=x_t.device))
+    if isinstance(eps_hat, tuple):
+        eps_hat, v = eps_hat
+        options = {**options, "v": v} if step == "ddpm" else options
+    return STEPS[step](schedule, x_t, t, s, eps_hat, generator=generator, **options)
+
+
 def sample_path(eps_fn, schedule, x, timesteps, *, step="ddpm", generator=None, **options):
     """Walk x down the timesteps and yield every State, the start included.
 
@@ -147,22 +159,14 @@ def sample_path(eps_fn, schedule, x, timesteps, *, step="ddpm", generator=None, 
     never reseeded on the way. options: clip, and kind ("ddpm") or eta ("ddim"). Raises
     ValueError for what does not fit.
     """
-    if step not in STEPS:
-        raise ValueError(f"unknown sampler {step!r}; choose from: {', '.join(STEPS)}")
-    if len(timesteps) < 2 or timesteps[-1] != 0:
-        raise ValueError(f"timesteps must be at least two and end at 0, got {list(timesteps)}")
+    if not timesteps or timesteps[-1] != 0:
+        raise ValueError(f"timesteps must fall and end at 0, got {list(timesteps)}")
     for t, s in zip(timesteps, timesteps[1:]):
         _check_step(schedule, t, s)
     yield State(timesteps[0], x, None)
     for t, s in zip(timesteps, timesteps[1:]):
-        eps_hat = eps_fn(x, torch.full((len(x),), t, device=x.device))
-        if isinstance(eps_hat, tuple):
-            eps_hat, v = eps_hat
-            extra = {"v": v} if step == "ddpm" else {}
-        else:
-            extra = {}
-        x, x_0_hat = STEPS[step](
-            schedule, x, t, s, eps_hat, generator=generator, **extra, **options
+        x, x_0_hat = take_step(
+            eps_fn, schedule, x, t, s, step=step, generator=generator, **options
         )
         yield State(s, x, x_0_hat)
 

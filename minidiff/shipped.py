@@ -8,7 +8,7 @@ Half precision is for the file only: rounding a weight to 11 bits changes it by 
 it is turned back into float32 when the network is built. A file is made by the project's own
 trainings and nothing else; the measures are what `make evaluate` wrote into the run's folder:
 
-    python -m sample.evaluate --checkpoint runs/class/001 --out runs/class/001/evaluation.json
+    python -m sample.evaluate --model runs/class/001 --out runs/class/001/evaluation.json
     python -m minidiff.shipped runs/class/001 sweep.json
 
 Next: models.py
@@ -86,7 +86,7 @@ def _card(folder, last):
     if measures.get("kind") != kind or not rows:
         raise ValueError(
             f"{folder} was not measured, or its log is gone; measure it with: make evaluate "
-            f'ARGS="--checkpoint {folder} --out {measured}"'
+            f'ARGS="--model {folder} --out {measured}"'
         )
     curve = rows[:: max(1, len(rows) // POINTS)]
     return {

@@ -3,9 +3,9 @@
 The torchvision wheel on PyPI for Linux is compiled against CUDA torch. Beside a CPU-only torch
 its library of compiled operators does not load. torchvision forgives that, until its own Python
 code describes the operators `nms` and `qnms` to torch, which knows nothing of them and stops
-the import: "operator torchvision::nms does not exist". minidiff wants the data sets and none of
-the operators, so it declares the two names, without a body, before the first import. Calling
-them would still fail, as it should.
+the import: "operator torchvision::nms does not exist". minidiff wants the data sets and a blur,
+and none of the operators, so it declares the two names, without a body, before the first import.
+Calling them would still fail, as it should.
 
 Where the compiled operators do load (CUDA torch, macOS, a matching CPU wheel) nothing is declared.
 
@@ -34,13 +34,26 @@ def _compiled_operators_load() -> bool:
     return False
 
 
-def torchvision_datasets():
-    """Import and return torchvision.datasets, declaring missing operators first if need be."""
+def _declare():
+    """Declare the missing operators, once, if there are any."""
     if not _declared and not _compiled_operators_load():
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _declared.append(library)
+
+
+def torchvision_datasets():
+    """Import and return torchvision.datasets."""
+    _declare()
     from torchvision import datasets
 
     return datasets
+
+
+def torchvision_functional():
+    """Import and return torchvision.transforms.v2.functional."""
+    _declare()
+    from torchvision.transforms.v2 import functional
+
+    return functional

@@ -22,7 +22,7 @@ A GPU works while Python runs ahead, unless Python asks for a number. So losses 
 the device and read once every few steps; a loss that is no longer finite is seen then, and
 `Diverged` raised before any file is written.
 
-Next: images.py
+Next: photos.py
 """
 
 import math

@@ -1,7 +1,7 @@
 """Measure what a model is worth, by the kind it is of.
 
     python -m sample.evaluate                                 the class-conditioned model
-    python -m sample.evaluate --checkpoint runs/uncond/001    any other: a run or a checkpoint
+    python -m sample.evaluate --model runs/uncond/001    any other: a run or a checkpoint
     python -m sample.evaluate --npz digits.npz                any pictures
     python -m sample.evaluate --score                         can one learn to read from them?
 
@@ -21,7 +21,7 @@ from minidiff.classifier import read
 from minidiff.data import Dataset
 from minidiff.diffusion import denoising_loss
 from minidiff.evaluate import Measure, score
-from sample.run import announced, guidance_for, walked
+from sample.run import announced, guidance_for, walk, watched
 
 SCORE_N = 20_000
 TOLD = {
@@ -54,7 +54,7 @@ def main(argv=None):
         about = {"kind": "npz", "npz": flags.npz}
         about["measures"] = measure_samples(x, labels, flags, device, about)
     else:
-        file = models.find("class", how.checkpoint)
+        file = models.find("class", how.model)
         kind = checkpoint.load(file)["kind"]
         about = {"kind": kind, "weights": models.origin(file)}
         if kind in ALONE:
@@ -106,8 +106,7 @@ def draw(file, how, guidance, n):
     guidance = guidance_for(model, guidance)
     labels = torch.arange(n) % 10 if asked else None
     prompts = [str(k) for k in labels.tolist()] if asked else [""] * n
-    for state in walked(model, how, guidance, prompts):
-        x = state.x_t
+    x, _ = watched(walk(model, how, guidance, prompts), how.steps + 1)
     about = {"n": n, "summary": model.summary, **dataclasses.asdict(how),
              **dataclasses.asdict(guidance)}
     return x.clamp(0, 1), labels, about

@@ -18,25 +18,25 @@ def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None
     GuidanceFlags that were given; the rest is the model's own. labels: int64 (N,), stored beside
     the pictures in the npz. columns: of the grid.
     """
-    files = {
-        suffix: cli.writable(getattr(outputs, name), suffix)
-        for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
-        if getattr(outputs, name)
-    }
-    file = models.find(kind, how.checkpoint)
+    files = writable(outputs)
+    file = models.find(kind, how.model)
     model = announced(file, how)
     if model.kind != kind:
         raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
     guidance = guidance_for(model, guidance)
-    film = set(images.frames_of(range(how.steps + 1), FRAMES)) if outputs.gif else ()
-    start, states = time.perf_counter(), []
-    for k, state in enumerate(walked(model, how, guidance, prompts)):
-        states = [*states, state] if k in film else states
-    seconds = time.perf_counter() - start
+    path = walk(model, how, guidance, prompts)
+    x, states = watched(path, how.steps + 1, outputs.gif)
     caption = f"{model.summary}; {how}" + (f", {guidance}" if kind == "class" else "")
-    write(files, state.x_t, states, labels, caption, columns)
-    wrote = ", ".join(map(str, files.values())) or "nothing"
-    print(f"drew {len(prompts)} pictures in {seconds:.1f} s; wrote {wrote}")
+    write(files, x, states, caption, labels=labels, columns=columns)
+
+
+def writable(outputs):
+    """Return the files that OutputFlags name, {".png": path, ...}; asked before the work."""
+    return {
+        suffix: cli.writable(getattr(outputs, name), suffix)
+        for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
+        if getattr(outputs, name)
+    }
 
 
 def announced(file, how):
@@ -48,27 +48,37 @@ def announced(file, how):
 
 def guidance_for(model, given):
     """Return GuidanceFlags: what was given, then what the model brings, then the defaults."""
-    if model.kind != "class":
+    if model.embed([""]) is None:
         return config.NO_GUIDANCE
     return config.GuidanceFlags(**{**model.guidance, **(given or {})})
 
 
-def walked(model, how, guidance, prompts):
-    """Yield every State of the walk that the flags describe, with a bar."""
-    path = models.walk(
-        model, prompts, how.steps, how.seed, **how.options(), **guidance.options()
-    )
-    yield from tqdm(path, total=how.steps + 1, unit="step")
+def walk(model, how, guidance, prompts):
+    """Return the walk that the flags describe, a generator of States."""
+    return models.walk(model, prompts, how.steps, how.seed, **how.options(), **guidance.options())
 
 
-def write(files, x, states, labels, caption, columns):
-    """Write pictures x (N,1,28,28) as PNG and npz, and the states of their way as a GIF.
+def watched(path, total, film=False):
+    """Walk a path of `total` States with a bar; return its last picture, and FRAMES of its States
+    if they are wanted for a film."""
+    kept = set(images.frames_of(range(total), FRAMES)) if film else ()
+    start, states = time.perf_counter(), []
+    for k, state in enumerate(tqdm(path, total=total, unit="step")):
+        states = [*states, state] if k in kept else states
+    print(f"drew {len(state.x_t)} pictures in {time.perf_counter() - start:.1f} s", flush=True)
+    return state.x_t, states
 
-    files: {".png": path, ...}. npz: `images`, float32 (N,1,28,28) in [0, 1], and `labels`.
+
+def write(files, x, states, caption, *, labels=None, shown=None, **grid):
+    """Write pictures x (N,C,H,W) as PNG and npz, and the states of their way as a GIF.
+
+    files: {".png": path, ...}. npz: `images`, float32 in [0, 1], and `labels`. shown: pictures for
+    the PNG in place of x. grid: of `images.save_grid`.
     """
     x = x.clamp(0, 1).cpu()
     if ".png" in files:
-        images.save_grid(files[".png"], x, caption, columns)
+        shown = x if shown is None else shown.clamp(0, 1).cpu()
+        images.save_grid(files[".png"], shown, caption, **grid)
     if ".gif" in files:
         gallery.draw_gif(files[".gif"], states, caption)
     if ".npz" in files:
@@ -77,3 +87,4 @@ def write(files, x, states, labels, caption, columns):
             arrays["labels"] = np.asarray(labels, dtype=np.int64)
         with whole(files[".npz"]) as f:
             np.savez_compressed(f, **arrays)
+    print(f"wrote {', '.join(map(str, files.values())) or 'nothing'}")

@@ -23,7 +23,7 @@ class SweepFlags:
 
     n: int = cli.flag(500, "samples at each point")
     out: str = cli.flag("sweep.json", "JSON of all points; finished ones are kept")
-    checkpoint: str = cli.flag("", "class-conditioned; default: newest run, or shipped")
+    model: str = cli.flag("", "class-conditioned; default: newest run, or shipped")
     judge: str = cli.flag("", "classifier; default: newest run, or shipped")
     data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", machine.DEVICES)
@@ -63,7 +63,7 @@ def main(argv=None):
     given = cli.parse([SweepFlags], argv, "python -m sample.sweep", "measure many settings")
     flags = SweepFlags(**given[0])
     out = cli.writable(flags.out, ".json")
-    file = models.find("class", flags.checkpoint)
+    file = models.find("class", flags.model)
     found = models.load_kind("class", file)
     device = machine.pick_device(flags.device)
     measure, judged = load_measure(flags.judge, flags.data_dir, device)
@@ -93,7 +93,7 @@ def main(argv=None):
 def key(point):
     """Return what tells one point's settings from another's."""
     classes = config.WalkFlags, config.GuidanceFlags
-    names = {f.name for cls in classes for f in dataclasses.fields(cls)} - {"device", "checkpoint"}
+    names = {f.name for cls in classes for f in dataclasses.fields(cls)} - {"device", "model"}
     return tuple((name, point[name]) for name in sorted(names))
 
 

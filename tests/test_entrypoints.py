@@ -60,7 +60,7 @@ def test_samples_are_written_in_all_three_forms(trained, monkeypatch):
     words = ["--n", "7", "--steps", "5", "--seed", "3", "--device", "cpu", "--out", "a.png",
              "--gif", "a.gif", "--npz"]
     sample.uncond.main([*words, "a.npz"])
-    sample.uncond.main([*words, "b.npz", "--checkpoint", "runs/uncond/001"])
+    sample.uncond.main([*words, "b.npz", "--model", "runs/uncond/001"])
     sample.uncond.main([*words, "c.npz", "--seed", "4"])
     a, b, c = (np.load(f"{name}.npz")["images"] for name in "abc")
     assert a.shape == (7, 1, 28, 28) and a.dtype == np.float32 and 0 <= a.min() <= a.max() <= 1
@@ -122,11 +122,11 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkey
         ("sample.class_cond", ["--digits", "1x"], "got '1x'"),
         ("sample.class_cond", ["--guide-until", "-1"], "0..1, got -1.0"),
         ("sample.evaluate", ["--out", "a.txt"], ".json"),
-        ("sample.evaluate", ["--checkpoint", "no.pt"], "there is no checkpoint"),
+        ("sample.evaluate", ["--model", "no.pt"], "there is no checkpoint"),
         ("sample.sweep", ["--out", "no/where.json"], "folder"),
         ("minidiff.shipped", [], "name the runs"),
         ("minidiff.shipped", ["nowhere"], "no finished training"),
-        ("sample.uncond", ["--checkpoint", "no.pt"], "there is no checkpoint"),
+        ("sample.uncond", ["--model", "no.pt"], "there is no checkpoint"),
         ("figures", ["--only", "cats"], "denoiser uncond class sweep"),
     ],
 )

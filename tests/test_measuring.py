@@ -81,7 +81,7 @@ def test_evaluating_a_model_and_its_npz_gives_the_same_numbers(place):
 ])
 def test_every_kind_is_measured_by_what_it_is_for(place, kind, names):
     """Samples without labels have no accuracy; a denoiser has its loss, a judge what it reads."""
-    words = ["--checkpoint", f"runs/{kind}/001", "--n", "20"]
+    words = ["--model", f"runs/{kind}/001", "--n", "20"]
     found = measured([*words, *(FEW[:2] if kind == "uncond" else [])])
     assert found["kind"] == kind and set(found["measures"]) == names
     assert all(np.isfinite(v) for v in found["measures"].values())
@@ -96,7 +96,7 @@ def test_the_score_trains_on_samples_alone(place, monkeypatch):
     assert 0 <= found["score"] <= 1 and 0 <= found["score_real"] <= 1
     assert found["n"] == 20 and found["score_n"] == 1000
     with pytest.raises(ValueError, match="needs labels"):
-        measured(["--checkpoint", "runs/uncond/001", "--score"])
+        measured(["--model", "runs/uncond/001", "--score"])
     np.savez("few.npz", images=np.zeros((3, 1, 28, 28)), labels=np.zeros(3, int))
     with pytest.raises(ValueError, match="1,000 pictures or more; there are 3"):
         measured(["--npz", "few.npz", "--score"])
@@ -153,7 +153,7 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, c
 def test_a_sweep_refuses_what_it_cannot_measure(place):
     """Another kind, too few samples, a damaged file: one sentence each."""
     with pytest.raises(ValueError, match="holds a 'uncond' model, but 'class' is wanted"):
-        sample.sweep.main(["--checkpoint", "runs/uncond/001"])
+        sample.sweep.main(["--model", "runs/uncond/001"])
     with pytest.raises(ValueError, match="at least 10, got -5"):
         sample.sweep.main(["--n", "-5"])
     for text in ("{", "[]"):

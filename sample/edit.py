@@ -1,0 +1,111 @@
+"""What the editing scripts share: the model, a person's picture, the walk, a judge's reading."""
+
+from typing import NamedTuple
+
+import torch
+
+from minidiff import checkpoint, cli, config, images, models, photos, schedule
+from minidiff.classifier import Classifier
+from sample.run import announced, guidance_for, watched, writable, write
+
+MIXING = {"gamma": 3.0, "guide_until": 0.0}  # two prompts in one picture want to be told plainly
+
+
+class Desk(NamedTuple):
+    """An edit about to be made. own: the script's flags. picture: PictureFlags."""
+
+    own: object
+    how: config.WalkFlags
+    picture: config.PictureFlags
+    outputs: config.OutputFlags
+    files: dict
+    model: models.DigitModel
+    guidance: config.GuidanceFlags
+    generator: torch.Generator
+
+    @property
+    def timesteps(self):
+        """The levels of the walk, from noise to picture."""
+        return schedule.evenly(self.model.schedule.T, self.how.steps)
+
+    @property
+    def options(self):
+        """What every walk of this edit is told: `sample_path`'s keyword arguments."""
+        return {"clip": self.model.data_range, "generator": self.generator, **self.how.options()}
+
+    def eps_fn(self, prompt):
+        """Return the eps_fn(x_t, t) that is asked for `prompt` in each of the n pictures."""
+        return models.prompted(
+            self.model, [prompt] * self.own.n, **self.guidance.options()
+        )
+
+    def noise(self):
+        """Return n pictures of noise."""
+        x = torch.randn(self.own.n, *self.model.image_shape, generator=self.generator)
+        return x.to(self.model.device)
+
+    def load(self):
+        """Return the person's picture n times, inverted if need be and wished."""
+        flags, model = self.picture, self.model
+        x = images.load_image(flags.image, model.image_shape, model.data_range, flags.fit)
+        if flags.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
+            print("dark ink on light: turned into light on dark (--no-invert keeps it)")
+            x = 1 - x
+        return x.to(model.device).expand(self.own.n, -1, -1, -1)
+
+    def finish(self, path, total, told, shown, **grid):
+        """Walk a path of `total` States, and write what the flags name. told: how the caption
+        begins. shown: from the result to the pictures of the PNG. grid: of `images.save_grid`.
+        Returns the result (n,C,H,W)."""
+        x, states = watched(path, total, self.outputs.gif)
+        caption = f"{told}; {self.model.summary}; {self.how}, {self.guidance}"
+        low, high = self.model.data_range
+        states = [s._replace(x_t=(s.x_t - low) / (high - low)) for s in states]
+        seen = (shown(x) - low) / (high - low)
+        write(self.files, (x - low) / (high - low), states, caption, shown=seen, **grid)
+        return x
+
+
+def begin(own, argv, name, about, *, picture=True, guidance=None) -> Desk:
+    """Read the flags, check what can be checked, load the model.
+
+    own: the script's dataclass of flags. name, about: for --help. picture: whether the script wants
+    one. guidance: fields of GuidanceFlags that take the place of the model's own.
+    """
+    classes = [own, config.WalkFlags, config.OutputFlags, config.GuidanceFlags]
+    classes += [config.PictureFlags] * picture
+    given = cli.parse(classes, argv, f"python -m sample.{name}", about)
+    flags, how, outputs, _, *rest = (cls(**each) for cls, each in zip(classes, given))
+    files = writable(outputs)
+    model = announced(models.find("class", how.model), how)
+    guidance = guidance_for(model, {**(guidance or {}), **given[3]})
+    generator = torch.Generator().manual_seed(how.seed)
+    return Desk(flags, how, *rest or [None], outputs, files, model, guidance, generator)
+
+
+def judge() -> Classifier | None:
+    """Return the newest or shipped classifier, if there is one."""
+    try:
+        return checkpoint.rebuild(models.load_kind("classifier"))
+    except ValueError:
+        return None
+
+
+@torch.no_grad()
+def reads(reader, x, prompt):
+    """Tell which of pictures x (N,1,28,28) are read as the digit `prompt`: bool (N,)."""
+    return reader(x.clamp(0, 1).cpu()).argmax(1) == int(prompt)
+
+
+def tell(reader, *asked):
+    """Print how many are read as asked. asked: (what, pictures, prompt); a judge reads digits only,
+    so other prompts are passed over. Nothing is printed where there is no judge."""
+    asked = [(told, x, p) for told, x, p in asked if p.isdigit() and x.shape[1:] == (1, 28, 28)]
+    if reader is None or not asked:
+        return
+    found = [(told, p, reads(reader, x, p)) for told, x, p in asked]
+    for told, p, right in found:
+        print(f"{told}: read as {p} in {right.sum()} of {len(right)}")
+    if len(found) > 1:
+        both = torch.stack([right for *_, right in found]).all(0)
+        print(f"all of it in {both.sum()} of {len(both)}")

@@ -1,0 +1,53 @@
+"""Draw one picture that shows one thing from afar and another from near.
+
+    python -m sample.hybrid --low 3 --high 8
+
+Look at it with eyes half shut, or from across the room. The second row does that for you.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from minidiff import cli, config, editing
+from minidiff.evaluate import from_afar
+from minidiff.samplers import sample_path
+from sample.edit import MIXING, begin, judge, tell
+
+
+@dataclass(frozen=True)
+class HybridFlags:
+    """What to see. Raises ValueError for values out of range."""
+
+    low: str = cli.flag("1", "what to see from afar")
+    high: str = cli.flag("4", "what to see from near")
+    sigma: float = cli.flag(1.5, "deviation of the Gaussian between low and high, pixels")
+    n: int = cli.flag(10, "how many to draw")
+
+    def __post_init__(self):
+        config.at_least("n", self.n, 1)
+        if not 0.1 <= self.sigma <= 100:
+            raise ValueError(f"sigma must lie in 0.1..100 pixels, got {self.sigma}")
+
+
+def main(argv=None):
+    """Draw as the flags say: a row as it is, one as from afar."""
+    desk = begin(
+        HybridFlags, argv, "hybrid", "draw one picture that shows another thing from afar",
+        picture=False, guidance=MIXING,
+    )
+    flags, model = desk.own, desk.model
+    eps_fns = [desk.eps_fn(flags.low), desk.eps_fn(flags.high)]
+    eps_fn = editing.hybrid(eps_fns, editing.split(editing.blur(flags.sigma)))
+    path = sample_path(eps_fn, model.schedule, desk.noise(), desk.timesteps, **desk.options)
+    x = desk.finish(
+        path, desk.how.steps + 1,
+        f"above, from near: {flags.high!r}; below, from afar: {flags.low!r}; split at σ = "
+        f"{flags.sigma:g} pixels",
+        lambda x: torch.cat([x, from_afar(x)]), columns=flags.n, row_labels=("near", "afar"),
+    )
+    tell(judge(), ("near", x, flags.high), ("afar", from_afar(x), flags.low))
+
+
+if __name__ == "__main__":
+    cli.main(main)
