@@ -8,11 +8,13 @@ Read it in this order; every file opens with its lecture and ends by naming the 
     the network    blocks     the bricks
                    unet       the bricks put together
     the walk       samplers   from noise to data
+                   views      ways to look at a picture
+                   editing    what can be done on the way
     the digits     strokes    drawn by a pen
                    torchvision_ops, data   real ones, as one tensor on the device
     the training   machine, files, cli, config
                    trainer    the loop
-    the workshop   images, classifier, checkpoint, runs
+    the workshop   photos, images, classifier, checkpoint, runs
                    shipped    the weights that come with the project
                    models     a file becomes a model that can be prompted
     the proof      evaluate   how good are the digits
@@ -46,13 +48,15 @@ Names are the papers' symbols in ASCII. What others call them:
 """
 
 from minidiff.diffusion import denoising_loss, noise_loss, predict_x_0, q_sample
+from minidiff.editing import VIEWS, anagram, gaussian_denoise, hybrid, inpaint, one_step, sdedit
 from minidiff.guidance import drop_condition, guided, until
 from minidiff.samplers import ddim_step, ddpm_step, sample, sample_path
 from minidiff.schedule import Schedule, cosine, evenly, linear, strided
 from minidiff.unet import UNet
 
 __all__ = [
-    "Schedule", "UNet", "cosine", "ddim_step", "ddpm_step", "denoising_loss", "drop_condition",
-    "evenly", "guided", "linear", "noise_loss", "predict_x_0", "q_sample", "sample", "sample_path",
+    "VIEWS", "Schedule", "UNet", "anagram", "cosine", "ddim_step", "ddpm_step", "denoising_loss",
+    "drop_condition", "evenly", "gaussian_denoise", "guided", "hybrid", "inpaint", "linear",
+    "noise_loss", "one_step", "predict_x_0", "q_sample", "sample", "sample_path", "sdedit",
     "strided", "until",
 ]

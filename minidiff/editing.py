@@ -121,7 +121,8 @@ def inpaint(
     so that with a hole everywhere this is plain sampling, bit for bit. Raises ValueError for
     another mask and for resample below 1.
     """
-    if mask.dtype != torch.bool or mask.dim() != 4 or (mask | (x_0 == x_0)).shape != x_0.shape:
+    fits = mask.dim() == 4 and all(m in (1, n) for m, n in zip(mask.shape, x_0.shape))
+    if mask.dtype != torch.bool or not fits:
         raise ValueError(
             f"mask must be bool, True for the hole, and fit {tuple(x_0.shape)}; got {mask.dtype} "
             f"{tuple(mask.shape)}"

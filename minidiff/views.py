@@ -96,7 +96,10 @@ COMES_FROM = ((2, 3, 0, 1), (1, 2, 3, 0), (3, 0, 1, 2), (1, 0, 3, 2))  # of each
 
 def pieces(side: int) -> torch.Tensor:
     """Return which piece of the jigsaw each pixel belongs to, int64 (side, side), 0..15: piece
-    4 kind + k is piece 4 kind after k quarter turns."""
+    4 kind + k is piece 4 kind after k quarter turns. Raises ValueError for sides that are no
+    multiple of 4."""
+    if side % 4:
+        raise ValueError(f"a jigsaw wants a side that is a multiple of 4 pixels, got {side}")
     middle = (torch.arange(side) + 0.5) * 4 / side
     row, column = middle[:, None], middle[None]
     found = torch.empty(side, side, dtype=torch.int64)

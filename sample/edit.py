@@ -8,7 +8,7 @@ from minidiff import checkpoint, cli, config, images, models, photos, schedule
 from minidiff.classifier import Classifier
 from sample.run import announced, guidance_for, watched, writable, write
 
-MIXING = {"gamma": 3.0, "guide_until": 0.0}  # two prompts in one picture want to be told plainly
+MIXING = {"gamma": 6.0, "guide_until": 0.0}  # two prompts in one picture want to be told plainly
 
 
 class Desk(NamedTuple):

@@ -21,7 +21,7 @@ class HybridFlags:
 
     low: str = cli.flag("1", "what to see from afar")
     high: str = cli.flag("4", "what to see from near")
-    sigma: float = cli.flag(1.5, "deviation of the Gaussian between low and high, pixels")
+    sigma: float = cli.flag(1.4, "deviation of the Gaussian between low and high, pixels")
     n: int = cli.flag(10, "how many to draw")
 
     def __post_init__(self):

@@ -1,11 +1,12 @@
 """cli.py: flags from dataclasses, and how a mistake is told."""
 
+import dataclasses
 import re
 
 import pytest
 import torch
 
-from minidiff.cli import main, parse, writable
+from minidiff.cli import flag, main, parse, writable
 from minidiff.config import RunFlags, TrainConfig, WalkFlags
 
 
@@ -16,6 +17,18 @@ def test_flags_are_fields_and_only_what_was_given_is_returned():
     assert recipe == {"lr": 0.01, "early_epoch": 3}
     assert flags == {"resume": True}
     assert parse([WalkFlags], ["--steps", "3", "--no-clip"]) == [{"steps": 3, "clip": False}]
+
+
+@dataclasses.dataclass
+class _Several:
+    words: tuple[str, ...] = flag(("a",), "one or more")
+
+
+def test_a_flag_may_take_several_words():
+    """A field that is a tuple: one word or more; none is an error."""
+    assert parse([_Several], ["--words", "6", "9"]) == [{"words": ["6", "9"]}]
+    with pytest.raises(SystemExit):
+        parse([_Several], ["--words"])
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
-     "classifier", "cli"},
+     "classifier", "cli", "photos", "views"},
     {"data", "config", "images", "unet", "diffusion"},
     {"checkpoint", "runs", "samplers"},
-    {"shipped", "trainer"},
+    {"shipped", "trainer", "editing"},
     {"models", "evaluate"},
     {"gallery"},
 )
-THEORY = {"schedule", "guidance", "diffusion", "samplers"}
+THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing"}
 NETWORK = {"blocks", "unet", "classifier"}
 ROOFS = ("train", "sample", "figures", "tests")
 SOURCES = [p for folder in ("minidiff", *ROOFS) for p in sorted((ROOT / folder).glob("*.py"))]

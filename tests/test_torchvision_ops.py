@@ -12,6 +12,7 @@ def test_a_fresh_interpreter_imports_the_datasets():
     """The import that fails on its own beside CPU torch works through our door, transforms too."""
     code = (
         "from minidiff.torchvision_ops import torchvision_datasets as d; d().MNIST;"
+        "from minidiff.torchvision_ops import torchvision_functional as f; f().gaussian_blur;"
         "import torchvision; torchvision.transforms.ToTensor; torchvision.utils.make_grid"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
