@@ -3,12 +3,13 @@
 
 PYTHON ?= python3
 ARGS   ?=
+ONLY   ?=
 PY     := .venv/bin/python
 READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-classifier sample-uncond sample-class evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,14 +35,29 @@ sample-uncond: $(READY)   ## draw digits from noise with the newest time-conditi
 sample-class: $(READY)    ## draw the digits you ask for with the newest class-conditioned model
 	@$(PY) -m sample.class_cond $(ARGS)
 
+sample-denoise: $(READY)  ## noise a picture, and get it back by blur, in one step, in many
+	@$(PY) -m sample.denoise $(ARGS)
+
+sample-sdedit: $(READY)   ## draw a picture anew, near to yours
+	@$(PY) -m sample.sdedit $(ARGS)
+
+sample-inpaint: $(READY)  ## fill a hole in a picture
+	@$(PY) -m sample.inpaint $(ARGS)
+
+sample-anagram: $(READY)  ## draw one picture that is something else when it is turned
+	@$(PY) -m sample.anagram $(ARGS)
+
+sample-hybrid: $(READY)   ## draw one picture that is something else from afar
+	@$(PY) -m sample.hybrid $(ARGS)
+
 evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copying
 	@$(PY) -m sample.evaluate $(ARGS)
 
 sweep: $(READY)           ## measure guidance, steps and samplers at many settings
 	@$(PY) -m sample.sweep $(ARGS)
 
-figures: $(READY)         ## draw all figures there are weights for, into figures/out
-	@$(PY) -m figures $(ARGS)
+figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
+	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(ARGS)
 
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)

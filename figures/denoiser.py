@@ -1,13 +1,25 @@
 """The single-step denoiser's figures, from its run: noising, loss, digits, other noise levels."""
 
-from figures.run import draw_loss, newest_marks
+from figures.marks import draw_loss
+from figures.section import Section, newest_marks
 from minidiff import checkpoint, data, gallery
 
+SECTION = Section(
+    "B1", "The single-step denoiser",
+    "Add noise of one strength to digits and teach a UNet to give the digits back. It is the whole "
+    "idea of part B without levels.",
+    "L = | D(x_0 + σ ε) − x_0 |²,   σ = 0.5",
+    "After the first epoch digits are readable, after the last they are smooth. At noise it was "
+    "not trained for it fails slowly: below σ = 0.5 it is fine, at 1.0 it invents strokes.",
+    "make train-denoiser",
+    ("minidiff/unet.py: UNet", "minidiff/diffusion.py: denoising_loss", "train/denoiser.py"),
+)
 
-def draw(out, data_dir=""):
+
+def draw(out, studio):
     """Draw the section into the folder `out`, yielding each path. ValueError where no run is."""
     marks, curves = newest_marks("denoiser")
-    test = data.load(marks[-1]["dataset"], "test", data_dir)
+    test = data.load(marks[-1]["dataset"], "test", studio.data_dir)
     x_0 = test.pictures(slice(0, 10))
 
     path = out / "denoiser-noising.png"

@@ -84,7 +84,7 @@ class WalkFlags:
     eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
     clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
     seed: int = flag(0, "of all noise")
-    model: str = flag("", "a run's folder or a checkpoint; default: newest run, or shipped")
+    model: str = flag("", "a kind, a run's folder or a checkpoint; default: newest, or shipped")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
 
     def __post_init__(self):

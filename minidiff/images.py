@@ -1,7 +1,7 @@
 """Pictures out: grids, curves and films, each with a line that says what it shows.
 
 A picture without its settings is a rumour a week later. So every function here takes a caption
-(model, data set, epoch, steps, seed) and writes it under the picture.
+(model, data set, epoch, steps, seed), writes it under the picture and stores it in the file.
 
 To be drawn, pictures are float (N,C,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
 clipped here, at the very end, and nowhere before.
@@ -21,7 +21,8 @@ from minidiff.files import whole
 from minidiff.photos import load_image
 
 __all__ = [
-    "Panel", "frames_of", "load_image", "save_curves", "save_gif", "save_grid", "save_panels",
+    "Panel", "caption_of", "frames_of", "load_image", "save_curves", "save_gif", "save_grid",
+    "save_panels",
 ]
 
 SCALE = 2  # screen pixels per picture pixel
@@ -73,12 +74,19 @@ def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=
     axes.tick_params(length=0, labelsize=8, labeltop=True, labelbottom=False)
     axes.set_frame_on(False)
     figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
-    _save(figure, path)
+    _save(figure, path, caption)
 
 
-def _save(figure: Figure, path) -> None:
+def _save(figure: Figure, path, caption) -> None:
     with whole(path) as f:
-        figure.savefig(f, format="png")
+        figure.savefig(f, format="png", metadata={"Description": caption})
+
+
+def caption_of(path) -> str:
+    """Return the caption that is stored in a PNG or GIF of this project, "" where there is none."""
+    with Image.open(path) as picture:
+        found = picture.info.get("Description") or picture.info.get("comment") or b""
+    return found if isinstance(found, str) else found.decode()
 
 
 def _wrap(text: str, width: int) -> str:
@@ -118,7 +126,7 @@ def save_panels(path, panels, caption):
         axes.grid(alpha=0.3, which="both")
         axes.legend()
     figure.suptitle(_wrap(caption, 100 if len(panels) == 1 else 75 * len(panels)), fontsize=8)
-    _save(figure, path)
+    _save(figure, path, caption)
 
 
 def save_gif(path, frames, caption, milliseconds=60):
@@ -139,7 +147,10 @@ def save_gif(path, frames, caption, milliseconds=60):
         pages.append(page)
     pauses = [milliseconds] * (len(pages) - 1) + [2000]
     with whole(path) as f:
-        pages[0].save(f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0)
+        pages[0].save(
+            f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0,
+            comment=caption.encode(),
+        )
 
 
 def frames_of(path, count):

@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 from minidiff import checkpoint, machine, runs, schedule, shipped
+from minidiff.config import RECIPES
 from minidiff.guidance import guided, until
 from minidiff.samplers import sample_path
 
@@ -113,11 +114,13 @@ def _in_chunks(model, x_t, t, cond):
 
 
 def find(kind: str, place: str = "") -> Path:
-    """Return the checkpoint meant by `place`: a file, a run's folder, or "" for the newest own run
-    of the kind and, where there is none, the last shipped mark.
+    """Return the checkpoint meant by `place`: a file, a run's folder, or a kind, "" for the one
+    given: its newest own run and, where there is none, the last shipped mark.
 
     Raises ValueError where there is neither.
     """
+    if place in RECIPES:
+        kind, place = place, ""
     if place:
         return Path(place) / runs.LAST if Path(place).is_dir() else Path(place)
     try:
@@ -137,12 +140,11 @@ def origin(file: Path) -> str:
 def load_model(place: str, device="cpu") -> DigitModel:
     """Load a model that can be prompted, in eval mode.
 
-    place: "uncond" or "class", the newest of its kind as in `find`; or a checkpoint; or a run's
-    folder. The model tells where it came from, `.file`, `.kind`, `.summary`, and with which
-    `.guidance` it is best used, fields of GuidanceFlags. Raises ValueError for a checkpoint of
-    another kind.
+    place: as in `find`: "uncond" or "class", a checkpoint, or a run's folder. The model tells where
+    it came from, `.file`, `.kind`, `.summary`, and with which `.guidance` it is best used, fields
+    of GuidanceFlags. Raises ValueError for a checkpoint of another kind.
     """
-    file = find(place) if place in KINDS else find("", place)
+    file = find("class", place)
     model = from_checkpoint(checkpoint.load(file), file, device)
     model.file = file
     return model

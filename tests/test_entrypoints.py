@@ -80,10 +80,10 @@ def test_every_way_of_sampling_runs_and_differs_from_the_default(trained, monkey
 
 
 def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
-    """Every figure of three sections, named on stdout; test_measuring.py has the fourth."""
+    """Every figure of three sections, named on stdout; test_page.py has the others."""
     monkeypatch.chdir(trained)
     figures.run.run(["--only", "denoiser uncond class"])
-    drawn = {p.name for p in Path("figures/out").iterdir()}
+    drawn = {p.name for p in Path("figures/out").glob("*.[pg][ni][gf]")}
     assert drawn == {
         "denoiser-noising.png", "denoiser-loss.png", "denoiser-denoised-epoch-01.png",
         "denoiser-denoised-epoch-02.png", "denoiser-levels-epoch-01.png",

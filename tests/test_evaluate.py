@@ -70,7 +70,7 @@ def test_real_against_real_is_near_the_floor_and_noise_is_far_away(measure):
     x, labels = strokes.dataset(500, seed=7)
     x = x.float() / 255
     real = measure(x, labels)
-    assert real["n"] == 500 and real["accuracy"] > 0.8
+    assert real["n"] == 500 and real["accuracy"] > 0.6
     assert 0.3 < real["ratio"] < 2 and 0.9 < real["copying"] < 1.1
     assert real["ratio"] == pytest.approx(real["distance"] / real["floor"])
     noisy = measure((x + 0.5 * torch.randn_like(x)).clamp(0, 1), labels)

@@ -5,7 +5,17 @@ import pytest
 import torch
 from PIL import Image
 
-from minidiff.images import _tile, default_columns, frames_of, save_curves, save_gif, save_grid
+from minidiff.images import (
+    Panel,
+    _tile,
+    caption_of,
+    default_columns,
+    frames_of,
+    save_curves,
+    save_gif,
+    save_grid,
+    save_panels,
+)
 
 
 def test_tiles_stand_in_reading_order_with_gaps():
@@ -77,8 +87,34 @@ def test_rows_of_ten_then_a_square():
     assert [default_columns(n) for n in (1, 7, 40, 100, 1000)] == [1, 7, 10, 10, 32]
 
 
-def test_colour_or_empty_input_is_refused():
-    """Digits have one channel."""
-    for shape in ((2, 3, 4, 4), (0, 1, 4, 4), (4, 4)):
-        with pytest.raises(ValueError, match="N,1,H,W"):
+def test_two_channels_or_empty_input_is_refused():
+    """One channel is grey, three are colour; nothing else can be drawn."""
+    for shape in ((2, 2, 4, 4), (0, 1, 4, 4), (4, 4)):
+        with pytest.raises(ValueError, match="N,C,H,W"):
             _tile(torch.zeros(shape), 1)
+
+
+def test_colours_are_drawn_as_they_are(tmp_path):
+    """A red and a blue picture, in the sheet, the PNG and the film."""
+    x = torch.zeros(2, 3, 20, 20)
+    x[0, 0] = x[1, 2] = 1
+    sheet = _tile(x, 2)
+    assert sheet[10, 10].tolist() == [1, 0, 0] and sheet[10, 32].tolist() == [0, 0, 1]
+    save_grid(tmp_path / "c.png", x, "red and blue")
+    colours = Image.open(tmp_path / "c.png").convert("RGB").getcolors(9999)
+    assert {(255, 0, 0), (0, 0, 255)} <= {colour for count, colour in colours if count > 400}
+    save_gif(tmp_path / "c.gif", [x, x.flip(0)], "they change places")
+    with Image.open(tmp_path / "c.gif") as film:
+        assert film.convert("RGB").getpixel((20, 20)) == (255, 0, 0)
+
+
+def test_the_caption_can_be_read_out_of_the_file(tmp_path):
+    """PNG and GIF carry it, Greek letters and all; other pictures have none."""
+    x, told = torch.zeros(2, 1, 20, 20), "γ = 3, x̂₀, t = 5"
+    save_grid(tmp_path / "a.png", x, told)
+    save_gif(tmp_path / "a.gif", [x, 1 - x], told)
+    save_panels(tmp_path / "b.png", [Panel({"y": ([1, 2], [3, 4])}, "x", "y")], told)
+    Image.new("L", (3, 3)).save(tmp_path / "none.png")
+    for name in ("a.png", "a.gif", "b.png"):
+        assert caption_of(tmp_path / name) == told
+    assert caption_of(tmp_path / "none.png") == ""

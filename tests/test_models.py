@@ -161,6 +161,7 @@ def test_without_a_run_the_last_shipped_mark_is_meant(workplace, monkeypatch):
     save(runs.RUNS / "uncond" / "001" / runs.LAST)
     assert models.find("uncond") == runs.RUNS / "uncond" / "001" / runs.LAST
     assert "001" in models.origin(models.find("uncond"))
+    assert models.find("class", "uncond") == models.find("uncond")  # a kind is a name, too
 
 
 def test_a_walk_hears_a_learned_variance_and_guidance_below_1_holds_to_the_end():

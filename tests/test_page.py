@@ -1,0 +1,184 @@
+"""The page: every section of the original, pictures that exist, links that lead somewhere."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import figures.run
+from figures import page
+from figures.run import SECTIONS, module
+from minidiff import images
+from tests.conftest import small
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+
+
+@pytest.fixture(scope="module")
+def built(trained, tmp_path_factory):
+    """The whole page, drawn from tiny models."""
+    out = tmp_path_factory.mktemp("page")
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch.setattr)
+        patch.chdir(trained)
+        patch.delenv("MINIDIFF_DATA", raising=False)
+        figures.run.run(["--out", str(out), "--data-dir", str(out / "none")])
+    return out
+
+
+class Tags(HTMLParser):
+    """Collects every tag with its attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.found if name == tag]
+
+
+def test_every_section_is_there_in_the_pages_order(built):
+    """Part A of SPEC, then part B, then the health check; each with pictures of its own."""
+    tags = Tags((built / "index.html").read_text())
+    assert [s["id"] for s in tags.all("section")] == list(SECTIONS)
+    manifest = json.loads((built / "manifest.json").read_text())
+    assert all(manifest[name]["files"] for name in SECTIONS)
+    numbers = [module(name).SECTION.number for name in SECTIONS[:13]]
+    assert numbers == ["0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.7.1", "1.7.2",
+                       "1.7.3", "1.8", "1.9"]
+
+
+def test_every_picture_is_there_with_its_size_and_says_what_it_shows(built):
+    """src, width and height are true; the text for those who can't see it is the caption."""
+    shown = Tags((built / "index.html").read_text()).all("img")
+    assert len(shown) > 40
+    for img in shown:
+        assert Image.open(built / img["src"]).size == (int(img["width"]), int(img["height"]))
+        assert len(img["alt"]) > 20 and img["alt"] == images.caption_of(built / img["src"])
+
+
+def test_every_link_leads_somewhere_and_nothing_comes_from_the_network(built):
+    """Anchors, pictures and source files; no http anywhere."""
+    text = (built / "index.html").read_text()
+    tags = Tags(text)
+    ids = {attrs["id"] for _, attrs in tags.found if "id" in attrs}
+    for link in tags.all("a"):
+        if link["href"].startswith("#"):
+            assert link["href"][1:] in ids
+        else:
+            assert (built / link["href"]).is_file(), link
+    assert "http" not in text and not tags.all("script")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_words_of_a_section_are_true(name):
+    """Two or three sentences of idea; a command whose target exists; code that exists by name."""
+    section = module(name).SECTION
+    assert 1 <= len(re.findall(r"[.?!](?: |$)", section.idea)) <= 3
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
+    words = section.command.split(" ARGS=")[0].split()
+    assert words[0] == "make" and set(words[1:]) <= targets
+    for place in section.code:
+        file, _, symbol = place.partition(": ")
+        assert re.search(rf"^(def |class |){symbol}\b", (ROOT / file).read_text(), re.M), place
+
+
+def test_formulas_are_html_without_a_fetch():
+    """What follows "_" stands low, code stays as it is, and < is escaped."""
+    assert page.rich("ᾱ_t x_0 + σ_1 < 2") == "ᾱ<sub>t</sub> x<sub>0</sub> + σ<sub>1</sub> &lt; 2"
+    assert page.rich("see `x_0_hat` at x_T") == "see <code>x_0_hat</code> at x<sub>T</sub>"
+
+
+def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, capsys):
+    """The second time nothing is drawn; after a picture is lost, or the weights change, it is;
+    --fresh draws all."""
+    monkeypatch.chdir(trained)
+    words = ["--only", "forward guidance", "--out", str(tmp_path)]
+
+    def drawn(*more):
+        capsys.readouterr()
+        figures.run.run([*words, *more])
+        return sorted(Path(line.split()[1]).name for line in capsys.readouterr().out.splitlines()
+                      if line.startswith("drew"))
+
+    both = ["forward.png", "guidance.png"]
+    assert drawn("--data-dir", "none") == both and drawn("--data-dir", "none") == []
+    assert drawn("--data-dir", "none", "--fresh") == both
+    (tmp_path / "guidance.png").unlink()
+    assert drawn("--data-dir", "none") == ["guidance.png"]
+    extra = Path("runs/class/001/another.pt")
+    torch.save({}, extra)
+    again = drawn("--data-dir", "none")
+    extra.unlink()
+    assert again == both
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine; .ci/run installs one")
+def test_the_page_in_a_browser(built, tmp_path):
+    """Chromium at 390 px, a phone's width: every picture loads, nothing scrolls sideways, captions
+    are shown, and the console stays silent. At 1,000 px the captions are in the pictures."""
+    site = tmp_path / "site"
+    shutil.copytree(built, site)
+    (site / "harness.html").write_text("""<!doctype html><link rel="icon" href="data:,">
+        <body><script>
+        async function look(width) {
+          const frame = document.createElement("iframe");
+          frame.style = `width:${width}px;height:800px;border:0`; frame.src = "index.html";
+          document.body.append(frame);
+          await new Promise(done => frame.onload = done);
+          const page = frame.contentDocument, root = page.documentElement;
+          for (const img of page.images) img.loading = "eager";
+          await Promise.all([...page.images].map(img => img.complete ||
+            new Promise(done => img.onload = img.onerror = done)));
+          const result = {
+            pictures: page.images.length, width: root.clientWidth, scroll: root.scrollWidth,
+            broken: [...page.images].filter(img => !img.naturalWidth).map(img => img.src),
+            captions: [...page.querySelectorAll("figcaption")].filter(c => c.offsetHeight).length,
+          };
+          frame.remove();
+          return result;
+        }
+        (async () => {
+          const found = [await look(390), await look(1000)];
+          document.body.innerHTML = "<pre>" + JSON.stringify(found) + "</pre>";
+        })();
+        </script>""")
+    handler = partial(Silent, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+             "--virtual-time-budget=60000", "--dump-dom",
+             f"http://127.0.0.1:{server.server_port}/harness.html"],
+            capture_output=True, text=True, timeout=120,
+        )
+        server.shutdown()
+    phone, desk = json.loads(re.search(r"<pre>(.*)</pre>", done.stdout).group(1))
+    for seen in (phone, desk):
+        assert seen["pictures"] > 40 and not seen["broken"]
+        assert seen["scroll"] <= seen["width"]
+    assert phone["width"] == 390 and phone["captions"] == phone["pictures"]
+    assert desk["captions"] == 0
+    assert not re.search(r"CONSOLE", done.stderr), done.stderr
