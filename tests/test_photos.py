@@ -41,6 +41,13 @@ def test_every_kind_of_file_gives_the_same_picture(tmp_path, name):
     assert (wide - (2 * wanted - 1)).abs().max() < 0.06
 
 
+@pytest.mark.parametrize("kind, white", [(np.uint16, 65535), (np.uint8, 255)])
+def test_a_dark_picture_stays_dark(tmp_path, kind, white):
+    """Levels are those of the file's kind; nothing is stretched."""
+    Image.fromarray((0.1 * white * RAMP).astype(kind)).save(tmp_path / "dark.png")
+    assert load_image(tmp_path / "dark.png", (1, 40, 40)).max() < 0.11
+
+
 def test_one_bit_is_black_and_white(tmp_path):
     """No grey comes in."""
     Image.fromarray(BYTES > 127).save(tmp_path / "bit.png")

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minidiff.views import VIEWS, pieces
+from minidiff.views import COMES_FROM, VIEWS, pieces
 
 NAMES = sorted(VIEWS)
 
@@ -70,8 +70,8 @@ def test_turns_and_flips_are_what_they_are_called():
 
 @pytest.mark.parametrize("side", [28, 64])
 def test_the_jigsaw_moves_whole_pieces_that_fit(side):
-    """Sixteen pieces with tabs; seen, each lies as a whole where one of its own turns lay, and all
-    but the outline's symmetric ones are elsewhere."""
+    """Sixteen pieces with tabs; seen, each lies as a whole where one of its own turns lay, as
+    COMES_FROM says, and none where it was."""
     label = pieces(side)
     assert label.unique().tolist() == list(range(16))
     assert not torch.equal(label, pieces(4).repeat_interleave(side // 4, 0)
@@ -80,6 +80,7 @@ def test_the_jigsaw_moves_whole_pieces_that_fit(side):
     for piece in range(16):
         here = label[moved == piece].unique()
         assert len(here) == 1 and here.item() // 4 == piece // 4 and here.item() != piece
+        assert COMES_FROM[piece // 4][here.item() % 4] == piece % 4
 
 
 def test_patches_stay_whole():
