@@ -51,11 +51,12 @@ def draw(out, studio):
     for kind in ("denoiser", "uncond", "class"):
         marks, found = newest_marks(kind)
         name = "mean of the epoch" if "mean of the epoch" in found else [*found][0]
-        curves[f"{kind} ({marks[-1]['epoch']} epochs, D = {marks[-1]['network']['width']})"] = (
-            found[name]
+        losses = found[name][1]
+        curves[f"{kind}, D = {marks[-1]['network']['width']}"] = (
+            range(1, len(losses) + 1), losses
         )
     path = out / "health-loss.png"
-    save_panels(path, [Panel(curves, "step", "training loss", "y")],
+    save_panels(path, [Panel(curves, "epoch", "mean training loss", "y")],
                 f"expected loss of each training; {marks[-1]['dataset']}")
     yield path
     yield draw_losses(out / "health-loss-per-timestep.png", studio.data_dir)

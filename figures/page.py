@@ -33,7 +33,7 @@ pre { padding: .6rem .8rem; overflow-x: auto; background: var(--code); border-ra
 pre code { padding: 0; }
 figure { margin: 1.2rem 0; }
 figure img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
-figcaption { font-size: .85rem; color: var(--soft); }
+figcaption { margin-top: .3rem; font-size: .85rem; color: var(--soft); }
 @media (min-width: 48rem) { figcaption { display: none; } }
 .made { font-size: .9rem; color: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .92rem; }

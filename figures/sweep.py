@@ -20,7 +20,7 @@ SECTION = Section(
     "features of samples spread as those of real digits do? Both are drawn against each setting.",
     "d² = |m_1 − m_2|² + tr(C_1 + C_2 − 2 (C_1 C_2)^½)   over the floor, d² of real digits",
     "Guidance is a trade: with γ fewer samples are misread, and the distance grows. Ending it "
-    "early spares most of that. Few steps do with the variance β̃, and not with β.",
+    "early spares a quarter of it. Few steps do with the variance β̃, and not with β.",
     "make sweep figures",
     ("minidiff/evaluate.py: frechet", "sample/sweep.py"),
 )
