@@ -13,8 +13,8 @@ SECTION = Section(
     "as in 1.7",
     "Up to 10 noise has drowned the drawings, and since it is the same noise all three end as the "
     "same digit. From 15 on they shine through: the 3 is written with a natural pen, the spiral "
-    "becomes what it is nearest to, and at 26 stays what it is. Dark ink on light is inverted "
-    "first, or the model would see a white sheet.",
+    "becomes something between a digit and itself, and at 26 stays what it is. Dark ink on "
+    "light is inverted first, or the model would see a white sheet.",
     "make sample-sdedit ARGS='--image figures/inputs/drawn-spiral.png --steps 33 --start 10'",
     ("minidiff/editing.py: sdedit", "minidiff/photos.py: load_image"),
 )
@@ -31,5 +31,5 @@ def draw(out, studio):
         save_grid(path, torch.cat([*noisy, x_0, *results, x_0]), f"{name}, {told}; columns: "
                   f"i_start of 33 strided steps, then the picture; prompt '', seed 0; "
                   f"{studio.model.summary}", len(results) + 1, ("noised", "result"),
-                  [*(f"i={k}" for k in studio.starts), "picture"])
+                  [*(f"{k}\nt={studio.levels[k]}" for k in studio.starts), "picture"])
         yield path

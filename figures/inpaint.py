@@ -35,9 +35,11 @@ def draw(out, studio):
         shown = torch.cat([x_0, mask.float(), x_0.masked_fill(mask, 0.5)])
         rows, told = [], []
         for prompt, resample in (("", 1), ("", 5), (digit, 5)):
+            options = studio.options()
+            x_T = torch.randn(N, 1, 28, 28, generator=options["generator"])
             *_, last = inpaint(
-                studio.eps_fn([prompt] * N), studio.schedule, x_0.expand(N, 1, 28, 28), mask,
-                studio.noise(N, seed=1), timesteps, resample=resample, **studio.options(),
+                studio.eps_fn([prompt] * N), studio.schedule, x_0.expand(N, 1, 28, 28), mask, x_T,
+                timesteps, resample=resample, **options,
             )
             right = (studio.reads(last.x_t) == int(digit)).float().mean()
             told.append(f"{right:.0%} (prompt '{prompt}', each step {resample}x)")

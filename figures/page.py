@@ -88,7 +88,8 @@ def _section(out, section, name, files):
         *(_figure(out, file) for file in files),
         f"<p><strong>What to notice.</strong> {rich(section.notice)}</p>",
         _table(section.table),
-        f'<div class="made">Make your own:<pre><code>{html.escape(section.command)}</code></pre>',
+        f'<div class="made">Drawn by <code>make figures ONLY={name}</code>; make your own:',
+        f"<pre><code>{html.escape(section.command)}</code></pre>",
         f"Coded in {code}.</div>\n</section>",
     ])
 

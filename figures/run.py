@@ -1,11 +1,13 @@
 """Draw the sections of the page that are wanted and out of date, then build the page.
 
-A section is up to date if the package, its own script, the weights, the inputs and the data are
-what they were when it was drawn; `manifest.json` in the output folder remembers.
+A section is up to date if the package, its own script and what that imports, the weights, the
+inputs and the data are what they were when it was drawn; `manifest.json` in the output folder
+remembers. The page is built anew after each section, so whatever stops the drawing leaves a page.
 """
 
 import hashlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -40,17 +42,31 @@ def module(name):
     return import_module(f"figures.{FILES.get(name, name)}")
 
 
-def fingerprint(name, data_dir):
-    """Return a sum over all that a section's pictures depend on."""
+def scripts(name):
+    """Return the files in figures/ that a section is drawn by: its own, and what that imports."""
+    own = ROOT / "figures" / f"{FILES.get(name, name)}.py"
+    found = re.findall(r"^from figures\.(\w+) import", own.read_text(encoding="utf-8"), re.M)
+    return {own}.union(*map(scripts, found))
+
+
+def outside(data_dir):
+    """Return a sum over all that every section depends on."""
     found = hashlib.md5(usedforsecurity=False)
-    code = [*sorted((ROOT / "minidiff").glob("*.py")), ROOT / "figures" / "section.py",
-            ROOT / "figures" / "marks.py", Path(module(name).__file__)]
     weights = [*sorted(Path("runs").glob("*/*/*.pt")), *sorted(shipped.WEIGHTS.glob("*"))]
+    code = sorted((ROOT / "minidiff").glob("*.py"))
     for file in [*code, *sorted(INPUTS.glob("*")), Path("sweep.json"), *weights]:
         if file.is_file():
             found.update(file.name.encode() + file.read_bytes())
-    data = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data") / "MNIST" / "raw"
-    found.update(f"{any(data.glob('*ubyte')) and data.resolve()}".encode())
+    raw = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data") / "MNIST" / "raw"
+    found.update(str([(f.name, f.stat().st_size) for f in sorted(raw.glob("*ubyte"))]).encode())
+    return found.hexdigest()
+
+
+def fingerprint(name, common):
+    """Return a sum over all that a section's pictures depend on. common: from `outside`."""
+    found = hashlib.md5(common.encode(), usedforsecurity=False)
+    for file in sorted(scripts(name)):
+        found.update(file.read_bytes())
     return found.hexdigest()
 
 
@@ -71,10 +87,10 @@ def run(argv=None):
     out.mkdir(parents=True, exist_ok=True)
     file = out / "manifest.json"
     manifest = runs.read_json(file) if file.is_file() else {}
-    bar = tqdm(wanted, unit="section")
+    common, bar = outside(flags.data_dir), tqdm(wanted, unit="section")
     for name in bar:
         bar.set_postfix_str(name)
-        key = fingerprint(name, flags.data_dir)
+        key = fingerprint(name, common)
         if not flags.fresh and up_to_date(manifest.get(name, {}), key, out):
             tqdm.write(f"up to date: {name}")
             continue
@@ -85,12 +101,22 @@ def run(argv=None):
                 drawn.append(path.name)
             manifest[name] = {"key": key, "files": drawn}
             runs.write_json(file, manifest)
+            build(out, manifest)
         except ValueError as e:
             missing.append(name)
             tqdm.write(f"missing: {name}: {e}", file=sys.stderr)
     if set(missing) == set(wanted):
         raise ValueError(f"nothing could be drawn of: {' '.join(missing)}; see above for the cure")
-    shown = [(module(name).SECTION, name, manifest[name]["files"])
-             for name in SECTIONS if name in manifest]
-    page.build(out, shown, part_b=PART_B)
+    if left_out := build(out, manifest):
+        told = " ".join(left_out)
+        print(f'not on the page yet: {told}; draw them with: make figures ONLY="{told}"')
     print(f"wrote {out / 'index.html'}; open it in a browser")
+
+
+def build(out, manifest):
+    """Build the page of the sections whose pictures are there; return the names of the others."""
+    there = [name for name in SECTIONS if name in manifest
+             and all((out / file).is_file() for file in manifest[name]["files"])]
+    page.build(out, [(module(name).SECTION, name, manifest[name]["files"]) for name in there],
+               part_b=PART_B)
+    return [name for name in SECTIONS if name not in there]

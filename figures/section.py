@@ -71,7 +71,7 @@ class Studio:
 
     @property
     def levels(self):
-        """The course's levels: every third hundredth of T, from t near T down to 0."""
+        """The course's levels: steps of 3% of T, from t near T down to 0."""
         return schedule.strided(self.schedule.T, max(1, round(0.03 * self.schedule.T)))
 
     @property
@@ -107,11 +107,6 @@ class Studio:
     def noised(self, x_0, t):
         """Return pictures x_0 noised to level t, seed 0."""
         return noised(self.schedule, x_0, t, self.options()["generator"])
-
-    def noise(self, n, seed=0):
-        """Return n pictures of noise."""
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(n, *self.model.image_shape, generator=generator)
 
     def draw(self, eps_fn, n, steps=20, seed=0):
         """Walk n pictures of noise down in so many steps; return them, (n,1,28,28)."""

@@ -4,8 +4,8 @@
     Conv(i, o)       3x3 convolution, BatchNorm, GELU                     stays
     DownConv(i, o)   3x3 convolution with stride 2, BatchNorm, GELU       halves
     UpConv(i, o)     4x4 transposed convolution, stride 2, BN, GELU       doubles
-    Flatten()        7x7 mean, GELU; nothing to learn                     7x7 -> 1x1
-    Unflatten(c)     7x7 transposed convolution, BatchNorm, GELU          1x1 -> 7x7
+    Flatten(n)       n x n mean, GELU; nothing to learn                   nxn -> 1x1
+    Unflatten(c, n)  n x n transposed convolution, BatchNorm, GELU        1x1 -> nxn
     ConvBlock        Conv, Conv                                           stays
     DownBlock        DownConv, ConvBlock                                  halves
     UpBlock          UpConv, ConvBlock                                    doubles
@@ -51,17 +51,17 @@ class UpConv(nn.Sequential):
 
 
 class Flatten(nn.Sequential):
-    """Mean over 7x7, GELU: (B,c,7,7) -> (B,c,1,1). No parameters."""
+    """Mean over n x n, GELU: (B,c,n,n) -> (B,c,1,1). No parameters."""
 
-    def __init__(self):
-        super().__init__(nn.AvgPool2d(7), nn.GELU())
+    def __init__(self, n=7):
+        super().__init__(nn.AvgPool2d(n), nn.GELU())
 
 
 class Unflatten(nn.Sequential):
-    """7x7 transposed convolution, BatchNorm, GELU: (B,c,1,1) -> (B,c,7,7)."""
+    """n x n transposed convolution, BatchNorm, GELU: (B,c,1,1) -> (B,c,n,n)."""
 
-    def __init__(self, c):
-        super().__init__(nn.ConvTranspose2d(c, c, 7, 7, 0), nn.BatchNorm2d(c), nn.GELU())
+    def __init__(self, c, n=7):
+        super().__init__(nn.ConvTranspose2d(c, c, n, n, 0), nn.BatchNorm2d(c), nn.GELU())
 
 
 class ConvBlock(nn.Sequential):

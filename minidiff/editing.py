@@ -45,7 +45,7 @@ import torch
 import torch.nn.functional as F
 
 from minidiff.diffusion import noise_like, predict_x_0, q_sample
-from minidiff.samplers import State, sample_path, take_step
+from minidiff.samplers import State, check_walk, sample_path, take_step
 from minidiff.torchvision_ops import torchvision_functional
 from minidiff.views import VIEWS
 
@@ -56,7 +56,10 @@ __all__ = [
 
 
 def noised(schedule, x_0, t, generator=None):
-    """Return pictures x_0 (B,C,H,W) noised to step t, an int in 0..T. DDPM (4)."""
+    """Return pictures x_0 (B,C,H,W) noised to step t, an int in 0..T. DDPM (4). Raises ValueError
+    for another t."""
+    if not 0 <= t <= schedule.T:
+        raise ValueError(f"t must lie in 0..{schedule.T}, got {t}")
     at = torch.full((len(x_0),), t, device=x_0.device)
     return q_sample(schedule, x_0, at, noise_like(x_0, generator))
 
@@ -117,10 +120,13 @@ def inpaint(
 
     x_0: (B,C,H,W). mask: bool, broadcastable to x_0, True = hole. x: noise to start from, like x_0.
     timesteps, options: of `sample_path`. resample: how often each step is taken, 1 = no way back.
-    What is known ends exactly as in x_0. The known part's noise comes from a generator of its own,
-    so that with a hole everywhere this is plain sampling, bit for bit. Raises ValueError for
-    another mask and for resample below 1.
+    What is known ends exactly as in x_0. The known part's noise comes from a second generator made
+    of the first, so that with a hole everywhere this is plain sampling, bit for bit (without a
+    generator: in law). Raises ValueError for what does not fit and for resample below 1.
     """
+    check_walk(schedule, timesteps)
+    if x.shape != x_0.shape:
+        raise ValueError(f"x and x_0 must be alike, got {tuple(x.shape)} and {tuple(x_0.shape)}")
     fits = mask.dim() == 4 and all(m in (1, n) for m, n in zip(mask.shape, x_0.shape))
     if mask.dtype != torch.bool or not fits:
         raise ValueError(
@@ -227,7 +233,10 @@ def blur(sigma=2.0, kernel=33):
 
 
 def motion(length):
-    """Return the blur of a camera that moves sideways. length: pixels, odd."""
+    """Return the blur of a camera that moves sideways. length: pixels, odd; less than twice the
+    picture's width. Raises ValueError for an even one."""
+    if length < 1 or length % 2 == 0:
+        raise ValueError(f"wanted an odd length, got {length} pixels")
     ends = (length // 2, length // 2, 0, 0)
     return lambda x: F.avg_pool2d(F.pad(x, ends, mode="reflect"), (1, length), stride=1)
 

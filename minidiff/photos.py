@@ -44,21 +44,23 @@ def load_mask(told: str, shape, size=None, fit="crop"):
     ValueError for anything else.
     """
     _, height, width = shape
-    spans = re.fullmatch(r"(?:rows (\d+):(\d+))? ?(?:columns (\d+):(\d+))?", told.strip())
+    spans = re.fullmatch(r"(?:rows +(\d+):(\d+))?[ ,]*(?:columns +(\d+):(\d+))?", told.strip())
     if told.strip() and spans:
         top, bottom, left, right = (None if s is None else int(s) for s in spans.groups())
         rows = range(height)[0 if top is None else top : height if bottom is None else bottom]
         columns = range(width)[0 if left is None else left : width if right is None else right]
         if not rows or not columns or (bottom or 0) > height or (right or 0) > width:
             raise ValueError(
-                f"mask {told!r} should name rows within 0:{height} and columns within 0:{width}"
+                f"mask {told!r} should name some rows within 0:{height} and some columns within "
+                f"0:{width}, first:beyond the last"
             )
         mask = torch.zeros(1, 1, height, width, dtype=torch.bool)
         mask[..., rows.start : rows.stop, columns.start : columns.stop] = True
         return mask
     if not Path(told).is_file():
         raise ValueError(
-            f"mask {told!r} is neither a picture file nor told as 'rows 2:20 columns 8:20'"
+            f"mask {told!r} is neither a picture file that is there nor told as "
+            "'rows 2:20 columns 8:20'"
         )
     picture = _opened(told)
     if picture.size not in ((width, height), size):
@@ -68,7 +70,10 @@ def load_mask(told: str, shape, size=None, fit="crop"):
             f"{width} x {height}{either}, or told as 'rows 2:20 columns 8:20'"
         )
     fitted = _fitted(picture, (width, height), fit).convert("L")
-    return torch.from_numpy(np.array(fitted))[None, None] > 127
+    mask = torch.from_numpy(np.array(fitted))[None, None] > 127
+    if not mask.any():
+        raise ValueError(f"mask {told} is dark everywhere, so it has no hole; light is the hole")
+    return mask
 
 
 def size_of(path):
@@ -99,7 +104,9 @@ def _opened(path):
     if picture.mode[0] in "IF":  # more than 8 bits of grey
         values = np.nan_to_num(np.array(picture, dtype=np.float64))
         top = values.max()
-        top = 65535 if ";" in picture.mode or top > 255 else 255 if top > 1 else 1
+        top = next(white for white in (1, 255, 4095, 65535, max(top, 65536)) if top <= white)
+        if ";" in picture.mode:
+            top = max(top, 4095)  # 12 bits in 16, as scanners write them
         grey = (255 * (values / top).clip(0, 1)).round().astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:

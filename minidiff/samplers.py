@@ -150,6 +150,14 @@ def take_step(eps_fn, schedule, x_t, t, s, *, step="ddpm", generator=None, **opt
     return STEPS[step](schedule, x_t, t, s, eps_hat, generator=generator, **options)
 
 
+def check_walk(schedule, timesteps):
+    """Raise ValueError unless timesteps fall, within 0..T, and end at 0."""
+    if not timesteps or timesteps[-1] != 0:
+        raise ValueError(f"timesteps must fall and end at 0, got {list(timesteps)}")
+    for t, s in zip(timesteps, timesteps[1:]):
+        _check_step(schedule, t, s)
+
+
 def sample_path(eps_fn, schedule, x, timesteps, *, step="ddpm", generator=None, **options):
     """Walk x down the timesteps and yield every State, the start included.
 
@@ -159,10 +167,7 @@ def sample_path(eps_fn, schedule, x, timesteps, *, step="ddpm", generator=None, 
     never reseeded on the way. options: clip, and kind ("ddpm") or eta ("ddim"). Raises
     ValueError for what does not fit.
     """
-    if not timesteps or timesteps[-1] != 0:
-        raise ValueError(f"timesteps must fall and end at 0, got {list(timesteps)}")
-    for t, s in zip(timesteps, timesteps[1:]):
-        _check_step(schedule, t, s)
+    check_walk(schedule, timesteps)
     yield State(timesteps[0], x, None)
     for t, s in zip(timesteps, timesteps[1:]):
         x, x_0_hat = take_step(

@@ -9,12 +9,15 @@ across so that nothing fine is lost on the way. With D channels at full size, it
                                                     ▲             ▲
                                              condition 1    condition 2
 
-One class makes all three models of the course. What it returns is decided by the loss it is
-trained with:
+One class makes all models. What it returns is decided by the loss it is trained with:
 
     UNet(D)                            a denoiser: noisy picture -> clean picture
-    UNet(D, time=True)                 eps_hat(x_t, t/T)
-    UNet(D, time=True, classes=10)     eps_hat(x_t, t/T, digit)
+    UNet(D, time=1)                    eps_hat(x_t, t/T)
+    UNet(D, time=1, classes=10)        eps_hat(x_t, t/T, digit)
+    UNet(D, time=2, classes=10, size=56, channels=(2, 1))      the upsampler's, upsampler.py
+
+Nothing above depends on 28 but the bottleneck: what is flattened is a quarter of the picture's
+side, 7 here. Other sizes and numbers of channels are the same network.
 
 How does a number reach a stack of convolutions? An FCBlock turns it into one value per channel,
 which is added to that channel everywhere (time), or multiplied with it (class):
@@ -40,43 +43,46 @@ from minidiff.blocks import ConvBlock, DownBlock, FCBlock, Flatten, Unflatten, U
 
 
 class UNet(nn.Module):
-    """Map 28x28 pictures to 28x28 pictures, told the time and the class if it was built for them.
+    """Map pictures to pictures, told the time and the class if it was built for them.
 
-    width: channels D at full size, >= 1. time: whether forward takes t. classes: how many (0:
-    none). Raises ValueError for a width or number of classes below these, or classes without
-    time.
+    width: channels D at full size, >= 1. time: how many times or levels forward takes, 0, 1 or
+    more (True is 1). classes: how many (0: none). size: side of the pictures in pixels, a multiple
+    of 4. channels: of the pictures in and out. Raises ValueError for what does not fit, and for
+    classes without time.
     """
 
-    def __init__(self, width: int, time: bool = False, classes: int = 0):
+    def __init__(self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1)):
         super().__init__()
         if width < 1 or classes < 0:
             raise ValueError(f"UNet wants width >= 1 and classes >= 0, got {width} and {classes}")
         if classes and not time:
             raise ValueError("a UNet with classes needs time=True: the class joins the time")
-        self.time, self.classes = time, classes
-        D = width
-        self.enter = ConvBlock(1, D)
+        if size < 4 or size % 4:
+            raise ValueError(f"UNet wants a size that is a multiple of 4 pixels, got {size}")
+        self.time, self.classes, self.size = int(time), classes, size
+        self.channels, D = tuple(channels), width
+        self.enter = ConvBlock(channels[0], D)
         self.down1 = DownBlock(D, D)
         self.down2 = DownBlock(D, 2 * D)
-        self.flatten = Flatten()
-        self.unflatten = Unflatten(2 * D)
+        self.flatten = Flatten(size // 4)
+        self.unflatten = Unflatten(2 * D, size // 4)
         self.up1 = UpBlock(4 * D, D)
         self.up2 = UpBlock(2 * D, D)
-        self.leave = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, 1, 3, 1, 1))
+        self.leave = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, channels[1], 3, 1, 1))
         if time:
-            self.time1, self.time2 = FCBlock(1, 2 * D), FCBlock(1, D)
+            self.time1, self.time2 = FCBlock(self.time, 2 * D), FCBlock(self.time, D)
         if classes:
             self.class1, self.class2 = FCBlock(classes, 2 * D), FCBlock(classes, D)
 
     def forward(self, x, t=None, c=None):
-        """Return the predicted picture or noise, (B,1,28,28).
+        """Return the predicted picture or noise, (B,1,28,28) or as channels and size say.
 
-        x: (B,1,28,28) float. t: (B,) float, t/T in (0, 1], if built with time. c: (B,classes)
-        float one-hot, zeros for no class, if built with classes. Raises ValueError where these
-        do not fit.
+        x: (B,1,28,28) float, likewise. t: (B,) float, t/T in (0, 1], if built with time; (B,time)
+        for more than one. c: (B,classes) float one-hot, zeros for no class, if built with classes.
+        Raises ValueError where these do not fit.
         """
         self._check(x, t, c)
-        x0 = self.enter(x)                                   # D, 28, 28
+        x0 = self.enter(x)                                   # D, 28, 28 (or size, size)
         x1 = self.down1(x0)                                  # D, 14, 14
         x2 = self.down2(x1)                                  # 2D, 7, 7
         z = self.unflatten(self.flatten(x2))                 # 2D, 7, 7
@@ -94,15 +100,17 @@ class UNet(nn.Module):
                 scale = (self.class1 if place == 1 else self.class2)(c)
                 features = scale[..., None, None].to(features.dtype) * features
             if self.time:
-                shift = (self.time1 if place == 1 else self.time2)(t[:, None])
+                shift = (self.time1 if place == 1 else self.time2)(t.view(len(t), -1))
                 features = features + shift[..., None, None].to(features.dtype)
         return features
 
     def _check(self, x, t, c):
-        if x.dim() != 4 or x.shape[1:] != (1, 28, 28):
-            raise ValueError(f"UNet wants pictures of shape (B,1,28,28), got {tuple(x.shape)}")
+        c_in, size = self.channels[0], self.size
+        if x.dim() != 4 or x.shape[1:] != (c_in, size, size):
+            wanted = f"(B,{c_in},{size},{size})"
+            raise ValueError(f"UNet wants pictures of shape {wanted}, got {tuple(x.shape)}")
         for name, value, built, shape in [
-            ("t", t, self.time, x.shape[:1]),
+            ("t", t, self.time > 0, x.shape[:1] if self.time == 1 else (len(x), self.time)),
             ("c", c, self.classes > 0, (len(x), self.classes)),
         ]:
             if built and (value is None or value.shape != shape or not value.is_floating_point()):

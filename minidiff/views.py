@@ -13,7 +13,7 @@ then takes what is left of the noise for a part of the picture.
 
 So a view is made from a rule how to rearrange a square picture. The rule is applied once to a
 picture that holds the numbers 0, 1, 2 ..., which gives the list of where each pixel comes from; the
-inverse is that list, inverted. It can't be wrong.
+inverse is that list, inverted: no view can be undone wrongly.
 
     identity rotate90 rotate180 rotate270 vflip (upside down) hflip (mirrored)
     negative      x → -x: black for white, where the data's range is symmetric about 0
@@ -49,12 +49,16 @@ class View(NamedTuple):
 
 def rearranged(rule) -> View:
     """Return the View that moves pixels as `rule` does. rule: a picture (1,1,H,H) of any numbers
-    -> the same numbers, rearranged. The view raises ValueError for pictures that are not square."""
+    -> the same numbers, rearranged. The view raises ValueError for pictures that are not square,
+    and for a rule that loses some of them."""
 
     @cache
     def order(side, device):
         found = rule(torch.arange(side**2, device=device).view(1, 1, side, side)).flatten()
-        return found, found.argsort()
+        back = found.argsort()
+        if not torch.equal(found[back], torch.arange(side**2, device=device)):
+            raise ValueError("a view must move every pixel to a place of its own")
+        return found, back
 
     def moved(way):
         def move(x):
@@ -79,13 +83,21 @@ def _pixels(picture):
 
 def _patches(picture):
     side = picture.shape[3]
-    n = next((n for n in (7, 8) if side % n == 0), 1)  # patches in a row
+    n = next((n for n in (7, 8) if side % n == 0), None)  # patches in a row
+    if n is None:
+        raise ValueError(f"patches want a side that is a multiple of 7 or 8 pixels, got {side}")
     p = side // n
     patches = picture.view(n, p, n, p).transpose(1, 2).reshape(n * n, p, p)
     patches = patches[_shuffle(n * n).to(picture.device)]
     return patches.view(n, n, p, p).transpose(1, 2).reshape(picture.shape)
 
 
+# The pieces' numbers, before the tabs. Of each kind (0-3, 4-7, 8-11, 12-15) the next is the one
+# before after a quarter turn:
+#      0  4  8  3
+#      9 12 15  7
+#      5 13 14 11
+#      1 10  6  2
 KINDS = ((0, 0), (0, 1), (0, 2), (1, 1))  # (row, column) of one of each four alike: piece 4 kind
 TABS = (  # (row, column) of the middle of one tab of each four alike, and the piece it belongs to
     (0.5, 1.1, 0), (0.5, 1.9, 8), (0.5, 3.1, 8), (1.1, 1.5, 4), (0.9, 2.5, 15), (1.5, 2.1, 12),

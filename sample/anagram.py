@@ -12,7 +12,7 @@ import torch
 
 from minidiff import cli, config, editing
 from minidiff.samplers import sample_path
-from sample.edit import MIXING, begin, judge, tell
+from sample.edit import MixingFlags, begin, judge, tell
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def main(argv=None):
     """Draw as the flags say: a row as it is, and one for each view."""
     desk = begin(
         AnagramFlags, argv, "anagram", "draw one picture that can be seen in two ways",
-        picture=False, guidance=MIXING,
+        picture=False, guidance=MixingFlags,
     )
     flags, model = desk.own, desk.model
     names = ["identity"] * (len(flags.prompts) - len(flags.view)) + list(flags.view)

@@ -1,5 +1,7 @@
 """What the editing scripts share: the model, a person's picture, the walk, a judge's reading."""
 
+import dataclasses
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -8,7 +10,13 @@ from minidiff import checkpoint, cli, config, images, models, photos, schedule
 from minidiff.classifier import Classifier
 from sample.run import announced, guidance_for, watched, writable, write
 
-MIXING = {"gamma": 6.0, "guide_until": 0.0}  # two prompts in one picture want to be told plainly
+
+@dataclasses.dataclass(frozen=True)
+class MixingFlags(config.GuidanceFlags):
+    """Guidance where two prompts share a picture: each wants to be told plainly."""
+
+    gamma: float = cli.flag(6.0, "0 ignores the prompts, 1 only conditions")
+    guide_until: float = cli.flag(0.0, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
 
 
 class Desk(NamedTuple):
@@ -27,6 +35,11 @@ class Desk(NamedTuple):
     def timesteps(self):
         """The levels of the walk, from noise to picture."""
         return schedule.evenly(self.model.schedule.T, self.how.steps)
+
+    @property
+    def start(self):
+        """The step to start at; four tenths of the steps unless told."""
+        return self.own.start if self.own.start != -1 else round(0.4 * self.how.steps)
 
     @property
     def options(self):
@@ -53,34 +66,40 @@ class Desk(NamedTuple):
             x = 1 - x
         return x.to(model.device).expand(self.own.n, -1, -1, -1)
 
-    def finish(self, path, total, told, shown, **grid):
+    def finish(self, path, total, told, shown, prompt="", **grid):
         """Walk a path of `total` States, and write what the flags name. told: how the caption
-        begins. shown: from the result to the pictures of the PNG. grid: of `images.save_grid`.
-        Returns the result (n,C,H,W)."""
+        begins. shown: from the result to the pictures of the PNG. prompt: a digit becomes the npz's
+        labels. grid: of `images.save_grid`. Returns the result (n,C,H,W)."""
         x, states = watched(path, total, self.outputs.gif)
         caption = f"{told}; {self.model.summary}; {self.how}, {self.guidance}"
         low, high = self.model.data_range
         states = [s._replace(x_t=(s.x_t - low) / (high - low)) for s in states]
         seen = (shown(x) - low) / (high - low)
-        write(self.files, (x - low) / (high - low), states, caption, shown=seen, **grid)
+        labels = [int(prompt)] * len(x) if prompt.isdigit() else None
+        write(
+            self.files, (x - low) / (high - low), states, caption, labels=labels, shown=seen, **grid
+        )
         return x
 
 
-def begin(own, argv, name, about, *, picture=True, guidance=None) -> Desk:
+def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags) -> Desk:
     """Read the flags, check what can be checked, load the model.
 
     own: the script's dataclass of flags. name, about: for --help. picture: whether the script wants
-    one. guidance: fields of GuidanceFlags that take the place of the model's own.
+    one. guidance: MixingFlags, or GuidanceFlags and the model's own values before their defaults.
     """
-    classes = [own, config.WalkFlags, config.OutputFlags, config.GuidanceFlags]
-    classes += [config.PictureFlags] * picture
-    given = cli.parse(classes, argv, f"python -m sample.{name}", about)
-    flags, how, outputs, _, *rest = (cls(**each) for cls, each in zip(classes, given))
+    classes = [own, config.WalkFlags, config.OutputFlags, guidance, config.PictureFlags]
+    given = cli.parse(classes[: 5 if picture else 4], argv, f"python -m sample.{name}", about)
+    told = [cls(**each) for cls, each in zip(classes, given)]
+    flags, how, outputs, asked = told[:4]
     files = writable(outputs)
+    if picture and Path(told[4].image).resolve() in [file.resolve() for file in files.values()]:
+        raise ValueError(f"--image and an output are the same file, {told[4].image}; name another")
     model = announced(models.find("class", how.model), how)
-    guidance = guidance_for(model, {**(guidance or {}), **given[3]})
+    if guidance is config.GuidanceFlags or model.embed([""]) is None:
+        asked = guidance_for(model, given[3])
     generator = torch.Generator().manual_seed(how.seed)
-    return Desk(flags, how, *rest or [None], outputs, files, model, guidance, generator)
+    return Desk(flags, how, told[4] if picture else None, outputs, files, model, asked, generator)
 
 
 def judge() -> Classifier | None:

@@ -48,7 +48,7 @@ def main(argv=None):
     )
     x = desk.finish(
         path, desk.how.steps + 1, told,
-        lambda x: torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey), x]),
+        lambda x: torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey), x]), flags.prompt,
     )
     tell(judge(), ("filled", x, flags.prompt))
 

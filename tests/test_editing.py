@@ -72,6 +72,11 @@ def test_the_best_blur_is_the_best():
 @pytest.mark.parametrize("kernel, sigma", [(4, 1.0), (17, 1.0), (5, 0.0)])
 def test_a_blur_that_cannot_be_is_refused(kernel, sigma):
     """Even windows, windows across the whole picture, no width."""
+    with pytest.raises(ValueError, match="odd length"):
+        editing.motion(4)
+    for t in (-1, 301):
+        with pytest.raises(ValueError, match=r"0\.\.300"):
+            editing.noised(linear(), torch.zeros(1, 1, 8, 8), t)
     with pytest.raises(ValueError, match="odd kernel below 16"):
         editing.gaussian_denoise(torch.zeros(1, 1, 8, 8), kernel, sigma)
 

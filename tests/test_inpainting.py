@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minidiff import editing, models
-from minidiff.samplers import sample, take_step, variance
+from minidiff.samplers import sample_path
 from minidiff.schedule import cosine, evenly, linear, strided
 from tests.conftest import attentive
 
@@ -42,14 +42,15 @@ def test_what_is_known_ends_exactly_as_it_was(share, resample, step):
 @pytest.mark.parametrize("options", [{}, {"kind": "beta_tilde"}, {"step": "ddim", "eta": 0.5}])
 def test_a_hole_everywhere_is_plain_sampling(options):
     """Bit for bit, every state: the known part's noise is drawn beside the walk's."""
-    model, x = attentive(), noise(2, 1, 28, 28)
+    model, x, x_0 = attentive(), noise(2, 1, 28, 28), noise(2, 1, 28, 28, seed=5)
     eps_fn = models.prompted(model, ["3", "5"], 3.0)
     hole = torch.ones(1, 1, 28, 28, dtype=torch.bool)
-    *_, last = editing.inpaint(
-        eps_fn, model.schedule, x, hole, x, LEVELS, generator=seeded(), **options
-    )
-    plain = sample(eps_fn, model.schedule, x, LEVELS, generator=seeded(), **options)
-    assert torch.equal(last.x_t, plain)
+    found = list(editing.inpaint(
+        eps_fn, model.schedule, x_0, hole, x, LEVELS, generator=seeded(), **options
+    ))
+    plain = list(sample_path(eps_fn, model.schedule, x, LEVELS, generator=seeded(), **options))
+    assert len(found) == len(plain)
+    assert all(a.t == b.t and torch.equal(a.x_t, b.x_t) for a, b in zip(found, plain))
 
 
 def visits(resample, mask, x_0, start):
@@ -139,17 +140,17 @@ def test_inpainting_gaussian_pairs_follows_its_exact_recursion():
     variance of the other follow a recursion, which 20,000 walks agree with."""
     schedule = cosine(1000)
     levels, pair = strided(1000, 40), Pair(schedule, RHO)
-    mean, var = 0.0, 1.0
+    mean, var, c = 0.0, 1.0, pair.c.double()
     for k, (t, s) in enumerate(zip(levels, levels[1:])):
-        ends = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).view(3, 1, 1, 2)
-        off = variance(schedule, t, s).sqrt() * noise(3, 1, 1, 2, seed=7) if s else 0
-        out, _ = take_step(pair.eps, schedule, ends, t, s, generator=seeded(7))
-        zero, one, two = (out - off)[..., 1].flatten().tolist()
-        ab = schedule.alpha_bar[t].item()
+        ab, ab_s = schedule.alpha_bar[[t, s]].double().tolist()
+        alpha = ab / ab_s
+        x_0_hat = ab**0.5 * c @ torch.linalg.inv(ab * c + (1 - ab) * torch.eye(2).double())
+        step = (ab_s**0.5 * (1 - alpha) * x_0_hat                       # DDPM (7), as a matrix
+                + alpha**0.5 * (1 - ab_s) * torch.eye(2).double()) / (1 - ab)
         known = (0.0, 1.0) if k == 0 else (ab**0.5 * KNOWN, 1 - ab)
-        mean = (two - zero) * mean + (one - zero) * known[0] + zero
-        var = (two - zero) ** 2 * var + (one - zero) ** 2 * known[1]
-        var += variance(schedule, t, s).item() if s else 0
+        mean = (step[1, 1] * mean + step[1, 0] * known[0]).item()
+        var = (step[1, 1] ** 2 * var + step[1, 0] ** 2 * known[1]).item()
+        var += 1 - alpha if s else 0
     found = filled(schedule, levels, 20_000, 1)
     assert found[0] == pytest.approx(mean, abs=0.03)
     assert found[1] == pytest.approx(var, rel=0.05)
@@ -163,6 +164,14 @@ def test_resampling_brings_the_hole_nearer_to_what_bayes_says():
     off = [abs(filled(schedule, levels, 4000, k)[0] - RHO * KNOWN) for k in (1, 4, 16)]
     assert off[0] > 2 * off[1] > 3 * off[2]
     assert off[2] < 0.06
+
+
+@pytest.mark.parametrize("levels", [[], [300], [300, 200], [100, 200, 0]])
+def test_a_walk_that_does_not_end_at_the_picture_is_refused(levels):
+    """Else what is known would not be exact."""
+    x = noise(1, 1, 8, 8)
+    with pytest.raises(ValueError, match="end at 0|step goes"):
+        next(editing.inpaint(None, linear(), x, x > 0, x, levels))
 
 
 def test_masks_that_do_not_fit_are_refused():

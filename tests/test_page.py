@@ -119,6 +119,9 @@ def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, c
     assert drawn("--data-dir", "none") == both and drawn("--data-dir", "none") == []
     assert drawn("--data-dir", "none", "--fresh") == both
     (tmp_path / "guidance.png").unlink()
+    assert drawn("--data-dir", "none", "--only", "forward") == []  # guidance is left out and named
+    assert "guidance" not in [s["id"] for s in
+                              Tags((tmp_path / "index.html").read_text()).all("section")]
     assert drawn("--data-dir", "none") == ["guidance.png"]
     extra = Path("runs/class/001/another.pt")
     torch.save({}, extra)
@@ -132,6 +135,13 @@ class Silent(SimpleHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def test_a_section_depends_on_the_scripts_that_it_imports():
+    """And on no other section's."""
+    names = {path.name for path in figures.run.scripts("logo")}
+    assert names == {"logo.py", "anagram.py", "section.py"}
+    assert "sdedit.py" in {path.name for path in figures.run.scripts("drawn")}
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine; .ci/run installs one")

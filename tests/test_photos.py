@@ -48,6 +48,13 @@ def test_a_dark_picture_stays_dark(tmp_path, kind, white):
     assert load_image(tmp_path / "dark.png", (1, 40, 40)).max() < 0.11
 
 
+def test_twelve_bits_in_sixteen_are_not_taken_for_black(tmp_path):
+    """Scanners write them: the lightest is 4095."""
+    Image.fromarray((4095 * RAMP).astype(np.uint16)).save(tmp_path / "scan.png")
+    x = load_image(tmp_path / "scan.png", (1, 40, 40))
+    assert (x[0, 0] - torch.from_numpy(RAMP)).abs().max() < 0.01
+
+
 def test_one_bit_is_black_and_white(tmp_path):
     """No grey comes in."""
     Image.fromarray(BYTES > 127).save(tmp_path / "bit.png")
@@ -132,6 +139,7 @@ def test_what_is_no_picture_is_refused(tmp_path):
     ("rows 2:20 columns 8:20", (2, 20), (8, 20)),
     ("rows 14:28", (14, 28), (0, 28)),
     ("columns 0:5", (0, 28), (0, 5)),
+    ("rows 2:20,  columns 8:20", (2, 20), (8, 20)),
 ])
 def test_a_mask_told_in_words(told, rows, columns):
     """True in the hole and nowhere else."""
@@ -167,6 +175,9 @@ def test_masks_that_say_nothing_are_refused(told, sentence):
 
 def test_a_mask_of_the_wrong_size_is_refused_with_the_sizes_that_fit(tmp_path):
     """Both are named."""
+    Image.new("L", (28, 28)).save(tmp_path / "dark.png")
+    with pytest.raises(ValueError, match="no hole"):
+        load_mask(str(tmp_path / "dark.png"), (1, 28, 28))
     Image.new("L", (20, 30)).save(tmp_path / "m.png")
     with pytest.raises(ValueError, match="20 x 30 .* 28 x 28 or 300 x 100"):
         load_mask(str(tmp_path / "m.png"), (1, 28, 28), (300, 100))

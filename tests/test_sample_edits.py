@@ -104,6 +104,8 @@ def test_other_pictures_than_squares_are_cropped_or_padded(trained, monkeypatch)
     ("sdedit", ["--start", "21"], "0..20"),
     ("sdedit", ["--prompt", "cat"], "this model knows: '' '0' '1'"),
     ("sdedit", ["--n", "0"], "n must be at least 1"),
+    ("sdedit", ["--image", "same.png", "--out", "same.png"], "the same file"),
+    ("hybrid", ["--by", "grey"], "draws in grey"),
     ("sdedit", ["--fit", "squeeze"], "'crop', 'pad'"),
     ("inpaint", ["--mask", "rows 3:40"], "rows within 0:28"),
     ("inpaint", ["--mask", "nowhere.png"], "neither a picture file"),

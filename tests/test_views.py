@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minidiff.views import COMES_FROM, VIEWS, pieces
+from minidiff.views import COMES_FROM, VIEWS, pieces, rearranged
 
 NAMES = sorted(VIEWS)
 
@@ -98,9 +98,17 @@ def test_a_variance_is_moved_but_never_turned_negative():
     assert torch.equal(VIEWS["pixels"].back_v(VIEWS["pixels"].see(v)), v)
 
 
+def test_a_rule_that_loses_pixels_is_no_view():
+    """It could not be undone."""
+    with pytest.raises(ValueError, match="every pixel"):
+        rearranged(lambda picture: picture.clamp(max=5)).see(torch.zeros(1, 1, 4, 4))
+
+
 def test_pictures_that_are_not_square_are_refused():
     """A quarter turn would change their shape; and a jigsaw wants whole pixels in a quarter."""
     with pytest.raises(ValueError, match="multiple of 4"):
         VIEWS["jigsaw"].see(torch.zeros(1, 1, 30, 30))
+    with pytest.raises(ValueError, match="7 or 8"):
+        VIEWS["patches"].see(torch.zeros(1, 1, 12, 12))
     with pytest.raises(ValueError, match="square"):
         VIEWS["rotate90"].see(torch.zeros(1, 1, 4, 6))
