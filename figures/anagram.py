@@ -62,3 +62,7 @@ def draw(out, studio):
                   "seed 0, none picked; "
                   f"{studio.model.summary}", SHOWN, (a, b))
         yield path
+        if view in VIEWS.values():
+            large = path.with_name(f"{path.stem}-upsampled.png")
+            yield from studio.upsampled(large, x[:SHOWN], "the same", SHOWN, view=view,
+                                        row_labels=(a, b))

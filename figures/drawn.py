@@ -22,6 +22,7 @@ SECTION = Section(
 
 def draw(out, studio):
     """Draw what goes in and what comes out, at every i_start, for one web picture and two drawn."""
+    every = []
     for name, told in (("web-5", "typeset"), ("drawn-3", "drawn by hand"),
                        ("drawn-spiral", "drawn by hand")):
         x_0 = studio.picture(name)
@@ -33,3 +34,6 @@ def draw(out, studio):
                   f"{studio.model.summary}", len(results) + 1, ("noised", "result"),
                   [*(f"{k}\nt={studio.levels[k]}" for k in studio.starts), "picture"])
         yield path
+        every += [*results, x_0]
+    yield from studio.upsampled(out / "drawn-upsampled.png", torch.cat(every), "all three results",
+                                len(studio.starts) + 1)

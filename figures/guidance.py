@@ -28,3 +28,5 @@ def draw(out, studio):
               f"noise in each row, seed 0; {studio.model.summary}", 10,
               [f"γ={gamma}" for gamma in GAMMAS], prompts)
     yield path
+    yield from studio.upsampled(out / "guidance-upsampled.png", rows[2], "the row of γ = 7", 10,
+                                prompts=prompts, column_labels=prompts)

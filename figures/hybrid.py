@@ -36,3 +36,5 @@ def draw(out, studio):
                   f"at σ = {SIGMA} pixels, seen from afar at σ = 2; γ = {GAMMA:g}, 20 steps, "
                   f"seed 0, none picked; {studio.model.summary}", SHOWN, ("near", "afar"))
         yield path
+        yield from studio.upsampled(path.with_name(f"{path.stem}-upsampled.png"), x[:SHOWN],
+                                    "the same", SHOWN)

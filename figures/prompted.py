@@ -31,3 +31,5 @@ def draw(out, studio):
               f"0; {studio.model.summary}", len(labels), [f"{a} → {b}" for a, b in PAIRS],
               [label.replace(": ", "\n") for label in labels])
     yield path
+    yield from studio.upsampled(out / "prompted-upsampled.png", torch.cat(rows), "the same",
+                                len(labels))

@@ -47,3 +47,4 @@ def draw(out, studio):
               f"{studio.model.summary}", len(labels), ("test digit", "typeset", "star"),
               [label.replace(": ", "\n") for label in labels])
     yield path
+    yield from studio.upsampled(out / "sdedit-upsampled.png", rows, "the same", len(labels))

@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import torch
 
-from minidiff import checkpoint, data, images, models, photos, runs, schedule, shipped
+from minidiff import (
+    checkpoint,
+    data,
+    images,
+    models,
+    photos,
+    runs,
+    schedule,
+    shipped,
+    upsampler,
+)
 from minidiff.config import GuidanceFlags
 from minidiff.editing import noised
 from minidiff.samplers import sample
@@ -114,6 +124,29 @@ class Studio:
         x_T = torch.randn(n, *self.model.image_shape, generator=options["generator"])
         timesteps = schedule.evenly(self.schedule.T, min(steps, self.schedule.T))
         return sample(eps_fn, self.schedule, x_T, timesteps, **options)
+
+    @cached_property
+    def second_stage(self):
+        """The upsampler, None where there is none."""
+        try:
+            return upsampler.load()
+        except ValueError:
+            return None
+
+    def large(self, x, prompts=None, steps=20):
+        """Return pictures x (N,1,28,28) drawn again by the second stage, (N,1,56,56)."""
+        return upsampler.upsample(self.second_stage, x.clamp(0, 1), prompts, steps=steps)
+
+    def upsampled(self, path, x, caption, columns, *, prompts=None, view=None, **labels):
+        """Draw pictures x again, larger, and yield the path; nothing where there is no second
+        stage. view: how the large ones are to be seen, in further rows. labels: of save_grid."""
+        if self.second_stage is None:
+            return
+        large = self.large(x, prompts)
+        pictures = large if view is None else torch.cat([large, view.see(large)])
+        told = f"upsampled by {self.second_stage.summary}, 20 steps: {caption}"
+        images.save_grid(path, pictures, told, columns, **labels, scale=1)
+        yield path
 
     @torch.no_grad()
     def reads(self, x):

@@ -19,6 +19,7 @@ Read it in this order; every file opens with its lecture and ends by naming the 
                    models     a file becomes a model that can be prompted
     the proof      evaluate   how good are the digits
                    gallery    the pictures that tell
+    the sequel     upsampler  a second stage, that draws it all again twice as large
 
 Theory and network never import each other. They meet in one contract:
 

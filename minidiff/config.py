@@ -107,7 +107,7 @@ class WalkFlags:
 
 @dataclass(frozen=True)
 class OutputFlags:
-    """Where samples go."""
+    """Where samples go, and how large. Raises ValueError for values out of range."""
 
     out: str = flag("grid.png", "PNG of all samples")
     gif: str = flag("", "GIF of the way from noise to picture", bare="way.gif")
@@ -115,6 +115,17 @@ class OutputFlags:
         "", "npz with `images`, float32 (N,1,28,28) in [0, 1], and `labels` if asked for digits",
         bare="samples.npz",
     )
+    upsample: bool = flag(False, "let the second stage draw the result again, twice as large")
+    upsample_steps: int = flag(20, "network calls of the second stage")
+    upsample_level: float = flag(0.1, "noise on what it is shown, share of T, 0 .. 0.5")
+    upsample_gamma: float = flag(1.0, "its guidance")
+
+    def __post_init__(self):
+        at_least("upsample_steps", self.upsample_steps, 1)
+        if not 0 <= self.upsample_level <= 0.5:
+            raise ValueError(f"upsample-level must lie in 0..0.5, got {self.upsample_level}")
+        if not abs(self.upsample_gamma) <= 1000:
+            raise ValueError(f"upsample-gamma must lie in -1000..1000, got {self.upsample_gamma}")
 
 
 @dataclass(frozen=True)
@@ -223,5 +234,9 @@ RECIPES = {
     },
     "uncond": {"full": {}, "laptop": _LAPTOP},
     "class": {"full": {}, "laptop": _LAPTOP},
+    "upsampler": {
+        "full": {"dataset": "strokes"},
+        "laptop": {**_LAPTOP, "dataset": "strokes", "width": 16, "epochs": 1, "sample_steps": 20},
+    },
     "classifier": {"full": _CLASSIFIER, "laptop": _CLASSIFIER},
 }

@@ -52,7 +52,8 @@ WARNING = """
 class Dataset:
     """Labelled pictures.
 
-    name: which set this really is. images: uint8 (N,1,28,28). labels: int64 (N,).
+    name: which set this really is. images: uint8 (N,1,28,28), strokes in any size. labels: int64
+    (N,).
     """
 
     name: str
@@ -71,17 +72,20 @@ class Dataset:
         return self.images[index].float() / 255
 
 
-def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Dataset:
+def load(name: str = "auto", split: str = "train", data_dir: str = "", size=28) -> Dataset:
     """Load a data set by name, from its files or, for strokes, by drawing it.
 
     name: one of NAMES. split: "train" (60,000) or "test" (10,000). data_dir: where the files lie
-    or should go; default $MINIDIFF_DATA, else "data". Raises ValueError for an unknown name or
-    split, and for files that are missing (and can't be downloaded) or damaged.
+    or should go; default $MINIDIFF_DATA, else "data". size: of the pictures in pixels; strokes come
+    in any, files in 28. Raises ValueError for an unknown name or split, for another size of a file,
+    and for files that are missing (and can't be downloaded) or damaged.
     """
     if name not in NAMES:
         raise ValueError(f"unknown dataset {name!r}; choose from: {', '.join(NAMES)}")
     if split not in ("train", "test"):
         raise ValueError(f"unknown split {split!r}; choose from: train, test")
+    if size != 28 and name != "strokes":
+        raise ValueError(f"only strokes come in {size} pixels, got {name!r}; --dataset strokes")
     root = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data")
     if name == "auto":
         raw = root / CLASSES["mnist"] / "raw"
@@ -94,7 +98,7 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "") -> Datase
             name = "strokes"
     if name == "strokes":
         count, seed = (60_000, 1) if split == "train" else (10_000, 2)
-        return Dataset(name, *strokes.dataset(count, seed))
+        return Dataset(name, *strokes.dataset(count, seed, size))
     raw = root / CLASSES[name] / "raw"
     if not _lie_in(raw):
         _download(name, root)

@@ -9,7 +9,7 @@ Read frames from left to right. x_t, the upper row, hides the digit until late; 
 lower, is a blur from the start, the mean of all digits that could be meant, and sharpens as the
 choice is made.
 
-This is the last lecture. The scripts in train/, sample/ and figures/ put it all to use.
+Next: upsampler.py
 """
 
 import torch

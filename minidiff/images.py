@@ -50,11 +50,13 @@ def default_columns(n: int) -> int:
     return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
 
 
-def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=()):
+def save_grid(
+    path, images, caption, columns=None, row_labels=(), column_labels=(), *, scale=SCALE
+):
     """Write a PNG of pictures in rows, with the caption below and labels at the edges.
 
-    images: float (N,C,H,W) in [0, 1], C 1 or 3. columns: pictures per row. Raises ValueError
-    for another shape.
+    images: float (N,C,H,W) in [0, 1], C 1 or 3. columns: pictures per row. scale:
+    screen pixels per picture pixel. Raises ValueError for another shape.
     """
     columns = columns or default_columns(len(images))
     sheet = _tile(images, columns)
@@ -62,9 +64,9 @@ def save_grid(path, images, caption, columns=None, row_labels=(), column_labels=
     dpi = 100
     left = 0.1 + 0.075 * max(map(len, row_labels), default=0)  # inches
     top = 0.3 if column_labels else 0.08
-    lines = _wrap(caption, max(28, int(sheet.shape[1] * SCALE / 6)))
+    lines = _wrap(caption, max(28, int(sheet.shape[1] * scale / 6)))
     bottom = 0.12 + 0.16 * (lines.count("\n") + 1)
-    height, width = sheet.shape[0] * SCALE / dpi, sheet.shape[1] * SCALE / dpi
+    height, width = sheet.shape[0] * scale / dpi, sheet.shape[1] * scale / dpi
     total_w, total_h = max(width + left + 0.1, 2.0), height + top + bottom
     figure = Figure((total_w, total_h), dpi=dpi)
     axes = figure.add_axes((left / total_w, bottom / total_h, width / total_w, height / total_h))

@@ -9,7 +9,7 @@ import torch
 
 from minidiff import cli, config, editing
 from minidiff.samplers import sample_path
-from sample.edit import begin
+from sample.edit import begin, beside
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def main(argv=None):
     )
     desk.finish(
         path, len(levels) - start, told,
-        lambda x: torch.cat([x_0[:1], x_t[:1], fixed, best, jump, x]), flags.prompt,
+        lambda x: torch.cat([beside(torch.cat([x_0[:1], x_t[:1], fixed, best, jump]), x), x]),
+        flags.prompt,
     )
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 
 from minidiff import checkpoint, cli, config, images, models, photos, schedule
 from minidiff.classifier import Classifier
-from sample.run import announced, guidance_for, watched, writable, write
+from sample.run import announced, guidance_for, second_stage, watched, writable, write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,11 +75,12 @@ class Desk(NamedTuple):
         caption = f"{told}; {self.model.summary}; {self.how}, {self.guidance}"
         low, high = self.model.data_range
         states = [s._replace(x_t=(s.x_t - low) / (high - low)) for s in states]
-        seen = (shown(x) - low) / (high - low)
         labels = [int(prompt)] * len(x) if prompt.isdigit() else None
-        write(
-            self.files, (x - low) / (high - low), states, caption, labels=labels, shown=seen, **grid
+        result, caption = second_stage(
+            (x - low) / (high - low), caption, self.how, self.outputs, [prompt] * len(x)
         )
+        seen = (shown(result * (high - low) + low) - low) / (high - low)
+        write(self.files, result, states, caption, labels=labels, shown=seen, **grid)
         return x
 
 
@@ -100,6 +102,11 @@ def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags
         asked = guidance_for(model, given[3])
     generator = torch.Generator().manual_seed(how.seed)
     return Desk(flags, how, told[4] if picture else None, outputs, files, model, asked, generator)
+
+
+def beside(picture, x):
+    """Return pictures (N,C,H,W) in the size of x, to stand beside it."""
+    return F.interpolate(picture, size=x.shape[2:], mode="nearest")
 
 
 def judge() -> Classifier | None:

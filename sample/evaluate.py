@@ -21,6 +21,7 @@ from minidiff.classifier import read
 from minidiff.data import Dataset
 from minidiff.diffusion import denoising_loss
 from minidiff.evaluate import Measure, score
+from sample import upsampled
 from sample.run import announced, guidance_for, walk, watched
 
 SCORE_N = 20_000
@@ -171,7 +172,9 @@ def measure_classifier(file, flags, device):
     }
 
 
-ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # need no judge
+ALONE = {  # not by a judge of samples
+    "denoiser": measure_denoiser, "classifier": measure_classifier, "upsampler": upsampled.measure,
+}
 
 if __name__ == "__main__":
     cli.main(main)

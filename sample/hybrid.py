@@ -57,7 +57,8 @@ def main(argv=None):
         path, desk.how.steps + 1,
         f"above, from near: {flags.high!r}; below, from afar: {flags.low!r}; split by {flags.by}, "
         f"{f'σ = {flags.sigma:g}' if flags.by == 'blur' else flags.length} pixels",
-        lambda x: torch.cat([x, from_afar(x)]), columns=flags.n, row_labels=("near", "afar"),
+        lambda x: torch.cat([x, from_afar(x, 2.0 * x.shape[3] / 28)]), columns=flags.n,
+        row_labels=("near", "afar"),
     )
     tell(judge(), ("near", x, flags.high), ("afar", from_afar(x), flags.low))
 

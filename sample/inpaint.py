@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from minidiff import cli, config, editing, photos
-from sample.edit import begin, judge, tell
+from sample.edit import begin, beside, judge, tell
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def main(argv=None):
         f"left: {picture.image}, and its hole in grey ({flags.mask}); then filled as "
         f"{flags.prompt!r}, each step taken {flags.resample} times"
     )
+    given = torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey)])
     x = desk.finish(
-        path, desk.how.steps + 1, told,
-        lambda x: torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey), x]), flags.prompt,
+        path, desk.how.steps + 1, told, lambda x: torch.cat([beside(given, x), x]), flags.prompt
     )
     tell(judge(), ("filled", x, flags.prompt))
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from minidiff import cli, config, gallery, images, machine, models
+from minidiff import cli, config, gallery, images, machine, models, upsampler
 from minidiff.files import whole
 
 FRAMES = 40  # of a film
@@ -27,7 +27,23 @@ def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None
     path = walk(model, how, guidance, prompts)
     x, states = watched(path, how.steps + 1, outputs.gif)
     caption = f"{model.summary}; {how}" + (f", {guidance}" if kind == "class" else "")
+    x, caption = second_stage(x, caption, how, outputs, prompts)
     write(files, x, states, caption, labels=labels, columns=columns)
+
+
+def second_stage(x, caption, how, outputs, prompts=None):
+    """Draw pictures x, in [0, 1], again and larger, if that is wished; return them and their
+    caption. prompts: as many digits, or None."""
+    if not outputs.upsample:
+        return x, caption
+    model = upsampler.load(device=machine.pick_device(how.device))
+    print(f"weights: {models.origin(model.file)} ({model.summary})", flush=True)
+    steps, level = outputs.upsample_steps, outputs.upsample_level
+    large = upsampler.upsample(
+        model, x.clamp(0, 1), prompts, steps=steps, level=level, gamma=outputs.upsample_gamma,
+        seed=how.seed,
+    )
+    return large, f"{caption}; upsampled by {model.summary}, {steps} steps, level {level:g}"
 
 
 def writable(outputs):
@@ -78,7 +94,8 @@ def write(files, x, states, caption, *, labels=None, shown=None, **grid):
     x = x.clamp(0, 1).cpu()
     if ".png" in files:
         shown = x if shown is None else shown.clamp(0, 1).cpu()
-        images.save_grid(files[".png"], shown, caption, **grid)
+        scale = 1 if shown.shape[2] > 28 else images.SCALE
+        images.save_grid(files[".png"], shown, caption, scale=scale, **grid)
     if ".gif" in files:
         gallery.draw_gif(files[".gif"], states, caption)
     if ".npz" in files:

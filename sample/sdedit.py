@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from minidiff import cli, config, editing
-from sample.edit import begin, judge, tell
+from sample.edit import begin, beside, judge, tell
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def main(argv=None):
         f"and drawn anew as {flags.prompt!r}"
     )
     x = desk.finish(
-        path, len(levels) - start, told, lambda x: torch.cat([x_0[:1], x]), flags.prompt
+        path, len(levels) - start, told, lambda x: torch.cat([beside(x_0[:1], x), x]), flags.prompt
     )
     tell(judge(), ("drawn anew", x, flags.prompt))
 

@@ -16,7 +16,7 @@ FLOORS = (
     {"checkpoint", "runs", "samplers"},
     {"shipped", "trainer", "editing"},
     {"models", "evaluate"},
-    {"gallery"},
+    {"gallery", "upsampler"},
 )
 THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing"}
 NETWORK = {"blocks", "unet", "classifier"}

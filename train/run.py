@@ -35,13 +35,14 @@ class Job(NamedTuple):
     network: arguments of its network besides width.
     loss: (cfg, device) -> loss_fn(network, x_0, labels, generator).
     draw: (network in eval mode, cfg, test set, name_file, caption) -> None, writes PNGs called
-    name_file(name).
+    name_file(name). size: side of the pictures; other sizes than 28 are drawn as strokes.
     """
 
     name: str
     network: dict
     loss: Callable
     draw: Callable
+    size: int = 28
 
 
 def run(job: Job, argv=None) -> Path:
@@ -82,16 +83,16 @@ def _training(job: Job, cfg, device) -> trainer.Training:
     return trainer.Training(network, job.loss(cfg, device), cfg, device)
 
 
-def _load(name: str, flags, device) -> dict:
-    train = data.load(name, "train", flags.data_dir).to(device)
-    return {"train": train, "test": data.load(train.name, "test", flags.data_dir).to(device)}
+def _load(name: str, flags, device, size) -> dict:
+    train = data.load(name, "train", flags.data_dir, size).to(device)
+    return {"train": train, "test": data.load(train.name, "test", flags.data_dir, size).to(device)}
 
 
 def _start(job: Job, given: dict, flags):
     """Return a new training, its data and its folder."""
     device = machine.pick_device(flags.device)
     cfg = _recipe(job, given, device)
-    sets = _load(cfg.dataset, flags, device)
+    sets = _load(cfg.dataset, flags, device, job.size)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     training = _training(job, cfg, device)
     folder = runs.make_folder(job.name, flags.run_dir)
@@ -124,7 +125,7 @@ def _resume(job: Job, given: dict, flags):
             training.load_state_dict(found["training"], found["epoch"], found["step"])
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
             raise ValueError(f"{folder / runs.LAST} cannot be resumed on {device.type}: {e}") from e
-    sets = _load(cfg.dataset, flags, device)
+    sets = _load(cfg.dataset, flags, device, job.size)
     runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
     return training, sets, folder
 
