@@ -38,7 +38,7 @@ def draw(out, studio):
     asked, rows = [*CASCADE], []
     for first, second in CASCADE_STEPS:
         small = studio.draw(studio.eps_fn(asked), len(asked), min(first, studio.schedule.T))
-        large = studio.large(small, asked, min(second, studio.second_stage.schedule.T))
+        large = studio.large(small, asked, second)
         rows += [interpolate(small, scale_factor=2).clamp(0, 1), large]
     path = out / "generation-cascade.png"
     save_grid(path, torch.stack(rows).transpose(0, 1).flatten(0, 1), "two stages: what the first "

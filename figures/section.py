@@ -135,6 +135,7 @@ class Studio:
 
     def large(self, x, prompts=None, steps=20):
         """Return pictures x (N,1,28,28) drawn again by the second stage, (N,1,56,56)."""
+        steps = min(steps, self.second_stage.schedule.T)
         return upsampler.upsample(self.second_stage, x.clamp(0, 1), prompts, steps=steps)
 
     def upsampled(self, path, x, caption, columns, *, prompts=None, view=None, **labels):

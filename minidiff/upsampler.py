@@ -112,6 +112,7 @@ def load(place="", device="cpu") -> Upsampler:
     folder. Raises ValueError where there is none."""
     file = models.find("upsampler", place)
     found = models.load_kind("upsampler", file)
+    device = torch.device(device)
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
     model = Upsampler(network, found["config"]["T"])
     model.file, model.kind, model.summary = file, found["kind"], checkpoint.summary(found)

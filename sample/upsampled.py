@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from minidiff import checkpoint, data, models, upsampler
+from minidiff import checkpoint, data, models, strokes, upsampler
 from minidiff.editing import gaussian_denoise
 
 N = 500  # digits of each kind
@@ -49,8 +49,7 @@ def measure(file, flags, device):
     """Return what is measured of the upsampler in `file`: see the README for the table."""
     model = upsampler.load(str(file), device)
     judge = checkpoint.rebuild(models.load_kind("classifier", flags.judge)).to(device)
-    true = data.load("strokes", "test", size=model.image_shape[2]).to(device)
-    x_0 = true.pictures(slice(0, N))
+    x_0 = strokes.dataset(N, 2, model.image_shape[2])[0].to(device).float() / 255  # unseen
     low = F.avg_pool2d(x_0, 2)
     ways, found = small_and_large(model, x_0, low), {"n": N}
     target = sharpness(ways["bicubic"])

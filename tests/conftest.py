@@ -9,6 +9,7 @@ import train.class_cond
 import train.classifier
 import train.denoiser
 import train.uncond
+import train.upsampler
 from minidiff import checkpoint, runs, strokes
 from minidiff.data import Dataset
 from minidiff.models import DigitModel
@@ -73,6 +74,7 @@ def trained(tmp_path_factory):
         run(train.class_cond.JOB, [*TINY, "--T", "20"])
         run(train.denoiser.JOB, TINY)
         run(train.classifier.JOB, TINY)
+        run(train.upsampler.JOB, [*TINY, "--T", "20"])
     return place
 
 

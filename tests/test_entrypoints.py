@@ -29,7 +29,8 @@ def test_a_run_folder_holds_what_it_promises(trained):
     """Recipe with the set really used, log, loss, weights and pictures at both marks."""
     for kind, pictures in (("uncond", ("samples", "frames")), ("class", ("samples", "frames")),
                            ("denoiser", ("denoised", "levels")),
-                           ("classifier", ("mistakes-strokes",))):
+                           ("classifier", ("mistakes-strokes",)),
+                           ("upsampler", ("upsampled",))):
         folder = trained / "runs" / kind / "001"
         about = json.loads((folder / "config.json").read_text())
         assert about["config"]["dataset"] == "strokes" and about["config"]["width"] == 2

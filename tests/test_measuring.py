@@ -150,6 +150,20 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, c
         assert Image.open(f"drawn/{name}.png").width > 700
 
 
+def test_an_upsampler_is_measured_against_interpolation(place):
+    """Each way's error, likeness and sharpness. These are the numbers of an untrained one, so
+    interpolation wins, and bicubic is sharper than bilinear."""
+    words = ["--model", "runs/upsampler/001", "--device", "cpu", *JUDGE]
+    sample.evaluate.main(words)
+    about = json.loads(Path("evaluation.json").read_text())
+    found = about["measures"]
+    assert about["kind"] == "upsampler" and found["n"] == 500
+    assert found["psnr_bicubic"] > found["psnr_bilinear"] > found["psnr_ours"]
+    assert found["perceptual_bicubic"] < found["perceptual_ours"]
+    assert 0.5 < found["sharpness_bilinear"] < found["sharpness_bicubic"] < 1
+    assert found["consistency_strokes"] > 0 and 0 <= found["agreement_strokes"] <= 1
+
+
 def test_a_sweep_refuses_what_it_cannot_measure(place):
     """Another kind, too few samples, a damaged file: one sentence each."""
     with pytest.raises(ValueError, match="holds a 'uncond' model, but 'class' is wanted"):

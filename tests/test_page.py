@@ -14,6 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+import figures.anagram
+import figures.hybrid
+import figures.inpaint
 import figures.run
 from figures import page
 from figures.run import SECTIONS, module
@@ -31,6 +34,8 @@ def built(trained, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         small(patch.setattr)
         patch.chdir(trained)
+        for script in (figures.anagram, figures.hybrid, figures.inpaint):
+            patch.setattr(script, "N", 10)  # measured
         patch.delenv("MINIDIFF_DATA", raising=False)
         figures.run.run(["--out", str(out), "--data-dir", str(out / "none")])
     return out
@@ -107,7 +112,7 @@ def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, c
     """The second time nothing is drawn; after a picture is lost, or the weights change, it is;
     --fresh draws all."""
     monkeypatch.chdir(trained)
-    words = ["--only", "forward guidance", "--out", str(tmp_path)]
+    words = ["--only", "forward sampling", "--out", str(tmp_path)]
 
     def drawn(*more):
         capsys.readouterr()
@@ -115,14 +120,14 @@ def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, c
         return sorted(Path(line.split()[1]).name for line in capsys.readouterr().out.splitlines()
                       if line.startswith("drew"))
 
-    both = ["forward.png", "guidance.png"]
+    both = ["forward.png", "sampling.png"]
     assert drawn("--data-dir", "none") == both and drawn("--data-dir", "none") == []
     assert drawn("--data-dir", "none", "--fresh") == both
-    (tmp_path / "guidance.png").unlink()
-    assert drawn("--data-dir", "none", "--only", "forward") == []  # guidance is left out and named
-    assert "guidance" not in [s["id"] for s in
+    (tmp_path / "sampling.png").unlink()
+    assert drawn("--data-dir", "none", "--only", "forward") == []  # sampling is left out and named
+    assert "sampling" not in [s["id"] for s in
                               Tags((tmp_path / "index.html").read_text()).all("section")]
-    assert drawn("--data-dir", "none") == ["guidance.png"]
+    assert drawn("--data-dir", "none") == ["sampling.png"]
     extra = Path("runs/class/001/another.pt")
     torch.save({}, extra)
     again = drawn("--data-dir", "none")

@@ -1,0 +1,45 @@
+"""The second stage's figures: loss, and what it makes of digits at several noise levels."""
+
+import torch
+import torch.nn.functional as F
+
+from figures.marks import draw_loss
+from figures.section import Section, newest_marks
+from minidiff import checkpoint, strokes
+from minidiff.images import save_grid
+from minidiff.upsampler import Upsampler, upsample
+
+LEVELS = (0.0, 0.1, 0.25, 0.5)
+SECTION = Section(
+    "B5", "The second stage",
+    "A second model of twice the size is shown the small picture beside the noise and draws it "
+    "again. What it is shown is noised a little, to a level it is told, so that it does not trust "
+    "it too much.",
+    "ε̂(x_t, low_s, t, s),   low_s = √ᾱ_s enlarge(low) + √(1 − ᾱ_s) ε",
+    "Interpolation can only smear; the second stage knows where a pen's edge lies. With more noise "
+    "on what it is shown it copies less and invents more: at level 0.5 strokes move and digits "
+    "change. It has seen nothing but strokes; the test digits of MNIST show how far that carries.",
+    "make train-upsampler",
+    ("minidiff/upsampler.py: Upsampler", "minidiff/upsampler.py: upsample", "train/upsampler.py"),
+)
+
+
+def draw(out, studio):
+    """Draw the section into the folder `out`, yielding each path. ValueError without weights."""
+    marks, curves = newest_marks("upsampler")
+    told = checkpoint.summary(marks[-1])
+    yield draw_loss(out / "upsampler-loss.png", curves, told)
+    model = Upsampler(checkpoint.rebuild(marks[-1]), marks[-1]["config"]["T"])
+    large = strokes.dataset(10, 2, model.image_shape[2])[0].float() / 255  # never trained on
+    sets = {"strokes": F.avg_pool2d(large, 2), studio.test.name: studio.test.pictures(slice(0, 10))}
+    for name, low in sets.items():
+        rows = [F.interpolate(low, scale_factor=2, mode=mode) for mode in ("nearest", "bicubic")]
+        steps = min(20, model.schedule.T)
+        rows += [upsample(model, low, level=level, steps=steps) for level in LEVELS]
+        labels = ["small", "bicubic", *(f"s = {level:g} T" for level in LEVELS)]
+        if name == "strokes":
+            rows, labels = [*rows, large], [*labels, "true"]
+        path = out / f"upsampler-{name}.png"
+        save_grid(path, torch.cat(rows), f"test digits of {name}, 28 to 56 pixels, 20 steps, no "
+                  f"digit told, seed 0; {told}", 10, labels, scale=1)
+        yield path
