@@ -15,10 +15,13 @@ SECTION = Section(
     "A second model of twice the size is shown the small picture beside the noise and draws it "
     "again. What it is shown is noised a little, to a level it is told, so that it does not trust "
     "it too much.",
-    "ε̂(x_t, low_s, t, s),   low_s = √ᾱ_s enlarge(low) + √(1 − ᾱ_s) ε",
-    "Interpolation can only smear; the second stage knows where a pen's edge lies. With more noise "
-    "on what it is shown it copies less and invents more: at level 0.5 strokes move and digits "
-    "change. It has seen nothing but strokes; the test digits of MNIST show how far that carries.",
+    "ε̂(x_t, low_s, t, s),   low_s = √ᾱ_s enlarge(low) + √(1 − ᾱ_s) ε,   "
+    "x̂_0 ← x̂_0 + A⁺ (low − A x̂_0),   A: shrink, A⁺: repeat pixels",
+    "Interpolation can only smear; the second stage knows where a pen's edge lies. In the row "
+    "`ours` it is held to what it is shown: shrunk back, the large picture is the small one. Left "
+    "free, it copies less and invents more the more noise there is on what it is shown: at 0.5 "
+    "strokes move and digits change. It has seen nothing but strokes; MNIST's digits show how far "
+    "that carries.",
     "make train-upsampler",
     ("minidiff/upsampler.py: Upsampler", "minidiff/upsampler.py: upsample", "train/upsampler.py"),
 )
@@ -35,8 +38,9 @@ def draw(out, studio):
     for name, low in sets.items():
         rows = [F.interpolate(low, scale_factor=2, mode=mode) for mode in ("nearest", "bicubic")]
         steps = min(20, model.schedule.T)
-        rows += [upsample(model, low, level=level, steps=steps) for level in LEVELS]
-        labels = ["small", "bicubic", *(f"s = {level:g} T" for level in LEVELS)]
+        rows += [upsample(model, low, steps=steps)]
+        rows += [upsample(model, low, level=level, steps=steps, held=False) for level in LEVELS]
+        labels = ["small", "bicubic", "ours", *(f"free, s = {level:g} T" for level in LEVELS)]
         if name == "strokes":
             rows, labels = [*rows, large], [*labels, "true"]
         path = out / f"upsampler-{name}.png"

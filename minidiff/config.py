@@ -119,6 +119,7 @@ class OutputFlags:
     upsample_steps: int = flag(20, "network calls of the second stage")
     upsample_level: float = flag(0.1, "noise on what it is shown, share of T, 0 .. 0.5")
     upsample_gamma: float = flag(1.0, "its guidance")
+    upsample_held: bool = flag(True, "shrunk back, the large picture must be the small one")
 
     def __post_init__(self):
         at_least("upsample_steps", self.upsample_steps, 1)

@@ -105,8 +105,10 @@ def prompted(model, prompts, gamma=1.0, guide_until=0.0):
 
 
 def _in_chunks(model, x_t, t, cond):
-    """Return the model's answer, eps_hat or (eps_hat, v), asked for CHUNK pictures at a time."""
-    parts = [slice(k, k + CHUNK) for k in range(0, len(x_t), CHUNK)]
+    """Return the model's answer, eps_hat or (eps_hat, v), asked for CHUNK pictures at a time, fewer
+    where they are larger."""
+    size = max(1, CHUNK * 28 * 28 // x_t[0, 0].numel())
+    parts = [slice(k, k + size) for k in range(0, len(x_t), size)]
     found = [model(x_t[p], t[p], None if cond is None else cond[p]) for p in parts]
     if isinstance(found[0], tuple):
         return tuple(torch.cat(each) for each in zip(*found))

@@ -66,12 +66,13 @@ def _check_step(schedule, t, s):
 
 
 def _guess(schedule, x_t, t, eps_hat, clip):
-    """Return (x_0_hat, eps_hat), clipped to the range `clip` and made consistent again."""
+    """Return (x_0_hat, eps_hat), clipped to the range `clip`, or by the function, and made
+    consistent again."""
     t = torch.full((len(x_t),), t, device=x_t.device)
     x_0_hat = predict_x_0(schedule, x_t, t, eps_hat)
     if clip is None:
         return x_0_hat, eps_hat
-    x_0_hat = x_0_hat.clamp(*clip)
+    x_0_hat = clip(x_0_hat) if callable(clip) else x_0_hat.clamp(*clip)
     return x_0_hat, predict_eps(schedule, x_t, t, x_0_hat)
 
 
@@ -164,8 +165,8 @@ def sample_path(eps_fn, schedule, x, timesteps, *, step="ddpm", generator=None, 
     eps_fn: (x_t (B,C,H,W), t (B,) int64) -> eps_hat, or (eps_hat, v). x: the start, at level
     timesteps[0]. timesteps: falling ints that end at 0 (see schedule.evenly, schedule.strided).
     step: "ddpm" or "ddim". generator: source of all noise; one generator for the whole walk,
-    never reseeded on the way. options: clip, and kind ("ddpm") or eta ("ddim"). Raises
-    ValueError for what does not fit.
+    never reseeded on the way. options: clip, (low, high) or a function of x_0_hat; and kind
+    ("ddpm") or eta ("ddim"). Raises ValueError for what does not fit.
     """
     check_walk(schedule, timesteps)
     yield State(timesteps[0], x, None)

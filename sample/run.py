@@ -41,7 +41,7 @@ def second_stage(x, caption, how, outputs, prompts=None):
     steps, level = outputs.upsample_steps, outputs.upsample_level
     large = upsampler.upsample(
         model, x.clamp(0, 1), prompts, steps=steps, level=level, gamma=outputs.upsample_gamma,
-        seed=how.seed,
+        seed=how.seed, held=outputs.upsample_held,
     )
     return large, f"{caption}; upsampled by {model.summary}, {steps} steps, level {level:g}"
 

@@ -37,11 +37,12 @@ def perceptual(judge, x, y):
     return sum(found) / len(found)
 
 
-def small_and_large(model, x_0, low, **options):
-    """Return {name: pictures}, ways to enlarge `low` that are to be held against x_0."""
+def ways_of(model, low):
+    """Return {name: pictures}, the ways to enlarge pictures `low`. free: not held to them."""
     ways = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
             for m in ("bilinear", "bicubic")}
-    return {**ways, "ours": upsampler.upsample(model, low, **options)}
+    return {**ways, "free": upsampler.upsample(model, low, held=False),
+            "ours": upsampler.upsample(model, low)}
 
 
 @torch.no_grad()
@@ -51,7 +52,7 @@ def measure(file, flags, device):
     judge = checkpoint.rebuild(models.load_kind("classifier", flags.judge)).to(device)
     x_0 = strokes.dataset(N, 2, model.image_shape[2])[0].to(device).float() / 255  # unseen
     low = F.avg_pool2d(x_0, 2)
-    ways, found = small_and_large(model, x_0, low), {"n": N}
+    ways, found = ways_of(model, low), {"n": N}
     target = sharpness(ways["bicubic"])
     for name, x in ways.items():
         found[f"psnr_{name}"] = psnr(x, x_0)

@@ -9,6 +9,7 @@ import sample.class_cond
 import train.upsampler
 from minidiff import models, shipped, strokes, upsampler
 from minidiff.config import TrainConfig
+from minidiff.samplers import ddim_step, ddpm_step
 from minidiff.schedule import linear
 from minidiff.unet import UNet
 from minidiff.upsampler import Upsampler, enlarged, shrunk, upsample
@@ -113,6 +114,31 @@ def test_each_picture_is_shown_its_own_in_chunks_and_under_guidance(monkeypatch)
     assert whole.shape == (5, 1, 56, 56) and 0 <= whole.min() <= whole.max() <= 1
 
 
+def test_what_is_held_shrinks_back_to_what_was_shown():
+    """x + A⁺ (low - A x) shrinks to low, changes x by no more than it must, and leaves alone what
+    shrinks to low already; a whole walk ends there, and a free one does not."""
+    x = torch.rand(3, 1, 56, 56, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.4
+    low = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(2)) * 0.2 + 0.4
+    held = upsampler.faithful(low, (0.0, 1.0))(x)
+    assert torch.allclose(F.avg_pool2d(held, 2), low, atol=1e-6)
+    moved = held - x  # the same for the four pixels of a block: nothing smaller would do
+    assert torch.allclose(moved, F.interpolate(F.avg_pool2d(moved, 2), scale_factor=2), atol=1e-6)
+    assert torch.allclose(upsampler.faithful(low, (0.0, 1.0))(held), held, atol=1e-6)
+    back = F.avg_pool2d(upsample(attentive(), low, steps=3), 2)
+    free = F.avg_pool2d(upsample(attentive(), low, steps=3, held=False), 2)
+    assert F.mse_loss(back, low) < 0.1 * F.mse_loss(free, low)
+
+
+def test_a_function_may_take_the_place_of_clipping():
+    """It is given x_0_hat, and eps_hat follows from what it returns: clamping by hand is clip."""
+    x_t, eps_hat = noise(2, 1, 8, 8), noise(2, 1, 8, 8, seed=1)
+    for step in (ddpm_step, ddim_step):
+        a, b = (step(linear(), x_t, 200, 100, eps_hat, clip=clip,
+                     generator=torch.Generator().manual_seed(9))
+                for clip in ((-1.0, 1.0), lambda x: x.clamp(-1, 1)))
+        assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+
+
 def test_what_does_not_fit_is_refused():
     """Pictures of another size, levels never trained, as many prompts as pictures."""
     model = attentive()
@@ -161,7 +187,7 @@ def test_the_cascade_is_the_first_stage_and_then_the_second(tmp_path, monkeypatc
     small, again, large = (np.load(f"{n}.npz")["images"] for n in ("small", "again", "large"))
     assert (small == again).all() and large.shape == (10, 1, 56, 56)
     back = F.avg_pool2d(torch.from_numpy(large), 2)
-    assert F.mse_loss(back, torch.from_numpy(small)).item() < 10**-1.8  # 18 dB
+    assert F.mse_loss(back, torch.from_numpy(small)).item() < 1e-3  # 30 dB
 
 
 @pytest.mark.skipif(not shipped.marks("upsampler"), reason="no upsampler is shipped")
