@@ -36,6 +36,7 @@ TOLD = {
     "score": "real test digits read after training on samples only",
     "score_n": "samples trained on",
     "score_real": "the same after training on as many real digits",
+    **upsampled.TOLD,
     "loss": "squared error per pixel on the test set, as in training",
 }
 
@@ -69,7 +70,7 @@ def main(argv=None):
             about.update(drawn)
             about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
     for name, value in about["measures"].items():
-        print(f"{name:10} {value:>9.4g}   {TOLD.get(name, '')}")
+        print(f"{name:20} {value:>9.4g}   {TOLD.get(name, '')}")
     runs.write_json(out, {**about, "hardware": machine.describe(device)})
     print(f"wrote {out}")
 

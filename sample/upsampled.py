@@ -7,6 +7,15 @@ from minidiff import checkpoint, data, models, strokes, upsampler
 from minidiff.editing import gaussian_denoise
 
 N = 500  # digits of each kind
+TOLD = {
+    "psnr_ours": "dB, to the true 56x56 strokes; the same for other ways",
+    "psnr_ours_softened": "ours, blurred until it is as soft as bicubic",
+    "perceptual_ours": "distance of the judge's features to those of the true ones",
+    "sharpness_ours": "neighbouring pixels' differences, over those of the true ones",
+    "consistency_samples": "dB, shrunk back, to what was shown",
+    "agreement_samples": "shrunk back, read as the same digit",
+    "sharper_samples": "neighbouring pixels' differences, over bicubic's",
+}
 
 
 def psnr(x, y):
@@ -59,7 +68,8 @@ def measure(file, flags, device):
         found[f"perceptual_{name}"] = perceptual(judge, x, x_0)
         found[f"sharpness_{name}"] = sharpness(x) / sharpness(x_0)
     found["psnr_ours_softened"] = psnr(softened(ways["ours"], target), x_0)
-    for name, small in {"strokes": low, "mnist": _mnist(flags, device)}.items():
+    sets = {"strokes": low, "mnist": _mnist(flags, device), "samples": _samples(device)}
+    for name, small in sets.items():
         if small is None:
             continue
         large = ways["ours"] if name == "strokes" else upsampler.upsample(model, small)
@@ -78,3 +88,15 @@ def _mnist(flags, device):
         return data.load("mnist", "test", flags.data_dir).to(device).pictures(slice(0, N))
     except ValueError:
         return None
+
+
+def _samples(device):
+    """Return the first stage's own digits, None where there is none."""
+    try:
+        model = models.load_model("class", device)
+    except ValueError:
+        return None
+    prompts = [str(k % 10) for k in range(N)]
+    steps = min(20, model.schedule.T)
+    *_, last = models.walk(model, prompts, steps, 0, kind="beta_tilde", **model.guidance)
+    return last.x_t.clamp(0, 1)
