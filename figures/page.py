@@ -52,8 +52,9 @@ def rich(text):
     return "".join(f"<code>{part}</code>" if k % 2 else low[k] for k, part in enumerate(parts))
 
 
-def build(out, sections, part_b):
-    """Write out/index.html. sections: list of (Section, name, files); part_b: names of part B."""
+def build(out, sections, part_b, intro=INTRO):
+    """Write out/index.html. sections: list of (Section, name, files); part_b: names of part B.
+    intro: what stands above all."""
     body, part = [], None
     for section, name, files in sections:
         now = "B" if name in part_b else "A"
@@ -68,7 +69,7 @@ def build(out, sections, part_b):
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>minidiff: the page</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>minidiff: the page</h1>\n<p>{INTRO}</p>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>minidiff: the page</h1>\n<p>{html.escape(intro)}</p>\n"
         f"<nav><ol>{links}</ol></nav>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
     with whole(out / "index.html", text=True) as f:

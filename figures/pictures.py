@@ -4,7 +4,8 @@
 
 The original page takes a photo, pictures from the web and drawings. A digit model has seen nothing
 but digits, so here "the web" gives a typeset digit and a shape, the hand a digit and a scribble.
-All are dark on light, as people draw.
+These are dark on light, as people draw. Three more are in colour, for DeepFloyd: a sunset, a house
+and a fish.
 """
 
 from pathlib import Path
@@ -64,11 +65,54 @@ def _spiral():
     return _stroke(70 + 46 * u * angle.cos(), 70 + 42 * u * angle.sin(), 9)
 
 
+def _sunset():
+    picture = Image.new("RGB", (SIZE, SIZE))
+    pen, edges = ImageDraw.Draw(picture), torch.linspace(0, 1, SIZE).tolist()
+    for y, u in enumerate(edges):
+        pen.line([0, y, SIZE, y], fill=(round(60 + 190 * u), round(70 + 80 * u), round(140 - 60 * u)))
+    pen.ellipse([52, 62, 92, 102], fill=(255, 226, 120))
+    pen.polygon([(0, 104), (38, 72), (78, 108), (110, 84), (SIZE, 106), (SIZE, SIZE), (0, SIZE)],
+                fill=(58, 38, 66))
+    return picture
+
+
+def _coloured(*lines, fill=()):
+    """Draw filled shapes, (points, colour), and then lines, (points, colour), as felt pens do."""
+    picture = Image.new("RGB", (SIZE, SIZE), "white")
+    pen = ImageDraw.Draw(picture)
+    for points, colour in fill:
+        pen.polygon(points, fill=colour)
+    for points, colour in lines:
+        pen.line(points, fill=colour, width=4, joint="curve")
+    return picture
+
+
+def _house():
+    wall, roof = [(36, 74), (105, 71), (107, 122), (38, 124)], [(28, 76), (70, 36), (114, 73)]
+    door = [(62, 123), (61, 95), (80, 94), (81, 122)]
+    grass, sky = [(0, 120), (140, 116), (140, 140), (0, 140)], [(8, 20), (24, 12), (30, 26)]
+    return _coloured(
+        *((shape + shape[:1], "black") for shape in (wall, roof, door)),
+        fill=[(grass, "forestgreen"), (wall, "bisque"), (roof, "firebrick"), (door, "saddlebrown"),
+              (sky, "gold")],
+    )
+
+
+def _fish():
+    angle = torch.linspace(0, 2 * torch.pi, 60)
+    x, y = 62 + 40 * angle.cos(), 70 + 24 * angle.sin() + 2 * (3 * angle).sin()
+    body = list(zip(x.tolist(), y.tolist()))
+    tail = [(98, 70), (128, 48), (122, 72), (129, 94)]
+    eye = [(34, 60), (42, 60), (42, 66), (34, 66)]
+    return _coloured((body, "navy"), (tail + tail[:1], "navy"),
+                     fill=[(body, "orange"), (tail, "tomato"), (eye, "black")])
+
+
 def run(argv=None):
-    """Write all four."""
+    """Write all seven."""
     FOLDER.mkdir(exist_ok=True)
     drawn = {"web-5": _typeset("5"), "web-star": _star(), "drawn-3": _three(),
-             "drawn-spiral": _spiral()}
+             "drawn-spiral": _spiral(), "sunset": _sunset(), "house": _house(), "fish": _fish()}
     for name, picture in drawn.items():
         picture.save(FOLDER / f"{name}.png", optimize=True)
         print(f"wrote {FOLDER / name}.png")

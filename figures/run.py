@@ -1,5 +1,7 @@
 """Draw the sections of the page that are wanted and out of date, then build the page.
 
+With --model deepfloyd it is part A as the course draws it (course.py), in a folder of its own.
+
 A section is up to date if the package, its own script and what that imports, the weights, the
 inputs and the data are what they were when it was drawn; `manifest.json` in the output folder
 remembers. The page is built anew after each section, so whatever stops the drawing leaves a page.
@@ -15,9 +17,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from figures import page
+from figures import course, page
+from figures.deepfloyd import CourseStudio
 from figures.section import INPUTS, Studio
-from minidiff import cli, runs, shipped
+from minidiff import cli, config, deepfloyd, machine, runs, shipped
 
 PART_A = ("generation", "forward", "blur", "one_step", "iterative", "sampling", "guidance",
           "sdedit", "drawn", "inpaint", "prompted", "anagram", "hybrid", "logo")
@@ -28,17 +31,22 @@ ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class FigureFlags:
+class FigureFlags(config.LargeFlags):
     """What to draw and where."""
 
-    out: str = cli.flag("figures/out", "folder for the page and its pictures")
+    out: str = cli.flag("", "folder for the page; default: figures/out, or figures/out/deepfloyd")
     only: str = cli.flag("", f"sections to draw, of: {' '.join(SECTIONS)}; default: all")
     fresh: bool = cli.flag(False, "draw what is up to date, too")
     data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+    model: str = cli.flag("", "deepfloyd: part A with it; default: the digit models", ("deepfloyd",))
+    photo: str = cli.flag("", "deepfloyd: your test photo; default: the one matplotlib installs")
+    device: str = cli.flag("auto", "deepfloyd: auto, cuda, mps or cpu", machine.DEVICES)
 
 
-def module(name):
+def module(name, model=""):
     """Return the script of a section."""
+    if model:
+        return course.PAGE[name]
     return import_module(f"figures.{FILES.get(name, name)}")
 
 
@@ -62,10 +70,10 @@ def outside(data_dir):
     return found.hexdigest()
 
 
-def fingerprint(name, common):
+def fingerprint(name, common, model=""):
     """Return a sum over all that a section's pictures depend on. common: from `outside`."""
     found = hashlib.md5(common.encode(), usedforsecurity=False)
-    for file in sorted(scripts(name)):
+    for file in sorted(scripts(model or name)):
         found.update(file.read_bytes())
     return found.hexdigest()
 
@@ -79,44 +87,57 @@ def run(argv=None):
     """Draw the sections asked for and build the page. Raises ValueError if nothing could be."""
     given = cli.parse([FigureFlags], argv, "python -m figures", "draw the page's figures")
     flags = FigureFlags(**given[0])
-    wanted = flags.only.split() or SECTIONS
+    sections = PART_A if flags.model else SECTIONS
+    wanted = flags.only.split() or sections
     for name in wanted:
-        if name not in SECTIONS:
-            raise ValueError(f"unknown section {name!r}; choose from: {' '.join(SECTIONS)}")
-    out, studio, missing = Path(flags.out), Studio(flags.data_dir), []
+        if name not in sections:
+            raise ValueError(f"unknown section {name!r}; choose from: {' '.join(sections)}")
+    studio, missing = studio_for(flags), []
+    out = Path(flags.out or Path("figures/out") / flags.model)
     out.mkdir(parents=True, exist_ok=True)
     file = out / "manifest.json"
     manifest = runs.read_json(file) if file.is_file() else {}
-    common, bar = outside(flags.data_dir), tqdm(wanted, unit="section")
+    common = outside(flags.data_dir) + repr((flags.model_dir, flags.photo, flags.embeddings))
+    bar = tqdm(wanted, unit="section")
     for name in bar:
         bar.set_postfix_str(name)
-        key = fingerprint(name, common)
+        key = fingerprint(name, common, flags.model)
         if not flags.fresh and up_to_date(manifest.get(name, {}), key, out):
             tqdm.write(f"up to date: {name}")
             continue
         try:
             drawn = []
-            for path in module(name).draw(out, studio):
+            for path in module(name, flags.model).draw(out, studio):
                 tqdm.write(f"drew {path}")
                 drawn.append(path.name)
             manifest[name] = {"key": key, "files": drawn}
             runs.write_json(file, manifest)
-            build(out, manifest)
+            build(out, manifest, flags.model)
         except ValueError as e:
             missing.append(name)
             tqdm.write(f"missing: {name}: {e}", file=sys.stderr)
     if set(missing) == set(wanted):
         raise ValueError(f"nothing could be drawn of: {' '.join(missing)}; see above for the cure")
-    if left_out := build(out, manifest):
+    if left_out := build(out, manifest, flags.model):
         told = " ".join(left_out)
         print(f'not on the page yet: {told}; draw them with: make figures ONLY="{told}"')
     print(f"wrote {out / 'index.html'}; open it in a browser")
 
 
-def build(out, manifest):
+def studio_for(flags):
+    """Return what is drawn from: the digit models, or DeepFloyd's two stages."""
+    if not flags.model:
+        return Studio(flags.data_dir)
+    device = machine.pick_device(flags.device)
+    stages = [deepfloyd.load(stage=k, **flags.large(), device=device) for k in (1, 2)]
+    return CourseStudio(*stages, flags.photo)
+
+
+def build(out, manifest, model=""):
     """Build the page of the sections whose pictures are there; return the names of the others."""
-    there = [name for name in SECTIONS if name in manifest
+    sections = PART_A if model else SECTIONS
+    there = [name for name in sections if name in manifest
              and all((out / file).is_file() for file in manifest[name]["files"])]
-    page.build(out, [(module(name).SECTION, name, manifest[name]["files"]) for name in there],
-               part_b=PART_B)
-    return [name for name in SECTIONS if name not in there]
+    page.build(out, [(module(name, model).SECTION, name, manifest[name]["files"]) for name in there],
+               PART_B, course.INTRO if model else page.INTRO)
+    return [name for name in sections if name not in there]

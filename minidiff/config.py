@@ -11,6 +11,7 @@ differs from the defaults. The defaults of sampling were measured too (see the R
 Next: trainer.py
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from minidiff.machine import DEVICES, PRECISIONS
 from minidiff.photos import FITS
 
 DECAYS = ("constant", "exponential", "linear")
+CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,34 @@ class RunFlags:
 
 
 @dataclass(frozen=True)
-class WalkFlags:
+class LargeFlags:
+    """What only DeepFloyd wants to know."""
+
+    model_dir: str = flag("", "deepfloyd: folder of both stages, or a hub name; default: the hub's")
+    embeddings: str = flag("", "deepfloyd: .pth dictionary, prompt to embedding, in place of T5")
+    offload: bool = flag(False, "deepfloyd: for a GPU too small to hold it; slower")
+    download: bool = flag(False, "deepfloyd: fetch what this machine lacks; its size is told first")
+
+    def large(self) -> dict:
+        """Return these as keyword arguments of `models.load_model`."""
+        return {"place": self.model_dir, "embeddings": self.embeddings, "offload": self.offload,
+                "download": self.download}
+
+
+@dataclass(frozen=True)
+class WalkFlags(LargeFlags):
     """How to walk from noise to pictures. Raises ValueError for values out of range."""
 
     steps: int = flag(20, "network calls from noise to picture")
     sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
-    variance: str = flag("beta_tilde", "ddpm only: noise of a step", ("beta_tilde", "beta"))
+    variance: str = flag("beta_tilde", "ddpm only: noise of a step; learned: deepfloyd",
+                         ("beta_tilde", "beta", "learned"))
     eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
-    clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
+    clip: str = flag("range", "each step's x_0_hat: to the data's range; dynamic: deepfloyd", CLIPS)
     seed: int = flag(0, "of all noise")
-    model: str = flag("", "a kind, a run's folder or a checkpoint; default: newest, or shipped")
+    model: str = flag(
+        "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest, or shipped"
+    )
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
 
     def __post_init__(self):
@@ -93,16 +113,19 @@ class WalkFlags:
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie in 0..1, got {self.eta}")
 
-    def options(self) -> dict:
-        """Return these as keyword arguments of `models.walk`; without clip, its default stays."""
+    def options(self, model) -> dict:
+        """Return these as keyword arguments of `models.walk`. Raises ValueError for a clip that the
+        model does not know."""
+        if self.clip not in model.clips:
+            raise ValueError(f"clip {self.clip!r} is not for this model: {', '.join(model.clips)}")
         how = {"kind": self.variance} if self.sampler == "ddpm" else {"eta": self.eta}
-        return {"step": self.sampler, **how, **({} if self.clip else {"clip": None})}
+        return {"step": self.sampler, **how, "clip": model.clips[self.clip]}
 
     def __str__(self):
         """Return how it is told in a caption."""
         how = self.variance if self.sampler == "ddpm" else f"eta {self.eta:g}"
-        clip = "" if self.clip else ", not clipped"
-        return f"{self.sampler} ({how}{clip}), {self.steps} steps, seed {self.seed}"
+        told = f"{how}{CLIPS[self.clip]}"
+        return f"{self.sampler} ({told}), {self.steps} steps, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -205,6 +228,12 @@ class DigitFlags:
         if not self.digits or not set(self.digits) <= set("0123456789"):
             raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
         at_least("per_digit", self.per_digit, 1)
+
+
+def suited(cls, given, habits):
+    """Return the flags `cls`: what was given, then a model's habits, then the defaults."""
+    names = {field.name for field in dataclasses.fields(cls)}
+    return cls(**{**{name: habits[name] for name in names & habits.keys()}, **given})
 
 
 def _check_seed(seed):

@@ -86,7 +86,7 @@ def draw_guidance(path, model, steps, caption, gammas=(0, 1, 2, 5, 10)):
     how = WalkFlags(steps=min(steps, model.schedule.T))
     prompts, rows = grid_prompts(model, 1), []
     for gamma in gammas:
-        *_, last = walk(model, prompts, how.steps, 0, gamma=gamma, **how.options())
+        *_, last = walk(model, prompts, how.steps, 0, gamma=gamma, **how.options(model))
         rows.append(last.x_t)
     text = (
         "asked for 0 to 9, the same noise in each row, guided at every step. γ = 0 ignores what "

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from minidiff import checkpoint, machine, runs, schedule, shipped
+from minidiff import checkpoint, deepfloyd, machine, runs, schedule, shipped
 from minidiff.config import RECIPES
 from minidiff.guidance import guided, until
 from minidiff.samplers import sample_path
@@ -39,6 +39,8 @@ class DigitModel:
 
     image_shape = (1, 28, 28)
     data_range = (0.0, 1.0)
+    clips = {"range": data_range, "none": None}  # what may be done to x_0_hat at each step
+    habits = {}  # flags' values that suit it, where they are not the defaults
 
     file = kind = summary = guidance = None  # filled in by `load_model`
 
@@ -139,13 +141,16 @@ def origin(file: Path) -> str:
     return f"shipped with the project, {file.name}" if inside else str(file)
 
 
-def load_model(place: str, device="cpu") -> DigitModel:
+def load_model(place: str, device="cpu", **large):
     """Load a model that can be prompted, in eval mode.
 
-    place: as in `find`: "uncond" or "class", a checkpoint, or a run's folder. The model tells where
-    it came from, `.file`, `.kind`, `.summary`, and with which `.guidance` it is best used, fields
-    of GuidanceFlags. Raises ValueError for a checkpoint of another kind.
+    place: as in `find`: "uncond" or "class", a checkpoint, or a run's folder; or "deepfloyd".
+    large: of `deepfloyd.load`. The model tells where it came from, `.file`, `.kind`, `.summary`,
+    and with which `.guidance` it is best used, fields of GuidanceFlags, and other `.habits`. Raises
+    ValueError for a checkpoint of another kind.
     """
+    if place == "deepfloyd":
+        return deepfloyd.load(**large, device=device)
     file = find("class", place)
     model = from_checkpoint(checkpoint.load(file), file, device)
     model.file = file

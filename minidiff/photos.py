@@ -14,11 +14,18 @@ import re
 import warnings
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 
 FITS = ("crop", "pad")
+
+
+def sample_picture(name="grace_hopper.jpg") -> str:
+    """Return the file of a picture in the public domain that matplotlib installs: a photo of Grace
+    Hopper, or "Minduka_Present_Blue_Pack.png", a drawn present."""
+    return str(Path(matplotlib.get_data_path()) / "sample_data" / name)
 
 
 def load_image(path, shape=(1, 28, 28), data_range=(0.0, 1.0), fit="crop"):

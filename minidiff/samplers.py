@@ -76,6 +76,21 @@ def _guess(schedule, x_t, t, eps_hat, clip):
     return x_0_hat, predict_eps(schedule, x_t, t, x_0_hat)
 
 
+def dynamic_threshold(share=0.95, most=1.5):
+    """Return a clip for x_0_hat in -1..1 that follows its largest values. Imagen, section 2.3.
+
+    s is the value below which a `share` of a picture's |x_0_hat| lies, at least 1 and at most
+    `most`. The picture is clipped to -s..s and divided by s: where guidance drives many pixels
+    beyond the range, all are drawn back inside in proportion, and do not saturate.
+    """
+
+    def clip(x_0_hat):
+        s = x_0_hat.abs().flatten(1).quantile(share, 1).clamp(1, most).view(-1, 1, 1, 1)
+        return x_0_hat.clamp(-s, s) / s
+
+    return clip
+
+
 def variance(schedule, t, s, kind="beta", v=None):
     """Return sigma² of the DDPM step from t to s: DDPM section 3.2, improved DDPM (15).
 

@@ -50,7 +50,7 @@ def points(T, best):
             found.append(("gamma", told, walk(steps=base), early))
         if gamma in (1, 3, 10):
             found.append(("clip", "clipped", walk(steps=base), everywhere))
-            found.append(("clip", "not clipped", walk(steps=base, clip=False), everywhere))
+            found.append(("clip", "not clipped", walk(steps=base, clip="none"), everywhere))
     for steps in sorted({min(steps, T) for steps in STEPS}):
         for name in ("beta_tilde", "beta"):
             found.append(("steps", f"ddpm, {name}", walk(steps=steps, variance=name), best))

@@ -16,7 +16,7 @@ def test_flags_are_fields_and_only_what_was_given_is_returned():
     recipe, flags = parse([TrainConfig, RunFlags], words)
     assert recipe == {"lr": 0.01, "early_epoch": 3}
     assert flags == {"resume": True}
-    assert parse([WalkFlags], ["--steps", "3", "--no-clip"]) == [{"steps": 3, "clip": False}]
+    assert parse([WalkFlags], ["--steps", "3", "--clip", "none"]) == [{"steps": 3, "clip": "none"}]
 
 
 @dataclasses.dataclass

@@ -70,7 +70,7 @@ def test_samples_are_written_in_all_three_forms(trained, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [["--sampler", "ddim"], ["--sampler", "ddim", "--eta", "0.5"],
-                                   ["--variance", "beta"], ["--no-clip"]])
+                                   ["--variance", "beta"], ["--clip", "none"]])
 def test_every_way_of_sampling_runs_and_differs_from_the_default(trained, monkeypatch, words):
     """The flags reach the sampler."""
     monkeypatch.chdir(trained)

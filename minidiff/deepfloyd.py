@@ -1,0 +1,207 @@
+"""DeepFloyd IF, a large model of sentences, under the contract of this project. Optional.
+
+DeepFloyd IF draws for any sentence, in colour, 64 pixels wide, what the digit model draws for ten
+digits at 28. It, too, is a UNet that tells the noise; so samplers.py, guidance.py and editing.py
+work with it as they are. This file loads it and does nothing else: no loop, no step, no guidance.
+
+    (eps_hat, v) = model(x_t, t, cond)     x_t (B,3,64,64) float32 in -1..1; t (B,) in 1..1000
+
+Four things set it apart.
+
+  It reads sentences. A language model, T5, turns each into 77 vectors. T5 is five times as large
+  as the UNet; so it is loaded alone and let go, and what it said is kept (embeddings.py).
+  It tells its variance: v is the v of "learned" in samplers.py.
+  It counts timesteps from 0: theirs is our t - 1.
+  On a GPU it computes in half precision. The schedule never does: alpha_bar falls below 10⁻⁸, which
+  half precision calls 0. So pictures and steps are float32, and only the network's inside is not.
+
+The second stage is the idea of upsampler.py at another size: it is shown the small picture beside
+the noise, enlarged, and noised to a level that it is told.
+
+docs/deepfloyd.md tells a person with a GPU what to do, and what was never run.
+
+Sources: DeepFloyd IF, github.com/deep-floyd/IF; Imagen, arXiv:2205.11487 (T5 as text encoder:
+section 2.1; noise conditioning augmentation: section 2.4).
+Next: models.py
+"""
+
+import copy
+import gc
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from minidiff.diffusion import noise_like, q_sample
+from minidiff.embeddings import Embeddings
+from minidiff.hub import HUB, identity, stage_folder
+from minidiff.samplers import dynamic_threshold
+from minidiff.schedule import Schedule
+from minidiff.torchvision_ops import torchvision_functional
+
+PIPELINES = ("IFPipeline", "IFSuperResolutionPipeline")  # of stage I, II
+HABITS = {  # values of flags that suit it, where they are not the digit model's
+    "steps": 100, "variance": "learned", "clip": "dynamic", "gamma": 7.0, "guide_until": 0.0,
+    "upsample_steps": 50, "upsample_level": 0.25, "upsample_gamma": 4.0, "upsample_held": False,
+    "prompts": ("an oil painting of people around a campfire", "an oil painting of an old man"),
+    "view": ("vflip",), "low": "a lithograph of a skull", "high": "a lithograph of waterfalls",
+    "sigma": 2.0, "mask": "rows 2:20 columns 24:42", "n": 4,
+}
+
+
+def _pipeline(kind, folder, device, offload, **left_out):
+    """Load a pipeline but for what is left out. offload: each layer is on the GPU only while it
+    computes. Raises ValueError, in one sentence, for whatever goes wrong."""
+    torchvision_functional()  # makes what follows import beside any torch
+    try:
+        import accelerate, diffusers, google.protobuf, sentencepiece, transformers  # noqa
+    except ImportError as e:
+        raise ValueError(
+            f"DeepFloyd needs {e.name}, which is not installed; run: make setup-deepfloyd"
+        ) from e
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    try:
+        pipe = getattr(diffusers, kind).from_pretrained(
+            folder, dtype=torch.float16 if device.type == "cuda" else torch.float32,
+            variant="fp16" if any(folder.glob("*/*fp16*")) else None, local_files_only=True,
+            safety_checker=None, feature_extractor=None, watermarker=None,
+            requires_safety_checker=False, **left_out,
+        )
+        if offload and device.type == "cuda":
+            pipe.enable_sequential_cpu_offload(device=device)
+            return pipe
+        return pipe.to(device)
+    except torch.OutOfMemoryError as e:
+        raise ValueError(_too_small(f"all of {folder.name}")) from e
+    except Exception as e:  # a folder that holds something else fails in any way
+        why = str(e).strip().split("\n")[0]
+        raise ValueError(f"{folder} cannot be loaded as a stage of DeepFloyd: {why}") from e
+
+
+def _too_small(what):
+    return (
+        f"the GPU's memory is too small for {what}; add --offload, which keeps on it only what "
+        "computes just now, or ask for fewer pictures with --n"
+    )
+
+
+@torch.no_grad()
+def _read(prompts, *, place, download, device, offload):
+    """Load T5, alone, let it read the prompts, and let it go. Returns (len(prompts), 77, channels),
+    on the CPU."""
+    folder = stage_folder(place, 1, "text_encoder", download)
+    print(f"T5 reads: {', '.join(map(repr, prompts))}", flush=True)
+    pipe = _pipeline(PIPELINES[0], folder, device, offload, unet=None)
+    try:
+        return pipe.encode_prompt(prompts, do_classifier_free_guidance=False)[0].cpu()
+    except torch.OutOfMemoryError as e:
+        raise ValueError(_too_small("the text encoder")) from e
+    finally:
+        del pipe
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+class DeepFloyd:
+    """Stage I under the contract (models.py). pipe: of diffusers. texts: prompts -> embeddings.
+    name: for captions."""
+
+    kind, stage, file, data_range = "deepfloyd", 1, "deepfloyd", (-1.0, 1.0)
+    habits = HABITS
+    guidance = {name: HABITS[name] for name in ("gamma", "guide_until")}
+
+    def __init__(self, pipe, texts, name, device="cpu"):
+        self.unet, self.texts, self.summary = pipe.unet, texts, name
+        found, rule, C = pipe.unet.config, pipe.scheduler.config, 3
+        if (found.in_channels, found.out_channels) != (C * self.stage, 2 * C):
+            raise ValueError(
+                f"{name} takes {found.in_channels} channels and tells {found.out_channels}; stage "
+                f"{self.stage} of DeepFloyd takes {C * self.stage} and tells {2 * C}"
+            )
+        self.image_shape = (C, found.sample_size, found.sample_size)
+        self.device = torch.device(device)
+        self.schedule = _schedule(pipe.scheduler).to(self.device)
+        threshold = dynamic_threshold(rule.dynamic_thresholding_ratio, rule.sample_max_value)
+        self.clips = {"range": self.data_range, "dynamic": threshold, "none": None}
+
+    def embed(self, prompts):
+        """Turn sentences into float32 (len(prompts), 77, channels); see embeddings.py."""
+        return self.texts(prompts).to(self.device)
+
+    def __call__(self, x_t, t, cond):
+        """Return (eps_hat, v), each like x_t (B,C,H,W) float32. t: (B,) int64 in 1..T. cond: from
+        `embed`. Raises ValueError where the GPU's memory does not suffice."""
+        return self._ask(x_t, t, cond)
+
+    @torch.no_grad()
+    def _ask(self, x, t, texts, **more):
+        inside = self.unet.dtype
+        try:
+            told = self.unet(
+                x.to(inside), t - 1, encoder_hidden_states=texts.to(inside), return_dict=False,
+                **more,
+            )[0]
+        except torch.OutOfMemoryError as e:
+            raise ValueError(_too_small(f"{len(x)} pictures at once")) from e
+        return told.to(x.dtype).chunk(2, 1)
+
+
+class SecondStage(DeepFloyd):
+    """Stage II: it is shown a small picture, and draws it larger. Arguments: of DeepFloyd."""
+
+    stage, low = 2, None
+
+    def __init__(self, pipe, texts, name, device="cpu"):
+        super().__init__(pipe, texts, name, device)
+        self.noising = _schedule(pipe.image_noising_scheduler).to(self.device)
+
+    def given(self, low, level=HABITS["upsample_level"], generator=None):
+        """Return this model, shown small pictures (N,C,h,w) in -1..1 to draw. level: of the noise
+        on them, a share of T."""
+        shown = copy.copy(self)
+        shown.level = round(level * self.noising.T)  # as they count, from 0
+        large = F.interpolate(low, self.image_shape[1:], mode="bilinear", align_corners=True)
+        at = torch.full((len(low),), shown.level + 1, device=low.device)
+        shown.low = q_sample(self.noising, large, at, noise_like(large, generator))
+        return shown
+
+    def embed(self, prompts):
+        """Return a row for each prompt: its embedding, the level, and the picture it is shown."""
+        if self.low is None or len(prompts) != len(self.low):
+            shown = 0 if self.low is None else len(self.low)
+            raise ValueError(f"{len(prompts)} prompts for {shown} pictures; show them with `given`")
+        texts = super().embed(prompts).flatten(1)
+        level = texts.new_full((len(prompts), 1), self.level)
+        return torch.cat([texts, level, self.low.flatten(1)], 1)
+
+    def __call__(self, x_t, t, cond):
+        """Return (eps_hat, v), each like x_t; see DeepFloyd."""
+        pixels = x_t[0].numel()
+        texts, level, low = cond.split([cond.shape[1] - 1 - pixels, 1, pixels], 1)
+        texts = texts.view(len(x_t), 77, -1)
+        return self._ask(torch.cat([x_t, low.view_as(x_t)], 1), t, texts, class_labels=level[:, 0])
+
+
+def _schedule(scheduler):
+    """Return a scheduler's alpha_bar, with the 1 in front that theirs lacks."""
+    return Schedule(torch.cat([torch.ones(1), scheduler.alphas_cumprod.float()]))
+
+
+def load(place="", stage=1, *, embeddings="", offload=False, download=False, device="cpu"):
+    """Load a stage of DeepFloyd IF as a model that can be prompted.
+
+    place: a folder or hub name, see `hub.stage_folder`. stage: 1 or 2. embeddings: a .pth
+    dictionary, prompt -> (1,77,4096), in place of T5. offload: for a GPU that cannot hold it.
+    download: fetch what is not on this machine. Raises ValueError for whatever is missing.
+    """
+    folder, device = stage_folder(place, stage, "unet", download), torch.device(device)
+    encode = partial(_read, place=place, download=download, device=device, offload=offload)
+    texts = Embeddings(encode, identity(place), embeddings)
+    pipe = _pipeline(
+        PIPELINES[stage - 1], folder, device, offload, text_encoder=None, tokenizer=None
+    )
+    name = folder.name if place and Path(place).is_dir() else (place or HUB).split("/")[1]
+    return (DeepFloyd, SecondStage)[stage - 1](pipe, texts, f"DeepFloyd {name}", device)
