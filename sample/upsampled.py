@@ -69,10 +69,10 @@ def measure(file, how, flags):
     device = machine.pick_device(how.device)
     model, judged = upsampler.load(str(file), device), models.find("classifier", flags.judge)
     judge = checkpoint.rebuild(models.load_kind("classifier", judged)).to(device)
-    n, steps = min(flags.n, N), min(how.steps, model.schedule.T)
+    x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: never trained on
+    x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(how.steps, model.schedule.T)
     about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": how.seed,
              "summary": model.summary, "judge": models.origin(judged)}
-    x_0 = strokes.dataset(n, 2, model.image_shape[2])[0].to(device).float() / 255  # unseen
     sets = {"strokes": F.avg_pool2d(x_0, 2), "mnist": _mnist(n, flags, device)}
     sets["samples"], about["first_stage"] = _samples(n, how, device)
     found = {}
