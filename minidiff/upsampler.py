@@ -19,8 +19,10 @@ shrinking and A⁺ for enlarging by repeating pixels, the nearest picture that s
     x_0_hat ← x_0_hat + A⁺ (low − A x_0_hat)                        DDNM, the null-space model
 
 Put into every step, it leaves the network to decide just what the small picture leaves open: where
-in its pixel an edge lies. `faithful` does that, and it is what makes this stage better than
-interpolation, not only sharper (README). Without it the second stage may correct the first.
+in its pixel an edge lies. `faithful` does that, and most of what is measured is its doing (README):
+interpolation with its contrast stretched, held in the same way, comes within 1.5 dB of this stage
+on strokes without any network. The network adds those. Left free it draws lines as sharp as true
+ones, but lines of its own, and pixel by pixel is farther from the truth than interpolation.
 
 True 56x56 digits exist only as strokes. The pen draws them large; `shrunk` makes the small side:
 the mean of each 2x2 pixels, blurred a little at random, since MNIST's digits are soft. What comes

@@ -10,6 +10,7 @@ N = 500  # digits of each kind, at most
 CONTRAST, ROUNDS = 2.0, 5  # of a rival without a network; chosen on the digits measured here
 TOLD = {
     "psnr_ours": "dB, to the true 56x56 strokes; the same for other ways",
+    "psnr_contrast_held": "bicubic, contrast stretched as suits these digits, held; no network",
     "psnr_ours_softened": "ours, blurred until it is as soft as bicubic",
     "perceptual_ours": "distance of the judge's features to those of the true ones",
     "sharpness_ours": "neighbouring pixels' differences, over those of the true ones",
