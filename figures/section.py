@@ -143,9 +143,10 @@ class Studio:
         stage. view: how the large ones are to be seen, in further rows. labels: of save_grid."""
         if self.second_stage is None:
             return
-        large = self.large(x, prompts)
+        steps = min(20, self.second_stage.schedule.T)
+        large = self.large(x, prompts, steps)
         pictures = large if view is None else torch.cat([large, view.see(large)])
-        told = f"upsampled by {self.second_stage.summary}, 20 steps: {caption}"
+        told = f"upsampled by {self.second_stage.summary}, {steps} steps: {caption}"
         images.save_grid(path, pictures, told, columns, **labels, scale=1)
         yield path
 

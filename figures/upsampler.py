@@ -34,16 +34,16 @@ def draw(out, studio):
     yield draw_loss(out / "upsampler-loss.png", curves, told)
     model = Upsampler(checkpoint.rebuild(marks[-1]), marks[-1]["config"]["T"])
     large = strokes.dataset(10, 2, model.image_shape[2])[0].float() / 255  # never trained on
+    steps = min(20, model.schedule.T)
     sets = {"strokes": F.avg_pool2d(large, 2), studio.test.name: studio.test.pictures(slice(0, 10))}
     for name, low in sets.items():
         rows = [F.interpolate(low, scale_factor=2, mode=mode) for mode in ("nearest", "bicubic")]
-        steps = min(20, model.schedule.T)
         rows += [upsample(model, low, steps=steps)]
         rows += [upsample(model, low, level=level, steps=steps, held=False) for level in LEVELS]
         labels = ["small", "bicubic", "ours", *(f"free, s = {level:g} T" for level in LEVELS)]
         if name == "strokes":
             rows, labels = [*rows, large], [*labels, "true"]
         path = out / f"upsampler-{name}.png"
-        save_grid(path, torch.cat(rows), f"test digits of {name}, 28 to 56 pixels, 20 steps, no "
-                  f"digit told, seed 0; {told}", 10, labels, scale=1)
+        save_grid(path, torch.cat(rows), f"test digits of {name}, 28 to 56 pixels, {steps} steps, "
+                  f"no digit told, seed 0; {told}", 10, labels, scale=1)
         yield path

@@ -4,9 +4,9 @@ A recipe is a frozen dataclass: what it says decides the weights that come out, 
 with the run and printed at its start. The flags of the command line are its fields (cli.py), so a
 knob is written down once.
 
-Each model has two recipes. *full* is the course's; *laptop* is narrower and shorter, made by
-measurement so that it ends within 12 minutes on two CPU cores. `RECIPES` holds only what
-differs from the defaults. The defaults of sampling were measured too (see the README).
+Each model has two recipes. *full* is the course's (the upsampler, which it has not, borrows one);
+*laptop* is narrower and shorter, made by measurement so that it ends within 12 minutes on two CPU
+cores. `RECIPES` holds only what differs. Sampling's defaults were measured too (see the README).
 
 Next: trainer.py
 """
@@ -45,7 +45,7 @@ class TrainConfig:
     warmup: int = flag(0, "steps over which the learning rate rises from 0")
     T: int = flag(300, "noising steps of the schedule")
     sample_steps: int = flag(300, "network calls for the samples drawn with the pictures")
-    p_uncond: float = flag(0.1, "class only: probability of hiding the digit, 0 .. 1")
+    p_uncond: float = flag(0.1, "class, upsampler: probability of hiding the digit, 0 .. 1")
     sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
     seed: int = flag(0, "of the weights, the data's order and the noise")
     precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
@@ -133,12 +133,12 @@ class OutputFlags:
     """Where samples go, and how large. Raises ValueError for values out of range."""
 
     out: str = flag("grid.png", "PNG of all samples")
-    gif: str = flag("", "GIF of the way from noise to picture", bare="way.gif")
+    gif: str = flag("", "GIF of the way from noise to picture, the first stage's", bare="way.gif")
     npz: str = flag(
-        "", "npz with `images`, float32 (N,1,28,28) in [0, 1], and `labels` if asked for digits",
-        bare="samples.npz",
+        "", "npz with `images`, float32 (N,1,28,28), upsampled (N,1,56,56), in [0, 1], and "
+        "`labels` if asked for digits", bare="samples.npz",
     )
-    upsample: bool = flag(False, "let the second stage draw the result again, twice as large")
+    upsample: bool = flag(False, "draw it again, twice as large: newest upsampler run, or shipped")
     upsample_steps: int = flag(20, "network calls of the second stage")
     upsample_level: float = flag(0.1, "noise on what it is shown, share of T, 0 .. 0.5")
     upsample_gamma: float = flag(1.0, "its guidance")

@@ -157,17 +157,20 @@ def load_model(place: str, device="cpu", **large):
     return model
 
 
-def from_checkpoint(found: dict, name="this checkpoint", device="cpu") -> DigitModel:
-    """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors."""
-    if found["kind"] not in KINDS:
+def from_checkpoint(
+    found: dict, name="this checkpoint", device="cpu", kinds=KINDS, made=DigitModel
+) -> DigitModel:
+    """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors.
+    kinds: those that are wanted. made: the class of the model, called with network and T."""
+    if found["kind"] not in kinds:
         raise ValueError(
-            f"{name} holds a {found['kind']!r} model, but {' or '.join(map(repr, KINDS))} is wanted"
+            f"{name} holds a {found['kind']!r} model, but {' or '.join(map(repr, kinds))} is wanted"
         )
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
         raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
-    model = DigitModel(network, found["config"]["T"])
+    model = made(network, found["config"]["T"])
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.guidance = found.get("guidance", {})
     return model

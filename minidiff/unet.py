@@ -25,8 +25,8 @@ which is added to that channel everywhere (time), or multiplied with it (class):
     z  <- c1 * z  + t1          2D channels, after Unflatten
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
 
-Time enters as t/T, one number in (0, 1], so T is no property of the network. A class enters as
-a one-hot vector; all zeros means "no class".
+Time enters as t/T in (0, 1], so T is no property of the network; the upsampler's level, s/T in
+[0, 1], enters beside it. A class enters as a one-hot vector; all zeros means "no class".
 
 Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64, and 7,891,073 / 7,974,145 / 8,060,673
 at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it could not return
@@ -55,6 +55,8 @@ class UNet(nn.Module):
         super().__init__()
         if width < 1 or classes < 0:
             raise ValueError(f"UNet wants width >= 1 and classes >= 0, got {width} and {classes}")
+        if time < 0 or len(channels) != 2 or min(channels) < 1:
+            raise ValueError(f"UNet wants time >= 0 and two channels >= 1, got {time}, {channels}")
         if classes and not time:
             raise ValueError("a UNet with classes needs time=True: the class joins the time")
         if size < 4 or size % 4:
@@ -78,7 +80,8 @@ class UNet(nn.Module):
         """Return the predicted picture or noise, (B,1,28,28) or as channels and size say.
 
         x: (B,1,28,28) float, likewise. t: (B,) float, t/T in (0, 1], if built with time; (B,time)
-        for more than one. c: (B,classes) float one-hot, zeros for no class, if built with classes.
+        for more than one, levels in [0, 1]. c: (B,classes) float one-hot, zeros for no class, if
+        built with classes.
         Raises ValueError where these do not fit.
         """
         self._check(x, t, c)

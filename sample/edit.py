@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from minidiff import checkpoint, cli, config, images, models, photos, schedule
 from minidiff.classifier import Classifier
-from sample.run import announced, guidance_for, second_stage, watched, writable, write
+from sample.run import announced, guidance_for, second_stage, upsampled, watched, writable, write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Desk(NamedTuple):
     model: models.DigitModel
     guidance: config.GuidanceFlags
     generator: torch.Generator
+    second: models.DigitModel | None
 
     @property
     def timesteps(self):
@@ -76,11 +77,11 @@ class Desk(NamedTuple):
         low, high = self.model.data_range
         states = [s._replace(x_t=(s.x_t - low) / (high - low)) for s in states]
         labels = [int(prompt)] * len(x) if prompt.isdigit() else None
-        result, caption = second_stage(
-            (x - low) / (high - low), caption, self.how, self.outputs, [prompt] * len(x)
+        result, larger = upsampled(
+            (x - low) / (high - low), self.second, self.outputs, self.how.seed, [prompt] * len(x)
         )
         seen = (shown(result * (high - low) + low) - low) / (high - low)
-        write(self.files, result, states, caption, labels=labels, shown=seen, **grid)
+        write(self.files, result, states, caption, larger=larger, labels=labels, shown=seen, **grid)
         return x
 
 
@@ -100,8 +101,9 @@ def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags
     model = announced(models.find("class", how.model), how)
     if guidance is config.GuidanceFlags or model.embed([""]) is None:
         asked = guidance_for(model, given[3])
-    generator = torch.Generator().manual_seed(how.seed)
-    return Desk(flags, how, told[4] if picture else None, outputs, files, model, asked, generator)
+    generator, shown = torch.Generator().manual_seed(how.seed), told[4] if picture else None
+    second = second_stage(outputs, how)
+    return Desk(flags, how, shown, outputs, files, model, asked, generator, second)
 
 
 def beside(picture, x):

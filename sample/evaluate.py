@@ -62,6 +62,8 @@ def main(argv=None):
         if kind in ALONE:
             print(f"weights: {about['weights']}", flush=True)
             about["measures"] = ALONE[kind](file, flags, device)
+        elif kind == "upsampler":
+            about.update(upsampled.measure(file, how, flags))
         else:
             if flags.score and kind != "class":
                 raise ValueError("the score needs labels: take a model that is asked for digits")
@@ -70,7 +72,7 @@ def main(argv=None):
             about.update(drawn)
             about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
     for name, value in about["measures"].items():
-        print(f"{name:20} {value:>9.4g}   {TOLD.get(name, '')}")
+        print(f"{name:29} {value:>9.4g}   {TOLD.get(name, '')}")
     runs.write_json(out, {**about, "hardware": machine.describe(device)})
     print(f"wrote {out}")
 
@@ -173,9 +175,7 @@ def measure_classifier(file, flags, device):
     }
 
 
-ALONE = {  # not by a judge of samples
-    "denoiser": measure_denoiser, "classifier": measure_classifier, "upsampler": upsampled.measure,
-}
+ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # not by a judge
 
 if __name__ == "__main__":
     cli.main(main)

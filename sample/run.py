@@ -23,27 +23,40 @@ def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None
     model = announced(file, how)
     if model.kind != kind:
         raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
+    second = second_stage(outputs, how)
     guidance = guidance_for(model, guidance)
     path = walk(model, how, guidance, prompts)
     x, states = watched(path, how.steps + 1, outputs.gif)
     caption = f"{model.summary}; {how}" + (f", {guidance}" if kind == "class" else "")
-    x, caption = second_stage(x, caption, how, outputs, prompts)
-    write(files, x, states, caption, labels=labels, columns=columns)
+    x, larger = upsampled(x, second, outputs, how.seed, prompts)
+    write(files, x, states, caption, larger=larger, labels=labels, columns=columns)
 
 
-def second_stage(x, caption, how, outputs, prompts=None):
-    """Draw pictures x, in [0, 1], again and larger, if that is wished; return them and their
-    caption. prompts: as many digits, or None."""
+def second_stage(outputs, how):
+    """Load the second stage if it is wished, and say which it is; None otherwise. Asked before the
+    work: raises ValueError where there is none, or for more steps than it has."""
     if not outputs.upsample:
-        return x, caption
+        return None
     model = upsampler.load(device=machine.pick_device(how.device))
     print(f"weights: {models.origin(model.file)} ({model.summary})", flush=True)
-    steps, level = outputs.upsample_steps, outputs.upsample_level
+    if outputs.upsample_steps > model.schedule.T:
+        raise ValueError(f"upsample-steps must lie in 1..{model.schedule.T}, the steps of this "
+                         f"upsampler, got {outputs.upsample_steps}")
+    return model
+
+
+def upsampled(x, model, outputs, seed, prompts=None):
+    """Draw pictures x, in [0, 1], again by the second stage `model`; x itself where that is None.
+    prompts: as many digits, or None. Returns them, and what is added to their caption."""
+    if model is None:
+        return x, ""
+    steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
+    held = outputs.upsample_held
     large = upsampler.upsample(
-        model, x.clamp(0, 1), prompts, steps=steps, level=level, gamma=outputs.upsample_gamma,
-        seed=how.seed, held=outputs.upsample_held,
+        model, x.clamp(0, 1), prompts, steps=steps, level=level, gamma=gamma, seed=seed, held=held
     )
-    return large, f"{caption}; upsampled by {model.summary}, {steps} steps, level {level:g}"
+    told = f"; upsampled by {model.summary}, {steps} steps, level {level:g}"
+    return large, told + ("" if gamma == 1 else f", gamma {gamma:g}") + ("" if held else ", free")
 
 
 def writable(outputs):
@@ -85,17 +98,18 @@ def watched(path, total, film=False):
     return state.x_t, states
 
 
-def write(files, x, states, caption, *, labels=None, shown=None, **grid):
+def write(files, x, states, caption, *, larger="", labels=None, shown=None, **grid):
     """Write pictures x (N,C,H,W) as PNG and npz, and the states of their way as a GIF.
 
-    files: {".png": path, ...}. npz: `images`, float32 in [0, 1], and `labels`. shown: pictures for
-    the PNG in place of x. grid: of `images.save_grid`.
+    files: {".png": path, ...}. larger: told below the PNG only, as the GIF is the first stage's.
+    npz: `images`, float32 in [0, 1], and `labels`. shown: pictures for the PNG in place of x. grid:
+    of `images.save_grid`.
     """
     x = x.clamp(0, 1).cpu()
     if ".png" in files:
         shown = x if shown is None else shown.clamp(0, 1).cpu()
         scale = 1 if shown.shape[2] > 28 else images.SCALE
-        images.save_grid(files[".png"], shown, caption, scale=scale, **grid)
+        images.save_grid(files[".png"], shown, caption + larger, scale=scale, **grid)
     if ".gif" in files:
         gallery.draw_gif(files[".gif"], states, caption)
     if ".npz" in files:

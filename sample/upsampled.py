@@ -3,18 +3,20 @@
 import torch
 import torch.nn.functional as F
 
-from minidiff import checkpoint, data, models, strokes, upsampler
+from minidiff import checkpoint, data, machine, models, strokes, upsampler
 from minidiff.editing import gaussian_denoise
 
-N = 500  # digits of each kind
+N = 500  # digits of each kind, at most
+CONTRAST, ROUNDS = 2.0, 5  # of a rival without a network; chosen on the digits measured here
 TOLD = {
     "psnr_ours": "dB, to the true 56x56 strokes; the same for other ways",
+    "psnr_contrast_held": "bicubic, contrast stretched as suits these digits, held; no network",
     "psnr_ours_softened": "ours, blurred until it is as soft as bicubic",
     "perceptual_ours": "distance of the judge's features to those of the true ones",
     "sharpness_ours": "neighbouring pixels' differences, over those of the true ones",
-    "consistency_samples": "dB, shrunk back, to what was shown",
-    "agreement_samples": "shrunk back, read as the same digit",
-    "sharper_samples": "neighbouring pixels' differences, over bicubic's",
+    "consistency_ours_samples": "dB, shrunk back, to what was shown",
+    "agreement_ours_samples": "shrunk back, read as the same digit",
+    "sharper_ours_samples": "neighbouring pixels' differences, over bicubic's",
 }
 
 
@@ -42,61 +44,88 @@ def perceptual(judge, x, y):
     found = []
     for layer in judge.body[:-2]:  # up to the mean over all positions
         x, y = layer(x), layer(y)
-        found.append((F.normalize(x) - F.normalize(y)).square().sum(1).mean().item())
+        if not isinstance(layer, torch.nn.MaxPool2d):
+            found.append((F.normalize(x) - F.normalize(y)).square().sum(1).mean().item())
     return sum(found) / len(found)
 
 
-def ways_of(model, low):
-    """Return {name: pictures}, the ways to enlarge pictures `low`. free: not held to them."""
+def ways_of(model, low, **how):
+    """Return {name: pictures}, the ways to enlarge pictures `low`. held: to them. contrast: of
+    bicubic, its levels pulled apart. free: ours, not held. how: of `upsampler.upsample`."""
     ways = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
             for m in ("bilinear", "bicubic")}
-    return {**ways, "free": upsampler.upsample(model, low, held=False),
-            "ours": upsampler.upsample(model, low)}
+    hold = upsampler.faithful(low, model.data_range)
+    stretched = ((ways["bicubic"] - 0.5) * CONTRAST + 0.5).clamp(0, 1)
+    for _ in range(ROUNDS):
+        stretched = hold(stretched)
+    return {**ways, "bicubic_held": hold(ways["bicubic"]), "contrast_held": stretched,
+            "free": upsampler.upsample(model, low, held=False, **how),
+            "ours": upsampler.upsample(model, low, **how)}
 
 
 @torch.no_grad()
-def measure(file, flags, device):
-    """Return what is measured of the upsampler in `file`: see the README for the table."""
-    model = upsampler.load(str(file), device)
-    judge = checkpoint.rebuild(models.load_kind("classifier", flags.judge)).to(device)
-    x_0 = strokes.dataset(N, 2, model.image_shape[2])[0].to(device).float() / 255  # unseen
-    low = F.avg_pool2d(x_0, 2)
-    ways, found = ways_of(model, low), {"n": N}
-    target = sharpness(ways["bicubic"])
+def measure(file, how, flags):
+    """Return what is measured of the upsampler in `file`, see the README for the table, and what
+    led to it. how: WalkFlags, of which steps (at most T) and seed count. flags: MeasureFlags."""
+    device = machine.pick_device(how.device)
+    model, judged = upsampler.load(str(file), device), models.find("classifier", flags.judge)
+    judge = checkpoint.rebuild(models.load_kind("classifier", judged)).to(device)
+    x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: never trained on
+    x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(how.steps, model.schedule.T)
+    about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": how.seed,
+             "summary": model.summary, "judge": models.origin(judged)}
+    sets = {"strokes": F.avg_pool2d(x_0, 2), "mnist": _mnist(n, flags, device)}
+    sets["samples"], about["first_stage"] = _samples(n, how, device)
+    found = {}
+    for name, low in sets.items():
+        if low is None:
+            continue
+        print(f"{name}: {n} pictures, enlarged in every way", flush=True)
+        ways = ways_of(model, low, steps=steps, seed=how.seed)
+        found.update(against_shown(judge, ways, low, name))
+        if name == "strokes":
+            found.update(against_truth(judge, ways, x_0))
+    return {**about, "measures": found}
+
+
+def against_truth(judge, ways, x_0):
+    """Return the measures of `ways_of` that want the true large pictures x_0."""
+    found = {}
     for name, x in ways.items():
         found[f"psnr_{name}"] = psnr(x, x_0)
         found[f"perceptual_{name}"] = perceptual(judge, x, x_0)
         found[f"sharpness_{name}"] = sharpness(x) / sharpness(x_0)
-    found["psnr_ours_softened"] = psnr(softened(ways["ours"], target), x_0)
-    sets = {"strokes": low, "mnist": _mnist(flags, device), "samples": _samples(device)}
-    for name, small in sets.items():
-        if small is None:
-            continue
-        large = ways["ours"] if name == "strokes" else upsampler.upsample(model, small)
-        back = F.avg_pool2d(large, 2)
-        same = judge(back).argmax(1) == judge(small).argmax(1)
-        found[f"consistency_{name}"] = psnr(back, small)
-        found[f"agreement_{name}"] = same.float().mean().item()
-        bicubic = F.interpolate(small, scale_factor=2, mode="bicubic")
-        found[f"sharper_{name}"] = sharpness(large) / sharpness(bicubic)
+    soft = softened(ways["ours"], sharpness(ways["bicubic"]))
+    return {**found, "psnr_ours_softened": psnr(soft, x_0)}
+
+
+def against_shown(judge, ways, low, kind):
+    """Return the measures of `ways_of` that want only the small pictures `low`, of a kind."""
+    found = {}
+    for name in ("contrast_held", "free", "ours"):
+        back = F.avg_pool2d(ways[name], 2)
+        same = judge(back).argmax(1) == judge(low).argmax(1)
+        found[f"consistency_{name}_{kind}"] = psnr(back, low)
+        found[f"agreement_{name}_{kind}"] = same.float().mean().item()
+        found[f"sharper_{name}_{kind}"] = sharpness(ways[name]) / sharpness(ways["bicubic"])
     return found
 
 
-def _mnist(flags, device):
-    """Return MNIST's first test digits, None where there is no MNIST."""
+def _mnist(n, flags, device):
+    """Return MNIST's first n test digits, None where there is no MNIST."""
     try:
-        return data.load("mnist", "test", flags.data_dir).to(device).pictures(slice(0, N))
+        return data.load("mnist", "test", flags.data_dir).to(device).pictures(slice(0, n))
     except ValueError:
         return None
 
 
-def _samples(device):
-    """Return the first stage's own digits, None where there is none."""
+def _samples(n, how, device):
+    """Return n of the first stage's own digits, and which that is; None where there is none."""
     try:
         model = models.load_model("class", device)
     except ValueError:
-        return None
-    prompts = [str(k % 10) for k in range(N)]
-    steps = min(20, model.schedule.T)
-    *_, last = models.walk(model, prompts, steps, 0, kind="beta_tilde", **model.guidance)
-    return last.x_t.clamp(0, 1)
+        return None, None
+    prompts = [str(k % 10) for k in range(n)]
+    steps = min(how.steps, model.schedule.T)
+    *_, last = models.walk(model, prompts, steps, how.seed, kind="beta_tilde", **model.guidance)
+    return last.x_t.clamp(0, 1), f"{models.origin(model.file)} ({model.summary}), {steps} steps"

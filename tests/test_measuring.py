@@ -11,6 +11,7 @@ import figures.run
 import sample.class_cond
 import sample.evaluate
 import sample.sweep
+from minidiff import strokes
 from minidiff.config import GuidanceFlags, WalkFlags
 from tests.conftest import small
 
@@ -150,18 +151,23 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, c
         assert Image.open(f"drawn/{name}.png").width > 700
 
 
-def test_an_upsampler_is_measured_against_interpolation(place):
+def test_an_upsampler_is_measured_against_interpolation(place, monkeypatch):
     """Each way's error, likeness and sharpness. These are the numbers of an untrained one, so
     interpolation wins, and bicubic is sharper than bilinear."""
-    words = ["--model", "runs/upsampler/001", "--device", "cpu", *JUDGE]
-    sample.evaluate.main(words)
-    about = json.loads(Path("evaluation.json").read_text())
+    drawn = strokes.dataset
+    monkeypatch.setattr(strokes, "dataset", lambda *asked: [x[:20] for x in drawn(*asked)])
+    about = measured(["--model", "runs/upsampler/001", "--steps", "30", "--seed", "4"])
     found = about["measures"]
-    assert about["kind"] == "upsampler" and found["n"] == 500
+    assert about["kind"] == "upsampler" and about["n"] == 20
+    assert about["steps"] == 20 and about["seed"] == 4 and about["level"] == 0.1  # 20: its T
+    assert "runs/classifier" in about["judge"] and "runs/class/001" in about["first_stage"]
     assert found["psnr_bicubic"] > found["psnr_bilinear"] > found["psnr_free"]
     assert found["perceptual_bicubic"] < found["perceptual_free"]
     assert 0.5 < found["sharpness_bilinear"] < found["sharpness_bicubic"] < 1
-    assert found["consistency_strokes"] > 0 and 0 <= found["agreement_strokes"] <= 1
+    assert found["psnr_bicubic"] < found["psnr_bicubic_held"] < found["psnr_contrast_held"]
+    for kind in ("strokes", "samples"):
+        assert found[f"consistency_free_{kind}"] < found[f"consistency_ours_{kind}"]
+        assert 0 <= found[f"agreement_ours_{kind}"] <= 1
 
 
 def test_a_sweep_refuses_what_it_cannot_measure(place):

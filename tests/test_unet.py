@@ -119,7 +119,8 @@ def test_what_does_not_fit_is_refused():
         build()(x, t, c[:, :9])
     with pytest.raises(ValueError, match="built without c"):
         build(classes=0)(x, t, c)
-    for wrong in ((0, False, 0), (8, False, 10), (8, True, -1)):
+    for wrong in ((0, False, 0), (8, False, 10), (8, True, -1), (8, -1, 0), (8, 1, 0, 28, (0, 1)),
+                  (8, 1, 0, 28, (1,))):
         with pytest.raises(ValueError):
             UNet(*wrong)
 

@@ -19,17 +19,17 @@ def noise(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def attentive(T=20, size=56):
+def attentive(T=20, size=56, channels=(2, 1)):
     """An upsampler with random weights that hears what it is told; fresh ones hardly do."""
     torch.manual_seed(0)
-    network = UNet(4, time=2, classes=10, size=size, channels=(2, 1))
+    network = UNet(4, time=2, classes=10, size=size, channels=channels)
     with torch.no_grad():
         for name, p in network.named_parameters():
             if name.startswith(("class", "time")):
                 p.mul_(10)
         for _ in range(10):  # BatchNorm sees what it will have to normalise
             one_hot = torch.eye(10)[torch.randint(10, (8,))]
-            network(torch.randn(8, 2, size, size), torch.rand(8, 2), one_hot)
+            network(torch.randn(8, channels[0], size, size), torch.rand(8, 2), one_hot)
     return Upsampler(network.eval(), T)
 
 
@@ -109,9 +109,37 @@ def test_each_picture_is_shown_its_own_in_chunks_and_under_guidance(monkeypatch)
     model, low = attentive(), torch.rand(5, 1, 28, 28)
     asked = {"prompts": list("01234"), "steps": 3, "gamma": 2.0}
     whole = upsample(model, low, **asked)
-    monkeypatch.setattr(models, "CHUNK", 2)
+    monkeypatch.setattr(models, "CHUNK", 8)  # of 28x28, so two of 56x56
     assert torch.allclose(upsample(model, low, **asked), whole, atol=1e-4)
     assert whole.shape == (5, 1, 56, 56) and 0 <= whole.min() <= whole.max() <= 1
+
+
+def test_colour_and_other_sizes_are_settings():
+    """RGB, 32 to 64: each picture's own three channels are shown beside the noise, and held to."""
+    model = attentive(size=64, channels=(6, 3))
+    low = 0.3 + 0.4 * torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    large = upsample(model, low, ["3", ""], steps=3, gamma=2.0)
+    assert large.shape == (2, 3, 64, 64)
+    free = upsample(model, low, ["3", ""], steps=3, gamma=2.0, held=False)
+    missed = [F.mse_loss(F.avg_pool2d(x, 2), low) for x in (large, free)]
+    assert missed[0] < 0.1 * missed[1]
+    shown = model.given(low, 0.0)
+    assert torch.allclose(shown.embed(["", ""])[:, 11:].view(2, 3, 64, 64), enlarged(low))
+
+
+def test_the_second_stage_has_noise_of_its_own():
+    """Neither x_T nor the noise on what is shown is what the first stage draws from the same seed
+    or a neighbour, nor are they alike; and the same seed gives them again."""
+    model, heard = attentive(), []
+    hook = model.network.register_forward_pre_hook(lambda network, args: heard.append(args[0]))
+    for _ in range(2):
+        upsample(model, torch.zeros(2, 1, 28, 28), steps=1, level=0.5, seed=3)
+    hook.remove()
+    assert torch.equal(*heard)
+    x_T, low = heard[0][:, :1], heard[0][:, 1:]
+    first = [noise(2, 1, 56, 56, seed=seed) for seed in range(6)]
+    for a, b in [(x_T, low), *((own, other) for own in (x_T, low) for other in first)]:
+        assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].abs() < 0.06
 
 
 def test_what_is_held_shrinks_back_to_what_was_shown():
@@ -177,17 +205,26 @@ def test_training_shows_the_shrunk_picture_at_every_level_and_tells_it():
 
 @pytest.mark.skipif(not shipped.marks("upsampler"), reason="no upsampler is shipped")
 def test_the_cascade_is_the_first_stage_and_then_the_second(tmp_path, monkeypatch):
-    """Without --upsample nothing changes, bit for bit; with it the pictures are twice as large, and
-    shrunk back they are the first stage's."""
+    """With --upsample or without, the first stage draws what `models.walk` does, bit for bit; the
+    second is shown exactly that, and its pictures, twice as large, shrink back to it."""
+    shown = []
+
+    def recorded(model, low, *args, **how):
+        shown.append(low)
+        return upsample(model, low, *args, **how)
+
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(upsampler, "upsample", recorded)
     words = ["--digits", "0123456789", "--per-digit", "1", "--device", "cpu", "--npz"]
     sample.class_cond.main([*words, "small.npz"])
-    sample.class_cond.main([*words, "again.npz", "--no-upsample"])
+    assert not shown
     sample.class_cond.main([*words, "large.npz", "--upsample"])
-    small, again, large = (np.load(f"{n}.npz")["images"] for n in ("small", "again", "large"))
-    assert (small == again).all() and large.shape == (10, 1, 56, 56)
-    back = F.avg_pool2d(torch.from_numpy(large), 2)
-    assert F.mse_loss(back, torch.from_numpy(small)).item() < 1e-3  # 30 dB
+    small, large = (torch.from_numpy(np.load(f"{n}.npz")["images"]) for n in ("small", "large"))
+    model = models.load_model("class")
+    *_, last = models.walk(model, [*"0123456789"], 20, 0, kind="beta_tilde", **model.guidance)
+    assert torch.equal(shown[0], last.x_t.clamp(0, 1)) and torch.equal(small, shown[0])
+    assert large.shape == (10, 1, 56, 56)
+    assert F.mse_loss(F.avg_pool2d(large, 2), small).item() < 1e-3  # 30 dB
 
 
 @pytest.mark.skipif(not shipped.marks("upsampler"), reason="no upsampler is shipped")

@@ -45,10 +45,11 @@ def draw(network, cfg, test, name_file, caption):
     """Draw ten test digits: small, by bicubic interpolation, by the network, and as they are."""
     x_0 = test.pictures(slice(0, 10))
     low = F.avg_pool2d(x_0, 2)
-    ours = upsample(Upsampler(network, cfg.T), low, steps=min(20, cfg.T))
+    steps = min(cfg.sample_steps, cfg.T)
+    ours = upsample(Upsampler(network, cfg.T), low, steps=steps)
     nearest, bicubic = (F.interpolate(low, scale_factor=2, mode=m) for m in ("nearest", "bicubic"))
     save_grid(name_file("upsampled"), torch.cat([nearest, bicubic, ours.cpu(), x_0.cpu()]),
-              f"test digits, 28 to 56 pixels: {caption}; 20 steps, seed 0", len(x_0),
+              f"test digits, 28 to 56 pixels: {caption}; {steps} steps, seed 0", len(x_0),
               ("small", "bicubic", "ours", "true"))
 
 
