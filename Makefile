@@ -4,12 +4,15 @@
 PYTHON ?= python3
 ARGS   ?=
 ONLY   ?=
+MODEL  ?=
+MODEL_DIR ?=
 PY     := .venv/bin/python
 READY  := .venv/ready
 REFEREE := .venv/referee
+LARGE  := .venv/deepfloyd
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,13 +63,19 @@ sweep: $(READY)           ## measure guidance, steps and samplers at many settin
 	@$(PY) -m sample.sweep $(ARGS)
 
 figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
-	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(ARGS)
+	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
+	$(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") $(ARGS)
 
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)
 
 test-diffusers: $(REFEREE)  ## check our samplers against the diffusers library
 	@$(PY) -m pytest tests/test_against_diffusers.py $(ARGS)
+
+test-deepfloyd: $(LARGE)  ## check our loader and sampler against DeepFloyd's own pipelines
+	@$(PY) -m pytest tests/test_against_deepfloyd.py tests/test_deepfloyd.py tests/test_course.py $(ARGS)
+
+setup-deepfloyd: $(LARGE) ## install what DeepFloyd needs (no weights)
 
 lint: $(READY)            ## check the style
 	@$(PY) -m ruff check .
@@ -85,4 +94,9 @@ $(READY): pyproject.toml constraints.txt
 
 $(REFEREE): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,referee]'
+	@touch $@
+
+$(LARGE): $(READY)
+	@echo "installing what DeepFloyd needs (once)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,deepfloyd]'
 	@touch $@

@@ -27,9 +27,9 @@ from figures.section import Section
 
 INTRO = """Part A of UC Berkeley CS180's project 5 as the course draws it, with DeepFloyd IF:
 sentences in place of digits, photos in place of test digits, and every result upsampled by the
-second stage. What to notice is what these algorithms are known to do with the real weights; where the captions
-name another model, such as tiny random weights, the pictures show that the machinery runs, and
-nothing else."""
+second stage. What to notice is what these algorithms are known to do with the real weights; where
+the captions name another model, such as tiny random weights, the pictures show that the machinery
+runs, and nothing else."""
 
 
 class Chapter(NamedTuple):
@@ -50,8 +50,8 @@ def _chapter(script, notice, command):
 PAGE = {
     "generation": _chapter(
         generation, "Stage I decides what there is to see, at 64 pixels; stage II, at 256, draws "
-        "the same thing with edges and texture. More steps of stage I make another picture of the same "
-        "prompt, with fewer broken parts; more steps of stage II change fine texture only.",
+        "the same thing with edges and texture. More steps of stage I make another picture of "
+        "the same prompt, with fewer broken parts; more steps of stage II change texture only.",
         "class ARGS='--model deepfloyd --prompts \"a rocket ship\" --upsample'",
     ),
     "forward": _chapter(

@@ -14,6 +14,7 @@ from figures.section import INPUTS, Studio
 from minidiff import editing, photos
 from minidiff.images import load_image, save_grid
 from minidiff.samplers import sample, sample_path
+from minidiff.upsampler import upsample
 
 PHOTO = "a high quality photo"
 CASCADE = ("a man wearing a hat", "a rocket ship", "an oil painting of a snowy mountain village")
@@ -31,6 +32,7 @@ HYBRIDS = (  # from afar, from near
     ("an oil painting of an old man", "an oil painting of a snowy mountain village"),
     ("a photo of a man", "a photo of a dog"),
 )
+LEVEL = 0.25  # of the noise on what stage II is shown, share of T
 LOGO = ("a photo of an eye", "a photo of a cpu")
 
 
@@ -64,6 +66,13 @@ class CourseStudio(Studio):
         options = self.options(seed)
         x = torch.randn(n, *self.model.image_shape, generator=options["generator"])
         return sample(eps_fn, self.schedule, x.to(self.model.device), self.levels, **options)
+
+    def large(self, x, prompts=None, steps=20):
+        """Return pictures x (N,3,64,64) drawn again by the second stage, (N,3,256,256)."""
+        return upsample(
+            self.second_stage, x.clamp(-1, 1), prompts, steps=steps, level=LEVEL, gamma=4.0,
+            held=False, kind="learned", clip=self.second_stage.clips["dynamic"],
+        )
 
     def edited(self, x_0, prompt, start):
         """Return pictures x_0 (N,3,64,64) noised to levels[start] and drawn anew."""
@@ -132,7 +141,8 @@ def iterative(out, studio):
     yield studio.save(out / "iterative-frames.png", torch.cat([s.x_t for s in states]),
                       "every fifth step", len(states), column_labels=[f"t={s.t}" for s in states])
     ways = {"photo": x_0, "noisy": x_t, "steps": path[-1].x_t,
-            "blur": editing.gaussian_denoise(x_t), "one step": editing.one_step(eps_fn, studio.schedule, x_t, levels[0])}
+            "blur": editing.gaussian_denoise(x_t),
+            "one step": editing.one_step(eps_fn, studio.schedule, x_t, levels[0])}
     yield studio.save(out / "iterative-compared.png", torch.cat([*ways.values()]),
                       f"ways back from t = {levels[0]}", len(ways), column_labels=[*ways])
 

@@ -69,7 +69,8 @@ def build(out, sections, part_b, intro=INTRO):
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>minidiff: the page</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>minidiff: the page</h1>\n<p>{html.escape(intro)}</p>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>minidiff: the page</h1>\n"
+        f"<p>{html.escape(intro)}</p>\n"
         f"<nav><ol>{links}</ol></nav>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
     with whole(out / "index.html", text=True) as f:

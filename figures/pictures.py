@@ -69,7 +69,8 @@ def _sunset():
     picture = Image.new("RGB", (SIZE, SIZE))
     pen, edges = ImageDraw.Draw(picture), torch.linspace(0, 1, SIZE).tolist()
     for y, u in enumerate(edges):
-        pen.line([0, y, SIZE, y], fill=(round(60 + 190 * u), round(70 + 80 * u), round(140 - 60 * u)))
+        sky = round(60 + 190 * u), round(70 + 80 * u), round(140 - 60 * u)
+        pen.line([0, y, SIZE, y], fill=sky)
     pen.ellipse([52, 62, 92, 102], fill=(255, 226, 120))
     pen.polygon([(0, 104), (38, 72), (78, 108), (110, 84), (SIZE, 106), (SIZE, SIZE), (0, SIZE)],
                 fill=(58, 38, 66))

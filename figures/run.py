@@ -38,7 +38,7 @@ class FigureFlags(config.LargeFlags):
     only: str = cli.flag("", f"sections to draw, of: {' '.join(SECTIONS)}; default: all")
     fresh: bool = cli.flag(False, "draw what is up to date, too")
     data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
-    model: str = cli.flag("", "deepfloyd: part A with it; default: the digit models", ("deepfloyd",))
+    model: str = cli.flag("", "deepfloyd: part A with it; default: digit models", ("deepfloyd",))
     photo: str = cli.flag("", "deepfloyd: your test photo; default: the one matplotlib installs")
     device: str = cli.flag("auto", "deepfloyd: auto, cuda, mps or cpu", machine.DEVICES)
 
@@ -138,6 +138,6 @@ def build(out, manifest, model=""):
     sections = PART_A if model else SECTIONS
     there = [name for name in sections if name in manifest
              and all((out / file).is_file() for file in manifest[name]["files"])]
-    page.build(out, [(module(name, model).SECTION, name, manifest[name]["files"]) for name in there],
-               PART_B, course.INTRO if model else page.INTRO)
+    drawn = [(module(name, model).SECTION, name, manifest[name]["files"]) for name in there]
+    page.build(out, drawn, PART_B, course.INTRO if model else page.INTRO)
     return [name for name in sections if name not in there]

@@ -87,8 +87,8 @@ class LargeFlags:
 
     def large(self) -> dict:
         """Return these as keyword arguments of `models.load_model`."""
-        return {"place": self.model_dir, "embeddings": self.embeddings, "offload": self.offload,
-                "download": self.download}
+        return {"model_dir": self.model_dir, "embeddings": self.embeddings,
+                "offload": self.offload, "download": self.download}
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,16 @@ class UncondFlags:
     def __post_init__(self):
         at_least("n", self.n, 1)
 
+    def all(self) -> list:
+        """Return a prompt for each picture."""
+        return [""] * self.n
+
+    def labels(self):
+        """Return the digits that were asked for: None."""
+
+    def columns(self):
+        """Return how many stand in a row: None, as many as look well."""
+
 
 @dataclass(frozen=True)
 class GuidanceFlags:
@@ -219,15 +229,29 @@ NO_GUIDANCE = GuidanceFlags(gamma=1.0, guide_until=0.0)
 
 @dataclass(frozen=True)
 class DigitFlags:
-    """Which digits. Raises ValueError for anything else than digits."""
+    """Which digits, or sentences. Raises ValueError for anything else than digits in `digits`."""
 
     digits: str = flag("0123456789", "the digits to draw, a column each")
+    prompts: tuple[str, ...] = flag((), "what to draw in their place: sentences, for deepfloyd")
     per_digit: int = flag(4, "pictures of each, the rows")
 
     def __post_init__(self):
         if not self.digits or not set(self.digits) <= set("0123456789"):
             raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
         at_least("per_digit", self.per_digit, 1)
+
+    def all(self) -> list:
+        """Return a prompt for each picture, row by row."""
+        return list(self.prompts or self.digits) * self.per_digit
+
+    def labels(self):
+        """Return the digits that were asked for, None where they were sentences."""
+        return None if self.prompts else [int(p) for p in self.all()]
+
+    def columns(self):
+        """Return how many stand in a row, None for as many as look well."""
+        n = len(self.prompts or self.digits)
+        return n if n <= 20 else None
 
 
 def suited(cls, given, habits):

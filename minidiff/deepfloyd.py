@@ -22,7 +22,8 @@ docs/deepfloyd.md tells a person with a GPU what to do, and what was never run.
 
 Sources: DeepFloyd IF, github.com/deep-floyd/IF; Imagen, arXiv:2205.11487 (T5 as text encoder:
 section 2.1; noise conditioning augmentation: section 2.4).
-Next: models.py
+
+This is the last lecture. The scripts in train/, sample/ and figures/ put it all to use.
 """
 
 import copy
@@ -36,12 +37,14 @@ import torch.nn.functional as F
 from minidiff.diffusion import noise_like, q_sample
 from minidiff.embeddings import Embeddings
 from minidiff.hub import HUB, identity, stage_folder
+from minidiff.photos import sample_picture
 from minidiff.samplers import dynamic_threshold
 from minidiff.schedule import Schedule
 from minidiff.torchvision_ops import torchvision_functional
 
 PIPELINES = ("IFPipeline", "IFSuperResolutionPipeline")  # of stage I, II
-HABITS = {  # values of flags that suit it, where they are not the digit model's
+HABITS = {  # flags' values that suit it, where they are not the digit model's
+    "image": sample_picture(), "per_digit": 1,
     "steps": 100, "variance": "learned", "clip": "dynamic", "gamma": 7.0, "guide_until": 0.0,
     "upsample_steps": 50, "upsample_level": 0.25, "upsample_gamma": 4.0, "upsample_held": False,
     "prompts": ("an oil painting of people around a campfire", "an oil painting of an old man"),
@@ -50,19 +53,26 @@ HABITS = {  # values of flags that suit it, where they are not the digit model's
 }
 
 
-def _pipeline(kind, folder, device, offload, **left_out):
-    """Load a pipeline but for what is left out. offload: each layer is on the GPU only while it
-    computes. Raises ValueError, in one sentence, for whatever goes wrong."""
+def _diffusers():
+    """Import diffusers, told to be quiet. Raises ValueError where the extra is not installed."""
     torchvision_functional()  # makes what follows import beside any torch
     try:
         import accelerate, diffusers, google.protobuf, sentencepiece, transformers  # noqa
     except ImportError as e:
         raise ValueError(
-            f"DeepFloyd needs {e.name}, which is not installed; run: make setup-deepfloyd"
+            f"DeepFloyd needs {e.name}, which is not installed; run `make setup-deepfloyd`, or pip "
+            "install 'minidiff[deepfloyd]'"
         ) from e
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
+    return diffusers
+
+
+def _pipeline(kind, folder, device, offload, **left_out):
+    """Load a pipeline but for what is left out. offload: each layer is on the GPU only while it
+    computes. Raises ValueError, in one sentence, for whatever goes wrong."""
+    diffusers = _diffusers()
     try:
         pipe = getattr(diffusers, kind).from_pretrained(
             folder, dtype=torch.float16 if device.type == "cuda" else torch.float32,
@@ -109,7 +119,7 @@ class DeepFloyd:
     """Stage I under the contract (models.py). pipe: of diffusers. texts: prompts -> embeddings.
     name: for captions."""
 
-    kind, stage, file, data_range = "deepfloyd", 1, "deepfloyd", (-1.0, 1.0)
+    kind, stage, file, data_range = "deepfloyd", 1, Path("deepfloyd"), (-1.0, 1.0)
     habits = HABITS
     guidance = {name: HABITS[name] for name in ("gamma", "guide_until")}
 
@@ -190,18 +200,20 @@ def _schedule(scheduler):
     return Schedule(torch.cat([torch.ones(1), scheduler.alphas_cumprod.float()]))
 
 
-def load(place="", stage=1, *, embeddings="", offload=False, download=False, device="cpu"):
+def load(model_dir="", stage=1, *, embeddings="", offload=False, download=False, device="cpu"):
     """Load a stage of DeepFloyd IF as a model that can be prompted.
 
-    place: a folder or hub name, see `hub.stage_folder`. stage: 1 or 2. embeddings: a .pth
+    model_dir: a folder or hub name, see `hub.stage_folder`. stage: 1 or 2. embeddings: a .pth
     dictionary, prompt -> (1,77,4096), in place of T5. offload: for a GPU that cannot hold it.
     download: fetch what is not on this machine. Raises ValueError for whatever is missing.
     """
-    folder, device = stage_folder(place, stage, "unet", download), torch.device(device)
-    encode = partial(_read, place=place, download=download, device=device, offload=offload)
-    texts = Embeddings(encode, identity(place), embeddings)
+    _diffusers()  # before anything is fetched for it
+    folder, device = stage_folder(model_dir, stage, "unet", download), torch.device(device)
+    encode = partial(_read, place=model_dir, download=download, device=device, offload=offload)
+    texts = Embeddings(encode, identity(model_dir), embeddings)
     pipe = _pipeline(
         PIPELINES[stage - 1], folder, device, offload, text_encoder=None, tokenizer=None
     )
-    name = folder.name if place and Path(place).is_dir() else (place or HUB).split("/")[1]
+    local = model_dir and Path(model_dir).is_dir()
+    name = folder.name if local else (model_dir or HUB).split("/")[1]
     return (DeepFloyd, SecondStage)[stage - 1](pipe, texts, f"DeepFloyd {name}", device)

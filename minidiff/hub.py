@@ -33,10 +33,10 @@ def stage_folder(place, stage, part, download=False) -> Path:
     if path.is_dir():
         folder = next(iter(sorted(path.glob(f"IF-{'I' * stage}-*"))), path)
         if not (folder / part / "config.json").is_file():
-            raise ValueError(
-                f"{path} is no folder of DeepFloyd: there is no {folder / part / 'config.json'}; "
-                "name one that holds IF-I-... and IF-II-... as the hub lays them out"
-            )
+            cure = "name one that holds IF-I-... and IF-II-... as the hub lays them out"
+            if part == "text_encoder":
+                cure = "new prompts need it, unless --embeddings brings them ready"
+            raise ValueError(f"{path} lacks a part of DeepFloyd, {folder / part}; {cure}")
         return folder
     name = place or HUB
     if name.count("/") != 1 or "/IF-I-" not in name:

@@ -34,7 +34,7 @@ is shown travels in cond, a row for each picture, as a digit does.
 Sources: cascaded diffusion models, arXiv:2106.15282 (conditioning augmentation: section 4);
 Imagen, arXiv:2205.11487 (noise conditioning augmentation: section 2.4); DDNM, arXiv:2212.00490.
 
-This is the last lecture. The scripts in train/, sample/ and figures/ put it all to use.
+Next: hub.py
 """
 
 import copy
@@ -140,26 +140,30 @@ def faithful(low, data_range):
 
     def clip(x_0_hat):
         x_0_hat = x_0_hat.clamp(*data_range)
-        missing = low - F.avg_pool2d(x_0_hat, FACTOR)
-        return (x_0_hat + F.interpolate(missing, scale_factor=FACTOR)).clamp(*data_range)
+        factor = x_0_hat.shape[3] // low.shape[3]
+        missing = low - F.avg_pool2d(x_0_hat, factor)
+        return (x_0_hat + F.interpolate(missing, scale_factor=factor)).clamp(*data_range)
 
     return clip
 
 
 def upsample(
-    model, low, prompts=None, *, steps=20, level=LEVEL, gamma=1.0, seed=0, held=True
+    model, low, prompts=None, *, steps=20, level=LEVEL, gamma=1.0, seed=0, held=True, **options
 ):
-    """Draw pictures low (N,C,H,W) again at twice the size; return (N,C,2H,2W), clipped to the
-    data's range.
+    """Draw pictures low (N,C,H,W) again at the model's size; return them, clipped to the data's
+    range.
 
-    model: Upsampler. prompts: N digits, "" for none, the default. steps: network calls. level: see
-    `Upsampler.given`. gamma: of guidance. seed: of all noise, none of which a walk of that seed or
-    its neighbours has. held: to what is shown, `faithful`. Raises ValueError as `models.walk`.
+    model: Upsampler, or any with `given`. prompts: N of them, "" for none, the default. steps:
+    network calls. level: see `Upsampler.given`. gamma: of guidance. seed: of all noise, none of
+    which a walk of that seed or its neighbours has. held: to what is shown, `faithful`. options: of
+    `models.walk`. Raises ValueError as it does.
     """
     generator, low = torch.Generator().manual_seed(seed ^ OWN), low.to(model.device)
     shown = model.given(low, level, generator)
     prompts = [""] * len(low) if prompts is None else prompts
-    clip = faithful(low, model.data_range) if held else model.data_range
+    options = {"kind": "beta_tilde", "clip": model.data_range, **options}
+    if held:
+        options["clip"] = faithful(low, model.data_range)
     onward = int(torch.randint(2**32, (), generator=generator))  # a seed, independent too
-    *_, last = models.walk(shown, prompts, steps, onward, gamma=gamma, kind="beta_tilde", clip=clip)
+    *_, last = models.walk(shown, prompts, steps, onward, gamma=gamma, **options)
     return last.x_t.clamp(*model.data_range)

@@ -1,6 +1,7 @@
 """Draw the digits asked for, with the class-conditioned model and guidance.
 
     python -m sample.class_cond --digits 0123456789 --per-digit 4 --seed 0 --out grid.png
+    python -m sample.class_cond --model deepfloyd --prompts "a rocket ship" --upsample
 """
 
 from minidiff import cli, config
@@ -9,17 +10,7 @@ from sample.run import run
 
 def main(argv=None):
     """Sample as the flags say and write what they name: a column for each digit."""
-    how, outputs, asked, guidance = cli.parse(
-        [config.WalkFlags, config.OutputFlags, config.DigitFlags, config.GuidanceFlags], argv,
-        "python -m sample.class_cond", "draw the digits asked for",
-    )
-    asked = config.DigitFlags(**asked)
-    prompts = list(asked.digits) * asked.per_digit
-    run(
-        "class", config.WalkFlags(**how), config.OutputFlags(**outputs), prompts,
-        guidance, labels=[int(p) for p in prompts],
-        columns=len(asked.digits) if len(asked.digits) <= 20 else None,
-    )
+    run("class", config.DigitFlags, argv, "draw the digits asked for")
 
 
 if __name__ == "__main__":

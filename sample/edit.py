@@ -9,7 +9,16 @@ import torch.nn.functional as F
 
 from minidiff import checkpoint, cli, config, images, models, photos, schedule
 from minidiff.classifier import Classifier
-from sample.run import announced, guidance_for, second_stage, upsampled, watched, writable, write
+from sample.run import (
+    announced,
+    guidance_for,
+    second_stage,
+    unit,
+    upsampled,
+    watched,
+    writable,
+    write,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Desk(NamedTuple):
     @property
     def options(self):
         """What every walk of this edit is told: `sample_path`'s keyword arguments."""
-        return {"clip": self.model.data_range, "generator": self.generator, **self.how.options()}
+        return {"generator": self.generator, **self.how.options(self.model)}
 
     def eps_fn(self, prompt):
         """Return the eps_fn(x_t, t) that is asked for `prompt` in each of the n pictures."""
@@ -75,12 +84,12 @@ class Desk(NamedTuple):
         x, states = watched(path, total, self.outputs.gif)
         caption = f"{told}; {self.model.summary}; {self.how}, {self.guidance}"
         low, high = self.model.data_range
-        states = [s._replace(x_t=(s.x_t - low) / (high - low)) for s in states]
+        states = [s._replace(x_t=unit(s.x_t, self.model)) for s in states]
         labels = [int(prompt)] * len(x) if prompt.isdigit() else None
         result, larger = upsampled(
-            (x - low) / (high - low), self.second, self.outputs, self.how.seed, [prompt] * len(x)
+            unit(x, self.model), self.second, self.outputs, self.how, [prompt] * len(x)
         )
-        seen = (shown(result * (high - low) + low) - low) / (high - low)
+        seen = unit(shown(result * (high - low) + low), self.model)
         write(self.files, result, states, caption, larger=larger, labels=labels, shown=seen, **grid)
         return x
 
@@ -94,15 +103,16 @@ def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags
     classes = [own, config.WalkFlags, config.OutputFlags, guidance, config.PictureFlags]
     given = cli.parse(classes[: 5 if picture else 4], argv, f"python -m sample.{name}", about)
     told = [cls(**each) for cls, each in zip(classes, given)]
-    flags, how, outputs, asked = told[:4]
-    files = writable(outputs)
+    files = writable(told[2])
     if picture and Path(told[4].image).resolve() in [file.resolve() for file in files.values()]:
         raise ValueError(f"--image and an output are the same file, {told[4].image}; name another")
-    model = announced(models.find("class", how.model), how)
+    model = announced(models.find("class", told[1].model), told[1])
+    told = [config.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
+    flags, how, outputs, asked = told[:4]
     if guidance is config.GuidanceFlags or model.embed([""]) is None:
         asked = guidance_for(model, given[3])
     generator, shown = torch.Generator().manual_seed(how.seed), told[4] if picture else None
-    second = second_stage(outputs, how)
+    second = second_stage(outputs, how, model)
     return Desk(flags, how, shown, outputs, files, model, asked, generator, second)
 
 

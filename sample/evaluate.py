@@ -51,6 +51,8 @@ def main(argv=None):
     config.GuidanceFlags(**guidance)  # refused now rather than later
     out = cli.writable(flags.out, ".json")
     device = machine.pick_device(how.device)
+    if how.model == "deepfloyd":
+        raise ValueError("the judge reads digits, and cannot measure deepfloyd; name a digit model")
     if flags.npz:
         x, labels = read_npz(flags.npz)
         about = {"kind": "npz", "npz": flags.npz}

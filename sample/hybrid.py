@@ -13,6 +13,7 @@ from minidiff import cli, config, editing
 from minidiff.evaluate import from_afar
 from minidiff.samplers import sample_path
 from sample.edit import MixingFlags, begin, judge, tell
+from sample.run import unit
 
 BY = ("blur", "motion", "grey")
 
@@ -53,14 +54,19 @@ def main(argv=None):
                          "--by blur or motion")
     eps_fn = editing.hybrid(eps_fns, editing.split(flags.coarse()))
     path = sample_path(eps_fn, model.schedule, desk.noise(), desk.timesteps, **desk.options)
+    low, high = model.data_range
+
+    def afar(x):
+        return low + (high - low) * from_afar(unit(x, model), 2.0 * x.shape[3] / 28)
+
     x = desk.finish(
         path, desk.how.steps + 1,
         f"above, from near: {flags.high!r}; below, from afar: {flags.low!r}; split by {flags.by}, "
         f"{f'σ = {flags.sigma:g}' if flags.by == 'blur' else flags.length} pixels",
-        lambda x: torch.cat([x, from_afar(x, 2.0 * x.shape[3] / 28)]), columns=flags.n,
+        lambda x: torch.cat([x, afar(x)]), columns=flags.n,
         row_labels=("near", "afar"),
     )
-    tell(judge(), ("near", x, flags.high), ("afar", from_afar(x), flags.low))
+    tell(judge(), ("near", x, flags.high), ("afar", afar(x), flags.low))
 
 
 if __name__ == "__main__":

@@ -5,39 +5,56 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from minidiff import cli, config, gallery, images, machine, models, upsampler
+from minidiff import cli, config, deepfloyd, gallery, images, machine, models, upsampler
 from minidiff.files import whole
 
 FRAMES = 40  # of a film
 
 
-def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None):
-    """Draw a picture per prompt with the model of `kind`; write what the flags name.
+def run(kind, asking, argv, about):
+    """Draw a picture per prompt with the model of `kind`, as the flags say; write what they name.
 
-    how: WalkFlags. outputs: OutputFlags. prompts: list of str. guidance: the fields of
-    GuidanceFlags that were given; the rest is the model's own. labels: int64 (N,), stored beside
-    the pictures in the npz. columns: of the grid.
+    asking: DigitFlags or UncondFlags: what to draw. about: what --help says it does.
     """
+    classes = [config.WalkFlags, config.OutputFlags, asking]
+    script = "class_cond" if kind == "class" else kind
+    guided = [config.GuidanceFlags] if kind == "class" else []
+    given = cli.parse([*classes, *guided], argv, f"python -m sample.{script}", about)
+    how, outputs, _ = [cls(**each) for cls, each in zip(classes, given)]
     files = writable(outputs)
     file = models.find(kind, how.model)
     model = announced(file, how)
-    if model.kind != kind:
+    if model.kind not in (kind, "deepfloyd"):
         raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
-    second = second_stage(outputs, how)
-    guidance = guidance_for(model, guidance)
-    path = walk(model, how, guidance, prompts)
+    told = [config.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
+    how, outputs, asked = told
+    second = second_stage(outputs, how, model)
+    guidance = guidance_for(model, given[3]) if guided else config.NO_GUIDANCE
+    path = walk(model, how, guidance, asked.all())
     x, states = watched(path, how.steps + 1, outputs.gif)
-    caption = f"{model.summary}; {how}" + (f", {guidance}" if kind == "class" else "")
-    x, larger = upsampled(x, second, outputs, how.seed, prompts)
-    write(files, x, states, caption, larger=larger, labels=labels, columns=columns)
+    caption = f"{model.summary}; {how}" + (f", {guidance}" if guided else "")
+    x, larger = upsampled(unit(x, model), second, outputs, how, asked.all())
+    states = [state._replace(x_t=unit(state.x_t, model)) for state in states]
+    write(files, x, states, caption, larger=larger, labels=asked.labels(), columns=asked.columns())
 
 
-def second_stage(outputs, how):
+def unit(x, model):
+    """Return pictures x in the model's data range as pictures in [0, 1]."""
+    low, high = model.data_range
+    return (x - low) / (high - low)
+
+
+def second_stage(outputs, how, first):
     """Load the second stage if it is wished, and say which it is; None otherwise. Asked before the
-    work: raises ValueError where there is none, or for more steps than it has."""
+    work: raises ValueError where there is none, or for more steps than it has. first: the model
+    whose pictures it will draw again."""
     if not outputs.upsample:
         return None
-    model = upsampler.load(device=machine.pick_device(how.device))
+    device = machine.pick_device(how.device)
+    if first.kind == "deepfloyd":
+        model = deepfloyd.load(stage=2, **how.large(), device=device)
+    else:
+        model = upsampler.load(device=device)
     print(f"weights: {models.origin(model.file)} ({model.summary})", flush=True)
     if outputs.upsample_steps > model.schedule.T:
         raise ValueError(f"upsample-steps must lie in 1..{model.schedule.T}, the steps of this "
@@ -45,16 +62,18 @@ def second_stage(outputs, how):
     return model
 
 
-def upsampled(x, model, outputs, seed, prompts=None):
+def upsampled(x, model, outputs, how, prompts=None):
     """Draw pictures x, in [0, 1], again by the second stage `model`; x itself where that is None.
-    prompts: as many digits, or None. Returns them, and what is added to their caption."""
+    prompts: as many, or None. Returns them in [0, 1], and what is added to their caption."""
     if model is None:
         return x, ""
     steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
-    held = outputs.upsample_held
-    large = upsampler.upsample(
-        model, x.clamp(0, 1), prompts, steps=steps, level=level, gamma=gamma, seed=seed, held=held
-    )
+    held, (low, high) = outputs.upsample_held, model.data_range
+    options = how.options(model) if model.kind == "deepfloyd" else {}
+    large = unit(upsampler.upsample(
+        model, low + (high - low) * x.clamp(0, 1), prompts, steps=steps, level=level, gamma=gamma,
+        seed=how.seed, held=held, **options,
+    ), model)
     told = f"; upsampled by {model.summary}, {steps} steps, level {level:g}"
     return large, told + ("" if gamma == 1 else f", gamma {gamma:g}") + ("" if held else ", free")
 
@@ -70,7 +89,7 @@ def writable(outputs):
 
 def announced(file, how):
     """Load the model in `file`, to the device the flags mean, and say which it is."""
-    model = models.load_model(str(file), machine.pick_device(how.device))
+    model = models.load_model(str(file), machine.pick_device(how.device), **how.large())
     print(f"weights: {models.origin(file)} ({model.summary})", flush=True)
     return model
 
@@ -84,7 +103,8 @@ def guidance_for(model, given):
 
 def walk(model, how, guidance, prompts):
     """Return the walk that the flags describe, a generator of States."""
-    return models.walk(model, prompts, how.steps, how.seed, **how.options(), **guidance.options())
+    options = {**how.options(model), **guidance.options()}
+    return models.walk(model, prompts, how.steps, how.seed, **options)
 
 
 def watched(path, total, film=False):

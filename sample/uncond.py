@@ -9,12 +9,7 @@ from sample.run import run
 
 def main(argv=None):
     """Sample as the flags say and write what they name."""
-    how, outputs, count = cli.parse(
-        [config.WalkFlags, config.OutputFlags, config.UncondFlags], argv,
-        "python -m sample.uncond", "draw digits from noise",
-    )
-    prompts = [""] * config.UncondFlags(**count).n
-    run("uncond", config.WalkFlags(**how), config.OutputFlags(**outputs), prompts)
+    run("uncond", config.UncondFlags, argv, "draw digits from noise")
 
 
 if __name__ == "__main__":

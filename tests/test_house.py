@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
-     "classifier", "cli", "photos", "views"},
+     "classifier", "cli", "photos", "views", "hub"},
     {"data", "config", "images", "unet", "diffusion"},
-    {"checkpoint", "runs", "samplers"},
-    {"shipped", "trainer", "editing"},
+    {"checkpoint", "runs", "samplers", "embeddings"},
+    {"shipped", "trainer", "editing", "deepfloyd"},
     {"models", "evaluate"},
     {"gallery", "upsampler"},
 )
@@ -72,9 +72,12 @@ def test_only_the_five_packages_are_imported():
     """torch, torchvision, numpy, matplotlib, tqdm, and Pillow, which torchvision brings."""
     ours = {"minidiff", *ROOFS}
     allowed = {"torch", "torchvision", "numpy", "matplotlib", "tqdm", "PIL"}
+    large = {"accelerate", "diffusers", "google", "sentencepiece", "transformers"}
+    extras = {"deepfloyd.py": large, "hub.py": {"huggingface_hub"}}  # imported only when used
     for path in SOURCES:
         outside = {n.split(".")[0] for n in imports(path)} - ours - set(sys.stdlib_module_names)
-        extra = {"pytest", "diffusers"} if path.parent.name == "tests" else set()
+        extra = extras.get(path.name, set()) if path.parent.name == "minidiff" else set()
+        extra |= {"pytest"} | large if path.parent.name == "tests" else set()
         assert outside <= allowed | extra, path
 
 

@@ -1,0 +1,191 @@
+"""deepfloyd.py: what loads, what is said when it does not, and that the commands take it.
+
+That our walk is the pipelines' own is in test_against_deepfloyd.py.
+"""
+
+import importlib.util
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import sample.anagram
+import sample.class_cond
+import sample.denoise
+import sample.evaluate
+import sample.hybrid
+import sample.inpaint
+import sample.sdedit
+import sample.uncond
+from minidiff import deepfloyd
+from minidiff.schedule import cosine
+from tests import tiny_deepfloyd
+
+PACKAGES = ("diffusers", "transformers", "accelerate", "sentencepiece", "google.protobuf")
+installed = all(name.split(".")[0] in sys.modules or importlib.util.find_spec(name.split(".")[0])
+                for name in PACKAGES)
+needs_it = pytest.mark.skipif(not installed, reason="not installed; run: make test-deepfloyd")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Both stages, tiny, 32 and 64 pixels."""
+    place = tmp_path_factory.mktemp("deepfloyd")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIDIFF_CACHE", str(place / "cache"))
+        yield tiny_deepfloyd.build(place / "tiny", (32, 64))
+
+
+@pytest.fixture
+def here(folder, tmp_path, monkeypatch):
+    """An empty current folder; the words that name the tiny model."""
+    monkeypatch.chdir(tmp_path)
+    return ["--model", "deepfloyd", "--model-dir", str(folder), "--steps", "3"]
+
+
+class Unet:
+    """Stands for the network: remembers what it is fed, tells 1 for eps and 2 for v."""
+
+    config = SimpleNamespace(in_channels=3, out_channels=6, sample_size=8)
+    dtype = torch.float16
+
+    def __call__(self, x, t, encoder_hidden_states, return_dict, **more):
+        self.fed = (x, t, encoder_hidden_states, more)
+        told = torch.cat([torch.ones_like(x[:, :3]), 2 * torch.ones_like(x[:, :3])], 1)
+        return (told,)
+
+
+def pipe(unet):
+    """Return what stands for a pipeline around a network."""
+    rule = SimpleNamespace(dynamic_thresholding_ratio=0.9, sample_max_value=1.5)
+    found = SimpleNamespace(alphas_cumprod=cosine().alpha_bar[1:], config=rule)
+    return SimpleNamespace(unet=unet, scheduler=found, image_noising_scheduler=found)
+
+
+def texts(prompts):
+    return torch.stack([torch.full((77, 4), float(len(p))) for p in prompts])
+
+
+def test_inside_it_is_half_precision_and_outside_float32():
+    """The network is fed what it is made of, with their timestep; what it tells is float32."""
+    unet = Unet()
+    model = deepfloyd.DeepFloyd(pipe(unet), texts, "one")
+    x, t = torch.randn(2, 3, 8, 8), torch.tensor([1000, 1])
+    eps_hat, v = model(x, t, model.embed(["", "a dog"]))
+    assert eps_hat.dtype == v.dtype == torch.float32 and eps_hat.shape == v.shape == x.shape
+    assert (eps_hat == 1).all() and (v == 2).all()
+    fed, timestep, said, _ = unet.fed
+    assert fed.dtype == said.dtype == torch.float16 and timestep.tolist() == [999, 0]
+    assert model.schedule.alpha_bar.dtype == torch.float32
+    assert 0 < model.schedule.alpha_bar[-1] < 6e-8  # half precision's smallest
+
+
+def test_the_second_stage_is_shown_picture_and_level():
+    """The network is fed x_t and the picture side by side, each with its own row of cond; the level
+    as they count it."""
+    unet = Unet()
+    unet.config = SimpleNamespace(in_channels=6, out_channels=6, sample_size=8)
+    model = deepfloyd.SecondStage(pipe(unet), texts, "two")
+    low = torch.rand(2, 3, 2, 2) * 2 - 1
+    shown = model.given(low, 0.0)
+    cond = shown.embed(["a", "bc"])
+    x = torch.randn(2, 3, 8, 8)
+    shown(x.flip(0), torch.tensor([5, 5]), cond.flip(0))  # as anyone may reorder rows
+    fed, _, said, more = unet.fed
+    assert torch.equal(fed[:, :3], x.flip(0).half()) and said[:, 0, 0].tolist() == [2, 1]
+    corner = fed[:, 3:, 0, 0].float()  # align_corners: corners are the small picture's own
+    assert (corner - low.flip(0)[:, :, 0, 0]).abs().max() < 0.05  # level 0 is a little noise
+    assert more["class_labels"].tolist() == [0, 0]
+    assert model.given(low, 0.25).level == 250
+    with pytest.raises(ValueError, match="1 prompts for 0 pictures"):
+        model.embed([""])
+
+
+def test_another_network_is_refused():
+    """Stage II where stage I is wanted, and a network without a variance."""
+    unet = Unet()
+    unet.config = SimpleNamespace(in_channels=6, out_channels=6, sample_size=8)
+    with pytest.raises(ValueError, match="takes 6 channels and tells 6; stage 1 .* takes 3"):
+        deepfloyd.DeepFloyd(pipe(unet), texts, "one")
+
+
+def test_a_full_gpu_is_told_what_to_switch_on():
+    """Out of memory inside the network names the flag that helps."""
+    class Full(Unet):
+        def __call__(self, *args, **more):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = deepfloyd.DeepFloyd(pipe(Full()), texts, "one")
+    with pytest.raises(ValueError, match="too small for 2 pictures at once; add --offload"):
+        model(torch.zeros(2, 3, 8, 8), torch.tensor([1, 1]), model.embed(["", ""]))
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    """With the command that installs it, before anything is fetched."""
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(ValueError, match="needs accelerate.*make setup-deepfloyd"):
+        deepfloyd.load("DeepFloyd/IF-I-L-v1.0", download=True)
+
+
+@needs_it
+def test_the_text_encoder_is_loaded_once_and_alone(folder, monkeypatch, capsys):
+    """For a new prompt T5 comes without the UNet; the UNet never with T5; a known prompt needs
+    neither."""
+    import diffusers
+
+    loaded, whole = [], diffusers.IFPipeline.from_pretrained
+
+    def watched(*args, **more):
+        found = whole(*args, **more)
+        loaded.append({name for name in ("unet", "text_encoder") if getattr(found, name)})
+        return found
+
+    monkeypatch.setattr(diffusers.IFPipeline, "from_pretrained", watched)
+    for _ in range(2):
+        deepfloyd.load(str(folder)).embed(["a rocket ship"])
+    assert loaded == [{"unet"}, {"text_encoder"}, {"unet"}]
+
+
+@needs_it
+@pytest.mark.parametrize(("script", "words", "size"), [
+    (sample.class_cond, ["--prompts", "a dog", "a pencil"], 2),
+    (sample.uncond, ["--n", "2"], 2),
+    (sample.sdedit, ["--n", "2", "--prompt", "a pencil"], 2),
+    (sample.inpaint, ["--n", "2", "--mask", "rows 0:8", "--resample", "1"], 2),
+    (sample.denoise, ["--n", "2", "--prompt", "a dog"], 2),
+    (sample.anagram, ["--n", "2"], 2),
+    (sample.hybrid, ["--n", "2"], 2),
+])
+def test_every_sampling_command_takes_it(here, script, words, size):
+    """In colour, in [0, 1], and upsampled by the second stage."""
+    more = ["--upsample", "--upsample-steps", "2"]
+    script.main([*here, *words, *more, "--out", "a.png", "--npz", "a.npz"])
+    x = np.load("a.npz")["images"]
+    assert x.shape == (size, 3, 64, 64) and 0 <= x.min() < x.max() <= 1
+    assert "DeepFloyd IF-II-tiny" in Image.open("a.png").info["Description"]
+
+
+@needs_it
+def test_what_is_no_pipeline_is_refused(tmp_path):
+    """A folder with the right names and other content: one sentence."""
+    (tmp_path / "IF-I-x" / "unet").mkdir(parents=True)
+    (tmp_path / "IF-I-x" / "unet" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="IF-I-x cannot be loaded as a stage of DeepFloyd"):
+        deepfloyd.load(str(tmp_path))
+
+
+@needs_it
+def test_a_dictionary_without_the_prompt_says_which_it_has(here, folder):
+    """The command ends in that sentence."""
+    torch.save({"": torch.zeros(1, 77, 16)}, "known.pth")
+    with pytest.raises(ValueError, match="'a dog' is not in known.pth, which knows: ''"):
+        sample.class_cond.main([*here, "--prompts", "a dog", "--embeddings", "known.pth"])
+
+
+def test_the_judge_is_not_asked_about_it(workplace):
+    """It reads digits."""
+    with pytest.raises(ValueError, match="cannot measure deepfloyd"):
+        sample.evaluate.main(["--model", "deepfloyd"])
