@@ -10,11 +10,12 @@ UNet like the first, of twice the size, that is shown the small picture beside t
 Why noise what it is shown? A picture from the first stage is not quite like a shrunk real one. A
 network that was trained on the latter trusts its input too much, and enlarges its flaws. With some
 noise on it the two look alike; and since the network is told the level s, it knows how far to trust
-it. s is a knob when sampling: 0 copies every pixel, much lets the second stage invent. This is
-conditioning augmentation, and what Imagen and DeepFloyd do.
+it. s is a knob when sampling: at 0 every pixel shown is trusted, much lets the second stage invent.
+This is conditioning augmentation, and what Imagen and DeepFloyd do.
 
-What is shown is also known: shrunk back, the large picture should be the small one. With A for
-shrinking and A⁺ for enlarging by repeating pixels, the nearest picture that shrinks to `low` is
+What is shown is also known: shrunk back, the large picture should be the small one. With A for the
+mean of each 2x2 pixels and A⁺ for enlarging by repeating pixels, A A⁺ = 1, and the nearest picture
+that shrinks to `low` is
 
     x_0_hat ← x_0_hat + A⁺ (low − A x_0_hat)                        DDNM, the null-space model
 
@@ -29,8 +30,16 @@ out for MNIST's digits was never trained, and is measured (sample/evaluate.py).
 A cascade is then two walks, one after the other, and the second needs no code of its own: what it
 is shown travels in cond, a row for each picture, as a digit does.
 
-Sources: cascaded diffusion models, arXiv:2106.15282 (conditioning augmentation: section 4);
+Sources: cascaded diffusion models, arXiv:2106.15282 (conditioning augmentation: section 3);
 Imagen, arXiv:2205.11487 (noise conditioning augmentation: section 2.4); DDNM, arXiv:2212.00490.
+
+Exercises
+1. Enlarge by interpolation in place of A⁺. Does the result still shrink to what was shown?
+   test_exercises.py: test_interpolation_is_no_inverse_of_shrinking
+2. What does the second stage see when guidance hides the digit from it?
+   test_upsampler.py: test_without_the_digit_the_picture_is_still_shown
+3. Let it invent: more and more noise on what it is shown, and nothing held.
+   figures/upsampler.py
 
 This is the last lecture. The scripts in train/, sample/ and figures/ put it all to use.
 """
@@ -131,7 +140,7 @@ def load(place="", device="cpu") -> Upsampler:
 def faithful(low, data_range):
     """Return what takes x_0_hat to the nearest picture that shrinks to low. DDNM.
 
-    low: (B,C,H,W). data_range: (low, high), kept as well, which costs a little of the first.
+    low: (B,C,H,W). data_range: of a clean picture, kept as well, which costs a little of the first.
     """
 
     def clip(x_0_hat):
