@@ -3,7 +3,7 @@
 The first stage decides what there is to see; the second only has to see it sharply. So it is a
 UNet like the first, of twice the size, that is shown the small picture beside the noise:
 
-    eps_hat = UNet( [x_t, low_s],  t/T,  s/T,  digit )          x_t  56x56, low_s  56x56
+    eps_hat = UNet( [x_t, low_s],  t/T,  s/T,  digit )          [ ]: two channels of 56x56
 
     low_s = q_sample(enlarged(low), s)        the small picture, enlarged by interpolation, noised
 
@@ -11,7 +11,7 @@ Why noise what it is shown? A picture from the first stage is not quite like a s
 network that was trained on the latter trusts its input too much, and enlarges its flaws. With some
 noise on it the two look alike; and since the network is told the level s, it knows how far to trust
 it. s is a knob when sampling: at 0 every pixel shown is trusted, much lets the second stage invent.
-This is conditioning augmentation, and what Imagen and DeepFloyd do.
+This is conditioning augmentation, and what Imagen and DeepFloyd do, which draw from sentences.
 
 What is shown is also known: shrunk back, the large picture should be the small one. With A for the
 mean of each 2x2 pixels and A⁺ for enlarging by repeating pixels, A A⁺ = 1, and the nearest picture

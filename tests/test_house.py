@@ -18,13 +18,13 @@ FLOORS = (
     {"models", "evaluate"},
     {"gallery", "upsampler"},
 )
-PLUMBING = {"torchvision_ops", "machine", "files", "cli", "config", "images", "runs", "shipped",
-            "gallery"}  # lectures without exercises
 THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing"}
 NETWORK = {"blocks", "unet", "classifier"}
 ROOFS = ("train", "sample", "figures", "tests")
 SOURCES = [p for folder in ("minidiff", *ROOFS) for p in sorted((ROOT / folder).glob("*.py"))]
 PACKAGE = [p for p in SOURCES if p.parent.name == "minidiff" and p.stem != "__init__"]
+PLUMBING = {"torchvision_ops", "machine", "files", "cli", "config", "images", "runs", "shipped",
+            "gallery"}  # rooms whose lectures need no exercises
 
 
 def tree(path):
