@@ -1,6 +1,7 @@
 """minidiff: diffusion models from scratch in plain PyTorch. The source is the tutorial.
 
-Read it in this order; every file opens with its lecture and ends by naming the next.
+Read it in this order. Every file opens with its lecture, which ends by naming the next; before that
+come exercises, each with the test or the figure's script that holds the answer.
 
     the theory     schedule   how much of the picture is left at step t
                    diffusion  add noise; undo it algebraically; the two losses
@@ -20,6 +21,7 @@ Read it in this order; every file opens with its lecture and ends by naming the 
     the proof      evaluate   how good are the digits
                    gallery    the pictures that tell
     the sequel     upsampler  a second stage, that draws it all again twice as large
+                   hub, embeddings, deepfloyd   a large model of sentences, optional
 
 Theory and network never import each other. They meet in one contract:
 
@@ -41,7 +43,8 @@ Names are the papers' symbols in ASCII. What others call them:
     alpha         α_t           alphas[t - 1]; here ᾱ_t / ᾱ_s for any s < t
     alpha_bar     ᾱ_t           alphas_cumprod[t - 1]; the DDIM paper writes α_t
     beta_tilde    β̃_t           posterior_variance, "fixed_small"
-    sigma         σ             deviation of the noise in one step, or of the denoiser's noise
+    sigma, z      σ, z          deviation of the noise in one step, or of the denoiser's; the noise
+    v             v             the network's second output, which tells a variance: "learned_range"
     eta           η             eta
     gamma         w = γ - 1     guidance_scale, cfg_scale = γ
     p_uncond      p_uncond      class_dropout_prob, cond_drop_prob

@@ -18,11 +18,19 @@ again: the parameter counts of the course include it.
 BatchNorm has two lives. In training it normalises by the batch at hand and keeps running means;
 in `eval()` it uses those, and each picture of a batch is independent of its neighbours. A
 network left in training mode while it samples gives pictures that depend on their neighbours,
-and drifts: models.py and the training scripts take care to switch.
+and its running means go astray: models.py and the training scripts take care to switch.
 
 FCBlock ends without an activation: it scales or shifts features, and both signs must be possible.
 
 Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024).
+
+Exercises
+1. How many parameters has Conv(3, 5)? And Unflatten(3)? Count by hand.
+   test_blocks.py: test_parameter_counts
+2. Swap mean and GELU in Flatten. Is it the same?
+   test_blocks.py: test_flatten_is_the_gelu_of_the_mean
+3. End FCBlock in a GELU. What can a time no longer do to a channel?
+   test_blocks.py: test_fcblock_can_return_both_signs
 Next: unet.py
 """
 

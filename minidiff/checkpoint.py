@@ -17,6 +17,11 @@ Atomic: a kill -9 in the middle of writing leaves the old file (files.py). Untru
 `weights_only=True` reads tensors and plain values and runs no code, so a checkpoint from a
 stranger can at worst be wrong. Self-contained: the network is rebuilt from the file alone.
 
+Exercises
+1. Read with `weights_only=False`. What can a file from a stranger do then?
+   test_checkpoint.py: test_code_in_a_file_is_never_run
+2. Write straight to the file and pull the plug half-way. What is under its name?
+   test_checkpoint.py: test_a_crash_while_writing_leaves_the_old_file
 Next: runs.py
 """
 

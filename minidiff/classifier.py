@@ -7,6 +7,11 @@ of digits are.
 It is trained with the usual cross entropy, on digits that are each shifted, turned and stretched a
 little, since a judge should not care where exactly a digit stands.
 
+Exercises
+1. What is its loss before the first step? Guess, then look.
+   test_classifier.py: test_it_learns_to_read
+2. Let `jitter` move the whole batch alike. Which test notices, and what is lost in training?
+   test_classifier.py: test_jitter_moves_little_and_each_picture_on_its_own
 Next: checkpoint.py
 """
 

@@ -14,7 +14,12 @@ Files are checked before they are used: their length, and for MNIST the checksum
 
 Pictures are float32 in [0, 1] once they are in a batch, 0 = black ground, 1 = white ink.
 
-Next: machine.py
+Exercises
+1. How many batches of 64 has a set of 130 pictures? Which pictures come twice in an epoch?
+   test_data.py: test_an_epoch_shows_every_picture_once_in_an_order_the_generator_decides
+2. Change one byte of your MNIST (a copy!). Where would you notice, if nothing were checked?
+   test_data.py: test_truncated_and_corrupt_files_are_named
+Next: machine.py, the first of four files of plumbing
 """
 
 import hashlib

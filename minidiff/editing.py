@@ -1,13 +1,11 @@
 """What can be done on the way from noise to picture.
 
 Nothing here trains anything. A network that can tell the noise in a picture is enough to restore
-pictures, to make variations of them, to fill holes, and to draw two things in one. Each takes an
-eps_fn(x_t, t) and leaves the sampler as it is.
+pictures, to vary them, to fill holes, and to draw two things in one. The sampler stays as it is.
 
-Restoring. Three ways back from x_t, from bad to good: blur it, since noise is fine-grained
-(`gaussian_denoise`; picture and noise suffer alike); jump with DDPM (15), `one_step`, to the mean
-of all clean pictures that could lie underneath; or walk down in many small steps, which settles on
-one of them (samplers.py, from any t).
+Restoring. Three ways back from x_t, from bad to good: blur it (`gaussian_denoise`; picture and
+noise suffer alike); jump with DDPM (15) to the mean of all clean pictures that could lie underneath
+(`one_step`); or walk down in many small steps, which settles on one of them.
 
 SDEdit (`sdedit`). Noise a picture to level t, then walk down. The noise drowns detail before it
 drowns shape, so what comes out is a picture the model would draw, with the shape of the one given.
@@ -16,29 +14,35 @@ t is the knob: small t returns the input, large t forgets it.
 Inpainting (`inpaint`). Where the mask m is 1 there is a hole, and the rest is known. After each
 step from t to s the known part is put back, noised to s, the level just reached:
 
-    x_s ← m x_s + (1 − m) q_sample(x_0, s)          RePaint, algorithm 1 (its m is our 1 − m)
+    x_s ← m x_s + (1 − m) q_sample(x_0, s)                     RePaint (8), its m is our 1 − m
 
 The two parts were drawn without regard to each other, and a step does not suffice to agree. RePaint
-steps back up to t, x_t = sqrt(alpha) x_s + sqrt(1 − alpha) z, and down again, some times over:
-`resample`, at the price of as many network calls (its algorithm 1).
+steps back up to t, x_t = sqrt(alpha) x_s + sqrt(1 − alpha) z, and down again, some times over (its
+algorithm 1): `resample`, at the price of as many network calls.
 
-Anagrams (`anagram`). One picture that shows p_1 seen one way and p_2 another. Each view asks about
-the picture as it sees it; the answers, turned back, are averaged:
+Anagrams (`anagram`). One picture that shows a prompt p_1, such as a digit, seen one way, and p_2
+seen another. eps_i is the eps_fn asked for p_i. Each is told the picture as its view sees it; the
+answers, turned back, are averaged:
 
     eps_hat = mean over i of view_i⁻¹( eps_i(view_i(x_t), t) )     visual anagrams, section 3
 
 Hybrids (`hybrid`). One picture that shows p_1 from afar and p_2 from near. The low frequencies of
-the noise are told by p_1, the high by p_2; any filters will do that together leave all as it was:
+the noise are told by eps_1, the high by eps_2; any filters will do that sum to the identity:
 
     eps_hat = sum over i of filter_i( eps_i(x_t, t) )              factorized diffusion, section 3
 
-Choices. Guidance comes before these mixtures, once for each prompt. A learned variance v says
-how sure the network is of a pixel: an anagram averages it, turned back; a hybrid takes the first
-prompt's, unfiltered.
+Choices. Guidance comes before these mixtures, once for each prompt. A learned variance v, where
+there is one, is averaged by an anagram, turned back; a hybrid takes that of p_1, unfiltered.
 
 Sources: SDEdit, arXiv:2108.01073; RePaint, arXiv:2201.09865; visual anagrams, arXiv:2311.17919;
 factorized diffusion, arXiv:2404.11615.
-Next: strokes.py
+
+Exercises
+1. Put the known part back clean, not noised to s. Which test fails? Look at what is drawn then.
+   test_inpainting.py: test_the_known_part_lies_at_the_level_just_reached
+2. Start SDEdit at 0, then at the last index. What do you get, before you run it?
+   test_editing.py: test_sdedit_from_the_last_level_is_the_picture_and_from_the_first_is_sampling
+Next: strokes.py, the first of the digits to train on
 """
 
 import torch
@@ -154,8 +158,7 @@ def inpaint_calls(steps, resample):
 
 
 def _step_back(schedule, x_s, s, t, generator):
-    """Noise x_s further, from level s to t > s. DDPM (2) for any two levels; RePaint, algorithm 1,
-    line 10."""
+    """Noise x_s on, from level s to t: DDPM (2) for any two levels; RePaint, line 10."""
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return alpha.sqrt() * x_s + (1 - alpha).sqrt() * noise_like(x_s, generator)
 

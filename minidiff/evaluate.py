@@ -2,8 +2,8 @@
 
 A loss does not tell. Most of its mean is made at small t: there x_t is nearly clean, and the noise
 in it too faint to be told from the pen's own edges. Which digit it becomes, and whether its strokes
-join, is decided at large t, where the loss is a hundred times smaller. A third less of it there
-makes better samples and moves the mean by a few percent at most. `loss_at` shows it.
+join, is decided at large t, where the loss is a hundred times smaller. A model whose loss there is
+a third lower draws better, and its mean is lower by a few percent at most. `loss_at` shows it.
 
 So a judge, the classifier, looks at many samples, and four things are asked:
 
@@ -18,9 +18,9 @@ of features; Heusel et al. (6), where the features are Inception's and it is cal
     d² = |m_1 - m_2|² + tr(C_1 + C_2 - 2 (C_1 C_2)^{1/2})
 
 Accuracy alone can be had by drawing one perfect picture of each digit again and again; the distance
-sees that. It is
-never 0 for a finite set: n real digits too lie a little off. So beside it stands the *floor*, what
-n real training digits get, and only the ratio says something. It holds for one judge and one n.
+sees that. It is never 0 for a finite set: n real digits too lie a little off. So beside it stands
+the *floor*, what n real training digits get, and only the ratio says something. It holds for one
+judge and one n.
 
 Copying is the mean distance from a sample to the nearest training digit, pixel by pixel, divided by
 the same for test digits: far below 1 means that the model recites. A thousand of either are looked
@@ -30,6 +30,14 @@ The score trains a fresh classifier on samples alone and tests it on real digits
 trained on as many real ones. Classification accuracy score: Ravuri & Vinyals.
 
 Sources: FID, arXiv:1706.08500; classification accuracy score, arXiv:1905.10887.
+
+Exercises
+1. Draw one perfect digit of each kind a hundred times. How do accuracy and distance take it?
+   test_evaluate.py: test_one_perfect_digit_again_and_again_is_accurate_but_far
+2. Measure training digits with a little noise on them. Which of the four finds them out?
+   test_evaluate.py: test_copies_of_training_digits_are_found_out
+3. Measure four times as many samples. What does the floor do?
+   test_evaluate.py: test_the_floor_falls_with_n
 Next: gallery.py
 """
 

@@ -1,10 +1,11 @@
 """Drop the condition in training, mix two predictions in sampling.
 
 A model trained with labels follows them only loosely: asked for a 7 it sometimes draws a 1, since
-the noisy picture before it looks more like one. Classifier-free guidance makes it follow closely,
-and needs no classifier. In training the label is now and then hidden, so one network learns both
-predictions, with the condition (eps_c) and without (eps_u). In sampling it is asked for both, and
-their difference, the direction in which the label matters, is exaggerated:
+the noisy picture before it looks more like one. Classifier-free guidance makes it follow closely
+and, unlike an earlier way, needs no classifier. In training the label, the *condition*, is hidden
+with probability p_uncond, so one network learns both predictions, with the condition (eps_c) and
+without (eps_u). In sampling it is asked for both, and their difference, the direction in which the
+label matters, is exaggerated:
 
     eps_hat = eps_u + gamma (eps_c - eps_u)              guidance (6), with gamma = w + 1
 
@@ -13,8 +14,9 @@ their difference, the direction in which the label matters, is exaggerated:
     gamma > 1      further along the same direction
 
 Two conventions are in use. The paper writes (1 + w) eps_c - w eps_u, so its w = 0 is our
-gamma = 1; ours is the course's, and what diffusers calls guidance_scale. Guidance is a trade:
-with gamma more samples are right, and all of them are more alike.
+gamma = 1; ours is the course's (CS180, see the README), and what the library diffusers calls
+guidance_scale. Guidance is a trade: with gamma more samples are right, and all of them are more
+alike.
 
 Most of that price is paid where it buys nothing. Which digit it will be is decided early, while the
 picture is nearly all noise. Once that is settled, guidance only makes strokes thicker and edges
@@ -22,12 +24,23 @@ harder. `until` guides the early steps and leaves the late ones to plain conditi
 also cheaper: one prediction instead of two. (Kynkaanniemi et al. found the same for photographs,
 and that there the very first steps are better left alone too; for digits they are not.)
 
-Choices. "Now and then" is a coin per picture: hiding exactly a tenth of every batch would be
-another, less random experiment. The hidden label is a vector of zeros.
+What `guided` makes of a model is an *eps_fn*, a function of x_t and t alone. Samplers, and all that
+can be done with them, take an eps_fn, and so need not know what was asked for.
+
+Choices. The label is hidden by a coin for each picture: hiding exactly a tenth of every batch would
+be another, less random experiment. The hidden label is a vector of zeros.
 
 Sources: classifier-free diffusion guidance, arXiv:2207.12598; guidance in a limited interval,
 arXiv:2404.07724.
-Next: blocks.py
+
+Exercises
+1. Write `guided` with the paper's w. Which w is gamma = 5? And which is gamma = 0?
+   test_guidance.py: test_both_conventions_agree
+2. Hide the label of exactly every tenth picture. Which test notices?
+   test_guidance.py: test_the_dropped_share_follows_the_binomial
+3. Let eps_u and eps_c be those of data N(0, s²) and N(m, s²). Where does gamma = 2 lead DDIM?
+   test_exercises.py: test_guidance_moves_the_mean_on_along_the_line
+Next: blocks.py, the first part of the network that is asked
 """
 
 import torch
@@ -49,10 +62,10 @@ def guided(model, cond, null, gamma):
     """Return eps_fn(x_t, t) = eps_u + gamma (eps_c - eps_u). Guidance (6) with gamma = w + 1.
 
     model: (x_t, t, cond) -> eps_hat, or (eps_hat, v). cond, null: (B, ...), the condition and its
-    absence, both from model.embed. gamma: any number. Both branches go through the network in one
-    pass, as one batch of 2B; at gamma 1 and 0 only the branch that counts does. Where the network
-    tells a variance v, the conditional branch's is returned. Raises ValueError if cond and null
-    differ in shape.
+    absence, as model.embed makes them (models.py). gamma: any number. Both branches go through the
+    network in one pass, as one batch of 2B; at gamma 1 and 0 only the branch that counts does.
+    Where the network tells a variance v too (samplers.py), the conditional branch's is returned.
+    Raises ValueError if cond and null differ in shape.
     """
     if cond.shape != null.shape:
         raise ValueError(

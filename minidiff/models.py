@@ -14,6 +14,13 @@ model, guidance and sampler together: from prompts to pictures.
 Where does a network come from? `find` knows: a file, a run's folder, the newest run of a kind, or,
 where none was trained yet, the weights that are shipped with the project.
 
+Exercises
+1. Hand the network t in place of t/T. Nothing fails; why are the digits noise?
+   test_models.py: test_the_network_hears_t_over_T
+2. Clip x_t as well as x_0_hat. How much of the first x_t is cut off?
+   test_models.py: test_what_the_network_is_fed_is_never_clipped
+3. Ask for "7" twice with one seed, each time with other prompts beside it. Is it the same 7?
+   test_models.py: test_a_walk_gives_each_picture_what_it_was_asked_for
 Next: evaluate.py
 """
 

@@ -7,6 +7,11 @@ drawing on transparent ground, 16 bits of grey, the colours of print. Pillow rea
 A digit model was trained on white ink on black, and people draw black on white: `dark_on_light`
 tells, and who asked may turn it round.
 
+Exercises
+1. Draw a fat digit that fills half of the picture. Why is `dark_on_light` right, and a mean wrong?
+   test_photos.py: test_dark_ink_on_light_is_noticed
+2. Give `make sample-sdedit` black ink on white, with --no-invert and without. What does it draw?
+   test_sample_edits.py: test_a_drawing_is_inverted_aloud_and_can_be_kept
 Next: images.py
 """
 

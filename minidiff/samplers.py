@@ -6,8 +6,9 @@ s < t. Two ways to step, and both work for any s < t because alpha_bar is all th
     alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from eps_hat by DDPM (15)
 
 DDPM, also called ancestral sampling since each state is drawn from its parent, draws from
-q(x_s | x_t, x_0 = x_0_hat). q is the law of the noising process; this is DDPM (6) and (7), with
-t-1 generalised to s:
+q(x_s | x_t, x_0 = x_0_hat). q is the law of the noising process: given where it began and where it
+is at t, where was it at s? By Bayes' rule that is Gaussian, DDPM (6) and (7) with t-1 generalised
+to s. With fresh noise z ~ N(0, I):
 
     x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
         + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
@@ -16,9 +17,10 @@ t-1 generalised to s:
            = beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) beta     "beta_tilde", DDPM (7)
            = exp(f log beta + (1 - f) log beta_tilde)               "learned", improved DDPM (15)
 
-The first is right for data that is itself Gaussian noise, the second for data that is a single
-point; truth lies between, and a network can learn where: its second output v in [-1, 1] gives
-f = (v + 1) / 2, the v of the paper's (15).
+The second is q's own, right if x_0_hat is the picture, as it is for data that is a single point.
+The first is right for data that is itself Gaussian noise. Truth lies between (DDPM, section 3.2),
+and a network can learn where: its second output v in [-1, 1] gives f = (v + 1) / 2, which is the
+v of the paper's (15). Ours learn none.
 
 DDIM keeps the guessed noise and re-adds exactly that, DDIM (12) (its alpha is our alpha_bar):
 
@@ -33,11 +35,19 @@ Clipping x_0_hat to the data's range is allowed, but DDIM, which uses eps_hat to
 it anew from the clipped x_0_hat, or the two no longer describe the same x_t. And what the network
 is fed, x_t, is never clipped: noise has no range.
 
-A sampler takes an eps_fn(x_t, t) and hears nothing of labels. `sample_path` is a
-generator that yields every state, so bars, films and early stops are `for` loops outside.
+`sample_path` is a generator that yields every state, so bars, films and early stops are `for`
+loops outside.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502; improved DDPM, arXiv:2102.09672.
-Next: views.py
+
+Exercises
+1. Add noise in the last step too. Which of the variances forgives it?
+   test_exercises.py: test_beta_tilde_forgives_noise_in_the_last_step
+2. Double the steps of DDIM. By how much does its error fall?
+   test_samplers.py: test_ddim_on_gaussian_data_converges_to_the_data
+3. Draw digits with 20 steps and variance "beta", then "beta_tilde". What stays in the picture?
+   figures/sweep.py
+Next: views.py, first of two files on what else can be done with a sampler
 """
 
 from typing import NamedTuple

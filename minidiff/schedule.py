@@ -1,9 +1,13 @@
 """How much of the picture is left at step t.
 
-Diffusion destroys a picture x_0 in T small steps. Step t shrinks what is there and adds a little
-Gaussian noise:
+A diffusion model draws a new picture by taking noise away, little by little, from a sheet of pure
+noise; that is called *sampling*. How to take it away a network learns from real pictures that were
+drowned in noise on purpose. This file says how fast they drown. Nothing in it is learned.
 
-    x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise                        DDPM (2)
+Diffusion destroys a picture x_0 in T small steps. Step t shrinks what is there and adds a little
+Gaussian noise, an independent standard normal number for each pixel:
+
+    x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise,   noise ~ N(0, I)     DDPM (2)
 
 beta_t is the share of the variance that step t replaces by noise. Sums of Gaussians are
 Gaussian, so the steps collapse: nobody needs to walk from x_0 to x_t one by one. With alpha_t =
@@ -15,10 +19,11 @@ the picture at any t is one jump away:
 
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps,   eps ~ N(0, I)   DDPM (4)
 
-alpha_bar runs from 1 (clean) to nearly 0 (noise). Everything else follows from it. For a jump
-from t to any s < t, the signal kept between them is alpha = alpha_bar_t / alpha_bar_s, and beta
-= 1 - alpha is the noise that came in on the way. So sampling with few, long steps needs no code
-of its own.
+alpha_bar runs from 1 (clean) to nearly 0 (noise); its root, the factor before x_0, is the *signal*
+that is left. Everything else follows from it. Between any two levels s < t the same law holds,
+x_t = sqrt(alpha) x_s + sqrt(beta) noise, with alpha = alpha_bar_t / alpha_bar_s and beta =
+1 - alpha; for s = t - 1 these are alpha_t and beta_t. So sampling with few, long steps needs no
+code of its own.
 
 Two schedules. `linear` is DDPM's; in small pictures its end is too noisy to add much, and `cosine`,
 of improved DDPM (section 3.2), destroys more evenly. Two lists of timesteps to walk down
@@ -37,6 +42,14 @@ the numbers.
 
 Sources: DDPM, arXiv:2006.11239 (linear betas: section 4); improved DDPM, arXiv:2102.09672
 (cosine: eq. 17).
+
+Exercises
+1. Make the digits' schedule cosine: one line, in models.py. What happens to alpha_bar_T?
+   test_exercises.py: test_a_cosine_schedule_leaves_nothing_of_the_picture
+2. Take half as many steps, T = 150, with the same betas. Guess alpha_bar_T, then print it.
+   test_exercises.py: test_half_the_steps_leave_the_square_root
+3. Store alpha_bar in float16. Which of the two schedules breaks, and where?
+   test_schedule.py: test_alpha_bar_is_float32_and_never_zero
 Next: diffusion.py
 """
 
@@ -86,7 +99,7 @@ class Schedule:
 
 
 def _from_betas(beta: torch.Tensor) -> Schedule:
-    """Multiply up alpha = 1 - beta, float64 (T,), into a Schedule. DDPM, below (2)."""
+    """Multiply up alpha = 1 - beta, float64 (T,), into a Schedule. DDPM, above (4)."""
     one = torch.ones(1, dtype=torch.float64)
     return Schedule(torch.cat([one, (1 - beta).cumprod(0)]).float())
 
@@ -148,4 +161,4 @@ if __name__ == "__main__":
         ("cosine, T = 1000", cosine()),
     ]:
         last = schedule.alpha_bar[-1].item()
-        print(f"{name}: alpha_bar_T = {last:.2e}, signal left sqrt(alpha_bar_T) = {last**0.5:.4f}")
+        print(f"{name}: alpha_bar_T = {last:.2e}, signal left sqrt(alpha_bar_T) = {last**0.5:.2g}")

@@ -4,9 +4,10 @@
     weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, measures
     weights/sweep.json             many settings of the class-conditioned model, measured
 
-Half precision is for the file only: rounding a weight to 11 bits changes it by at most 0.05%, and
-it is turned back into float32 when the network is built. A file is made by the project's own
-trainings and nothing else; the measures are what `make evaluate` wrote into the run's folder:
+A *mark* is the network as it was after an early epoch, or after the last. Half precision is for the
+file only: rounding a weight to 11 bits changes it by at most 0.05%, and it is turned back into
+float32 when the network is built. A file is made by the project's own trainings and nothing else;
+the measures are what `make evaluate` wrote into the run's folder:
 
     python -m sample.evaluate --model runs/class/001 --out runs/class/001/evaluation.json
     python -m minidiff.shipped runs/class/001 sweep.json

@@ -29,6 +29,12 @@ makes an edge look smooth, and 56x56 pooled to 28x28 agree with 28x28.
 Sources: Catmull & Rom, "A class of local interpolating splines" (1974), for the curve; LeCun,
 Cortes & Burges, "The MNIST database", for the frame.
 
+Exercises
+1. Add your own way to write a 7: one line of TEMPLATES. Is it drawn, and is its pen lifted right?
+   test_strokes.py: test_every_variant_is_used
+   test_strokes_pen.py: test_pieces_join_but_for_lifted_pens
+2. Draw one seed at 28 and at 56 pixels, and pool the large one. How far apart are they?
+   test_strokes.py: test_size_changes_only_the_detail
 Next: torchvision_ops.py
 """
 

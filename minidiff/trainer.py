@@ -15,14 +15,22 @@ The learning rate has three shapes:
     exponential   lr · 0.1^(epoch / epochs) with epoch = 0, 1, ...: changed once an EPOCH
     linear        lr · (1 - step / steps): in a short training, reaching 0 is worth a lot
 
-each times min(1, (step + 1) / warmup). Changing the exponential once a batch instead is a
-well-known mistake: after one epoch nothing is learned any more.
+each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential once a
+batch instead is a well-known mistake: after one epoch nothing is learned any more.
 
 A GPU works while Python runs ahead, unless Python asks for a number. So losses are summed on
 the device and read once every few steps; a loss that is no longer finite is seen then, and
 `Diverged` raised before any file is written.
 
-Next: photos.py
+Exercises
+1. Change the exponential once a batch. What is the learning rate of the full recipe, 469 batches an
+   epoch and 20 epochs, after the first epoch?
+   test_exercises.py: test_decay_by_the_batch_ends_learning_within_an_epoch
+2. Resume without Adam's moments. Does the loss show it? Do the weights?
+   test_trainer.py: test_forgetting_a_part_of_the_state_is_noticed
+3. Seed the generator anew before each step. What does the network see again and again?
+   test_trainer.py: test_two_batches_do_not_share_their_noise
+Next: photos.py, the first file of the workshop
 """
 
 import math

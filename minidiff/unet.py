@@ -5,9 +5,9 @@ across so that nothing fine is lost on the way. With D channels at full size, it
 
     x  1,28,28 ── x0  D,28,28 ───────────────────────────────────────── u2  D,28,28 ── y  1,28,28
                     └── x1  D,14,14 ──────────────────── u1  D,14,14 ──┘
-                          └── x2  2D,7,7 ── 1x1 ── z  2D,7,7 ──┘
-                                                    ▲             ▲
-                                             condition 1    condition 2
+                          └── x2  2D,7,7 ── 1x1 ── z  2D,7,7 ──┘  ▲
+                                                   ▲         condition 2
+                                              condition 1
 
 One class makes all models. What it returns is decided by the loss it is trained with:
 
@@ -20,7 +20,7 @@ Nothing above depends on 28 but the bottleneck: what is flattened is a quarter o
 side, 7 here. Other sizes and numbers of channels are the same network.
 
 How does a number reach a stack of convolutions? An FCBlock turns it into one value per channel,
-which is added to that channel everywhere (time), or multiplied with it (class):
+which is added to that channel everywhere (time: t1, t2), or multiplied with it (class: c1, c2):
 
     z  <- c1 * z  + t1          2D channels, after Unflatten
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
@@ -33,7 +33,15 @@ at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it co
 noise, which has both signs.
 
 Source: UC Berkeley CS180, project 5 (Fall 2024).
-Next: samplers.py
+
+Exercises
+1. How many parameters does the time add at D = 64, and the class? Count, then subtract above.
+   test_unet.py: test_parameter_counts
+2. Make the last layer a Conv of blocks.py. Which noise can it no longer return?
+   test_unet.py: test_the_last_layer_is_a_plain_convolution
+3. Leave it in training mode and denoise one picture twice, among different neighbours.
+   test_unet.py: test_rows_of_a_batch_are_independent_in_eval_mode_and_not_in_training_mode
+Next: samplers.py, back in theory: now there is a network to ask
 """
 
 import torch

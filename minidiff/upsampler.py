@@ -3,18 +3,19 @@
 The first stage decides what there is to see; the second only has to see it sharply. So it is a
 UNet like the first, of twice the size, that is shown the small picture beside the noise:
 
-    eps_hat = UNet( [x_t, low_s],  t/T,  s/T,  digit )          x_t  56x56, low_s  56x56
+    eps_hat = UNet( [x_t, low_s],  t/T,  s/T,  digit )          [ ]: two channels of 56x56
 
     low_s = q_sample(enlarged(low), s)        the small picture, enlarged by interpolation, noised
 
 Why noise what it is shown? A picture from the first stage is not quite like a shrunk real one. A
 network that was trained on the latter trusts its input too much, and enlarges its flaws. With some
 noise on it the two look alike; and since the network is told the level s, it knows how far to trust
-it. s is a knob when sampling: 0 copies every pixel, much lets the second stage invent. This is
-conditioning augmentation, and what Imagen and DeepFloyd do.
+it. s is a knob when sampling: at 0 every pixel shown is trusted, much lets the second stage invent.
+This is conditioning augmentation, and what Imagen and DeepFloyd do, which draw from sentences.
 
-What is shown is also known: shrunk back, the large picture should be the small one. With A for
-shrinking and A⁺ for enlarging by repeating pixels, the nearest picture that shrinks to `low` is
+What is shown is also known: shrunk back, the large picture should be the small one. With A for the
+mean of each 2x2 pixels and A⁺ for enlarging by repeating pixels, A A⁺ = 1, and the nearest picture
+that shrinks to `low` is
 
     x_0_hat ← x_0_hat + A⁺ (low − A x_0_hat)                        DDNM, the null-space model
 
@@ -31,8 +32,16 @@ out for MNIST's digits was never trained, and is measured (sample/evaluate.py).
 A cascade is then two walks, one after the other, and the second needs no code of its own: what it
 is shown travels in cond, a row for each picture, as a digit does.
 
-Sources: cascaded diffusion models, arXiv:2106.15282 (conditioning augmentation: section 4);
+Sources: cascaded diffusion models, arXiv:2106.15282 (conditioning augmentation: section 3);
 Imagen, arXiv:2205.11487 (noise conditioning augmentation: section 2.4); DDNM, arXiv:2212.00490.
+
+Exercises
+1. Enlarge by interpolation in place of A⁺. Does the result still shrink to what was shown?
+   test_exercises.py: test_interpolation_is_no_inverse_of_shrinking
+2. What does the second stage see when guidance hides the digit from it?
+   test_upsampler.py: test_without_the_digit_the_picture_is_still_shown
+3. Let it invent: more and more noise on what it is shown, and nothing held.
+   figures/upsampler.py
 
 Next: hub.py
 """

@@ -1,7 +1,8 @@
 """Ways to look at a picture: turned, mirrored, cut up and put together again.
 
-A visual anagram is one picture that reads differently when looked at in another way. For that the
-way of looking, the *view*, must keep two promises (visual anagrams, section 3):
+A visual anagram is one picture that reads differently when looked at in another way. While it is
+drawn, the network is asked about the noisy picture as it is seen in each way (editing.py). For that
+the way of looking, the *view*, must keep two promises (visual anagrams, section 3):
 
     it is linear           so that a noisy picture, seen, is the seen picture plus seen noise
     it is orthogonal       so that standard normal noise, seen, is standard normal noise still,
@@ -18,14 +19,24 @@ inverse is that list, inverted: no view can be undone wrongly.
     identity rotate90 rotate180 rotate270 vflip (upside down) hflip (mirrored)
     negative      x → -x: black for white, where the data's range is symmetric about 0
     pixels        every pixel anywhere, shuffled once and for all
-    patches       7 x 7 or 8 x 8 squares, shuffled likewise
+    patches       7 rows of 7 squares, or 8 of 8, shuffled likewise
     jigsaw        16 pieces with tabs, put together in another way
 
 The jigsaw is cut so that a quarter turn takes it to itself. Then any piece fits where one of its
-own quarter turns lies: the four corners may change places, turning as they go, and so may either
-four of the edges and the four inner pieces.
+own quarter turns lies: the four corners may change places, turning as they go, and so may the four
+inner pieces, and the edge pieces in two sets of four.
 
 Sources: visual anagrams, arXiv:2311.17919.
+
+Exercises
+1. Add a view to VIEWS: the left half and the right half change places. Does it keep the promises?
+   The tests take up whatever is in VIEWS.
+   test_views.py: test_a_view_is_orthogonal_and_linear
+2. How faint is noise that was turned by 45 degrees? What does the network make of that?
+   test_views.py: test_a_turn_by_45_degrees_is_no_view
+   figures/anagram.py
+3. Look in two ways, one after the other. Which promises does that keep, and how do you look back?
+   test_exercises.py: test_two_views_in_a_row_are_a_view
 Next: editing.py
 """
 

@@ -23,6 +23,8 @@ NETWORK = {"blocks", "unet", "classifier"}
 ROOFS = ("train", "sample", "figures", "tests")
 SOURCES = [p for folder in ("minidiff", *ROOFS) for p in sorted((ROOT / folder).glob("*.py"))]
 PACKAGE = [p for p in SOURCES if p.parent.name == "minidiff" and p.stem != "__init__"]
+PLUMBING = {"torchvision_ops", "machine", "files", "cli", "config", "images", "runs", "shipped",
+            "gallery", "hub", "embeddings"}  # rooms whose lectures need no exercises
 
 
 def tree(path):
@@ -109,7 +111,8 @@ def test_everything_public_has_a_docstring(path):
 
 
 def test_every_lecture_leads_on_to_a_file_that_exists():
-    """Following "Next:" from schedule.py visits rooms that are there, without a loop."""
+    """Following "Next:" from schedule.py visits rooms that are there, without a loop, in the order
+    of the README's tree."""
     seen, name = [], "schedule.py"
     while name:
         assert name not in seen and (ROOT / "minidiff" / name).is_file(), (name, seen)
@@ -118,6 +121,29 @@ def test_every_lecture_leads_on_to_a_file_that_exists():
         found = re.search(r"Next: (\w+\.py)", lecture)
         name = found.group(1) if found else None
     assert set(seen) == {f"{p.stem}.py" for p in PACKAGE}
+    assert re.findall(r"^      (\w+\.py) ", (ROOT / "README.md").read_text(), re.M) == seen
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.stem)
+def test_the_answers_to_exercises_exist(path):
+    """A chapter's lecture ends with two or three exercises, before "Next:". Each is followed by its
+    answers, a line each: a test that is there, or a script of the page of figures."""
+    lecture = ast.get_docstring(tree(path))
+    found = re.search(r"^Exercises\n(.*?)(?=^Next:|\n\n|\Z)", lecture, re.M | re.S)
+    if path.stem in PLUMBING and not found:
+        return
+    assert found and lecture.count("Exercises\n") == 1, f"{path.name} has no exercises"
+    numbers, *texts = re.split(r"^(?=\d\. )", found.group(1), flags=re.M)
+    assert not numbers and [t[0] for t in texts] == ["1", "2", "3"][: max(2, len(texts))], texts
+    for text in texts:
+        answers = re.findall(r"^   ((?:test|figures)\S+\.py.*)$", text, re.M)
+        assert answers and text.rstrip().endswith(answers[-1]), text
+        for answer in answers:
+            file, _, test = answer.partition(": ")
+            there = ROOT / file if file.startswith("figures/") else ROOT / "tests" / file
+            assert there.is_file(), answer
+            names = {n.name for n in tree(there).body if isinstance(n, ast.FunctionDef)}
+            assert (test or "draw") in names, answer
 
 
 def test_every_module_has_its_test_file():
