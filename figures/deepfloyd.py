@@ -85,8 +85,10 @@ class CourseStudio(Studio):
     def save(self, path, x, told, columns, **labels):
         """Write pictures x (N,3,H,W) in -1..1 as a grid; return its path."""
         caption = f"{told}; seed 0, none picked; {self.model.summary}"
-        save_grid(path, x.cpu() / 2 + 0.5, caption, columns, **labels,
-                  scale=2 if x.shape[3] < 100 else 1)
+        scale = 2
+        if x.shape[1:] != self.model.image_shape:
+            scale, caption = 1, f"{caption}, upsampled by {self.second_stage.summary}"
+        save_grid(path, x.cpu() / 2 + 0.5, caption, columns, **labels, scale=scale)
         return path
 
 
@@ -157,7 +159,7 @@ def guidance(out, studio):
     """Five samples, guided, and upsampled."""
     x = studio.along(studio.eps_fn([PHOTO] * 5), 5)
     yield studio.save(out / "guidance.png", x, f"prompt '{PHOTO}', γ = 7", 5)
-    yield studio.save(out / "guidance-upsampled.png", studio.large(x, [PHOTO] * 5), "upsampled", 5)
+    yield studio.save(out / "guidance-upsampled.png", studio.large(x, [PHOTO] * 5), "the same", 5)
 
 
 def _rows(studio, x_0, prompts):
@@ -171,8 +173,8 @@ def sdedit(out, studio):
     """The test photo and two web pictures at every i_start."""
     names = ("photo", "web", "sunset")
     x, labels = _rows(studio, studio.pictures(*names), [PHOTO] * 3)
-    yield studio.save(out / "sdedit.png", x, f"prompt '{PHOTO}', γ = 7", 7, row_labels=names,
-                      column_labels=labels)
+    yield studio.save(out / "sdedit.png", x, f"prompt '{PHOTO}', γ = 7", len(labels),
+                      row_labels=names, column_labels=labels)
 
 
 def drawn(out, studio):
@@ -180,11 +182,12 @@ def drawn(out, studio):
     for name in ("sunset", "house", "fish"):
         x_0 = studio.pictures(name)
         x, labels = _rows(studio, x_0, [PHOTO])
+        n = len(labels)
         noisy = [studio.noised(x_0, studio.levels[k]) for k in STARTS]
-        yield studio.save(out / f"drawn-{name}.png", torch.cat([*noisy, x_0, x]), name, 7,
+        yield studio.save(out / f"drawn-{name}.png", torch.cat([*noisy, x_0, x]), name, n,
                           row_labels=("noised", "result"), column_labels=labels)
-        yield studio.save(out / f"drawn-{name}-upsampled.png", studio.large(x, [PHOTO] * 7),
-                          f"{name}, upsampled", 7, column_labels=labels)
+        yield studio.save(out / f"drawn-{name}-upsampled.png", studio.large(x, [PHOTO] * n),
+                          name, n, column_labels=labels)
 
 
 def inpaint(out, studio):
@@ -201,14 +204,14 @@ def inpaint(out, studio):
     yield studio.save(out / "inpaint.png", torch.stack(shown, 1).flatten(0, 1), HOLE, 4,
                       row_labels=names, column_labels=("picture", "mask", "hole", "result"))
     yield studio.save(out / "inpaint-upsampled.png", studio.large(last.x_t, [PHOTO] * 3),
-                      "upsampled", 3, column_labels=names)
+                      "the results", 3, column_labels=names)
 
 
 def prompted(out, studio):
     """Three pictures, each asked to become something else."""
     names = ("photo", "web", "house")
     x, labels = _rows(studio, studio.pictures(*names), EDITS)
-    yield studio.save(out / "prompted.png", x, f"prompts: {'; '.join(EDITS)}; γ = 7", 7,
+    yield studio.save(out / "prompted.png", x, f"prompts: {'; '.join(EDITS)}; γ = 7", len(labels),
                       row_labels=names, column_labels=labels)
 
 

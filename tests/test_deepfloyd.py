@@ -21,6 +21,7 @@ import sample.inpaint
 import sample.sdedit
 import sample.uncond
 from minidiff import deepfloyd
+from minidiff.samplers import dynamic_threshold
 from minidiff.schedule import cosine
 from tests import tiny_deepfloyd
 
@@ -189,3 +190,15 @@ def test_the_judge_is_not_asked_about_it(workplace):
     """It reads digits."""
     with pytest.raises(ValueError, match="cannot measure deepfloyd"):
         sample.evaluate.main(["--model", "deepfloyd"])
+
+
+def test_dynamic_thresholding_keeps_what_lies_inside():
+    """A picture in the range stays; one whose share beyond it is large is divided by what bounds
+    that share, at most 1.5, and then clipped. Each picture for itself."""
+    clip = dynamic_threshold(0.75, 1.5)
+    x = torch.tensor([-0.5, 0.1, 0.9, 1.0, -1.2]).view(1, 1, 1, 5)
+    assert torch.equal(clip(x), x.clamp(-1, 1))  # three quarters lie below 1
+    assert torch.allclose(clip(1.4 * x), (x / 1.0).clamp(-1, 1))
+    assert torch.allclose(clip(4 * x), (4 * x / 1.5).clamp(-1, 1))
+    both = torch.cat([x, 4 * x])
+    assert torch.equal(clip(both), torch.cat([clip(x), clip(4 * x)]))
