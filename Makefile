@@ -9,7 +9,7 @@ READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ train-uncond: $(READY)    ## train the time-conditioned diffusion model
 
 train-class: $(READY)     ## train the class-conditioned diffusion model
 	@$(PY) -m train.class_cond $(ARGS)
+
+train-flow: $(READY)      ## train a flow, class-conditioned: velocities instead of noise
+	@$(PY) -m train.flow $(ARGS)
+
+train-flow-uncond: $(READY)  ## train a flow that is asked for nothing
+	@$(PY) -m train.flow_uncond $(ARGS)
 
 train-upsampler: $(READY) ## train the second stage, 28 to 56 pixels
 	@$(PY) -m train.upsampler $(ARGS)

@@ -16,7 +16,6 @@ from typing import ClassVar
 
 from minidiff.cli import flag
 from minidiff.machine import DEVICES, PRECISIONS
-from minidiff.photos import FITS
 
 DECAYS = ("constant", "exponential", "linear")
 
@@ -43,7 +42,7 @@ class TrainConfig:
     warmup: int = flag(0, "steps over which the learning rate rises from 0")
     T: int = flag(300, "noising steps of the schedule")
     sample_steps: int = flag(300, "network calls for the samples drawn with the pictures")
-    p_uncond: float = flag(0.1, "class only: probability of hiding the digit, 0 .. 1")
+    p_uncond: float = flag(0.1, "class and flow: probability of hiding the digit, 0 .. 1")
     sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
     seed: int = flag(0, "of the weights, the data's order and the noise")
     precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
@@ -75,14 +74,10 @@ class RunFlags:
 
 
 @dataclass(frozen=True)
-class WalkFlags:
-    """How to walk from noise to pictures. Raises ValueError for values out of range."""
+class EulerFlags:
+    """How to walk a flow from noise to pictures. Raises ValueError for values out of range."""
 
-    steps: int = flag(20, "network calls from noise to picture")
-    sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
-    variance: str = flag("beta_tilde", "ddpm only: noise of a step", ("beta_tilde", "beta"))
-    eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
-    clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
+    steps: int = flag(50, "network calls from noise to picture")
     seed: int = flag(0, "of all noise")
     model: str = flag("", "a kind, a run's folder or a checkpoint; default: newest, or shipped")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
@@ -90,6 +85,28 @@ class WalkFlags:
     def __post_init__(self):
         at_least("steps", self.steps, 1)
         _check_seed(self.seed)
+
+    def options(self) -> dict:
+        """Return these as keyword arguments of `models.walk`."""
+        return {}
+
+    def __str__(self):
+        """Return how it is told in a caption."""
+        return f"Euler, {self.steps} steps, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class WalkFlags(EulerFlags):
+    """How to walk a diffusion from noise to pictures. Raises ValueError as `EulerFlags`."""
+
+    steps: int = flag(20, "network calls from noise to picture")
+    sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
+    variance: str = flag("beta_tilde", "ddpm only: noise of a step", ("beta_tilde", "beta"))
+    eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")
+    clip: bool = flag(True, "clip x_0_hat to the data's range at each step")
+
+    def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must lie in 0..1, got {self.eta}")
 
@@ -127,30 +144,6 @@ class OutputFlags:
             raise ValueError(f"upsample-level must lie in 0..0.5, got {self.upsample_level}")
         if not abs(self.upsample_gamma) <= 1000:
             raise ValueError(f"upsample-gamma must lie in -1000..1000, got {self.upsample_gamma}")
-
-
-@dataclass(frozen=True)
-class PictureFlags:
-    """A person's own picture. Raises ValueError for values out of range."""
-
-    image: str = flag("figures/inputs/drawn-3.png", "picture file of any size and kind")
-    invert: bool = flag(True, "turn dark ink on light into light on dark, for the digit models")
-    fit: str = flag("crop", "crop the middle, or pad what is not square", FITS)
-
-
-@dataclass(frozen=True)
-class MeasureFlags:
-    """What to measure, and where it goes. Raises ValueError for values out of range."""
-
-    n: int = flag(2000, "how many samples to draw")
-    npz: str = flag("", "measure all of this file's `images` and `labels` instead")
-    score: bool = flag(False, "also the classification accuracy score, of 20,000 samples or n")
-    out: str = flag("evaluation.json", "JSON of the results, and of all that led to them")
-    judge: str = flag("", "classifier: a run's folder or checkpoint; default: newest, or shipped")
-    data_dir: str = flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
-
-    def __post_init__(self):
-        at_least("n", self.n, 10)
 
 
 @dataclass(frozen=True)
@@ -225,6 +218,7 @@ _LAPTOP = {
 _CLASSIFIER = {
     "width": 32, "epochs": 6, "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 100,
 }
+_FLOW = {"batch_size": 64, "epochs": 10, "lr": 1e-2, "sample_steps": 50}
 RECIPES = {
     "denoiser": {
         "full": {
@@ -235,6 +229,8 @@ RECIPES = {
     },
     "uncond": {"full": {}, "laptop": _LAPTOP},
     "class": {"full": {}, "laptop": _LAPTOP},
+    "flow": {"full": _FLOW, "laptop": _LAPTOP},
+    "flow-uncond": {"full": _FLOW, "laptop": _LAPTOP},
     "upsampler": {
         "full": {"dataset": "strokes"},
         "laptop": {**_LAPTOP, "dataset": "strokes", "width": 16, "epochs": 1, "sample_steps": 20},

@@ -38,7 +38,7 @@ prompt's, unfiltered.
 
 Sources: SDEdit, arXiv:2108.01073; RePaint, arXiv:2201.09865; visual anagrams, arXiv:2311.17919;
 factorized diffusion, arXiv:2404.11615.
-Next: strokes.py
+Next: flow.py
 """
 
 import torch

@@ -20,12 +20,21 @@ class MixingFlags(config.GuidanceFlags):
     guide_until: float = cli.flag(0.0, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
 
 
+@dataclasses.dataclass(frozen=True)
+class PictureFlags:
+    """A person's own picture. Raises ValueError for values out of range."""
+
+    image: str = cli.flag("figures/inputs/drawn-3.png", "picture file of any size and kind")
+    invert: bool = cli.flag(True, "turn dark ink on light into light on dark, for the digit models")
+    fit: str = cli.flag("crop", "crop the middle, or pad what is not square", photos.FITS)
+
+
 class Desk(NamedTuple):
     """An edit about to be made. own: the script's flags. picture: PictureFlags."""
 
     own: object
     how: config.WalkFlags
-    picture: config.PictureFlags
+    picture: PictureFlags
     outputs: config.OutputFlags
     files: dict
     model: models.DigitModel
@@ -90,7 +99,7 @@ def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags
     own: the script's dataclass of flags. name, about: for --help. picture: whether the script wants
     one. guidance: MixingFlags, or GuidanceFlags and the model's own values before their defaults.
     """
-    classes = [own, config.WalkFlags, config.OutputFlags, guidance, config.PictureFlags]
+    classes = [own, config.WalkFlags, config.OutputFlags, guidance, PictureFlags]
     given = cli.parse(classes[: 5 if picture else 4], argv, f"python -m sample.{name}", about)
     told = [cls(**each) for cls, each in zip(classes, given)]
     flags, how, outputs, asked = told[:4]
@@ -98,6 +107,8 @@ def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags
     if picture and Path(told[4].image).resolve() in [file.resolve() for file in files.values()]:
         raise ValueError(f"--image and an output are the same file, {told[4].image}; name another")
     model = announced(models.find("class", how.model), how)
+    if model.kind not in models.DIFFUSIONS:
+        raise ValueError(f"a {model.kind!r} model has no noise levels; name a 'class' one")
     if guidance is config.GuidanceFlags or model.embed([""]) is None:
         asked = guidance_for(model, given[3])
     generator = torch.Generator().manual_seed(how.seed)

@@ -13,12 +13,13 @@ FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
      "classifier", "cli", "photos", "views"},
     {"data", "config", "images", "unet", "diffusion"},
-    {"checkpoint", "runs", "samplers"},
-    {"shipped", "trainer", "editing"},
+    {"checkpoint", "runs", "samplers", "flow"},
+    {"shipped", "trainer", "editing", "flow_sampler"},
     {"models", "evaluate"},
     {"gallery", "upsampler"},
 )
-THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing"}
+THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing", "flow",
+          "flow_sampler"}
 NETWORK = {"blocks", "unet", "classifier"}
 ROOFS = ("train", "sample", "figures", "tests")
 SOURCES = [p for folder in ("minidiff", *ROOFS) for p in sorted((ROOT / folder).glob("*.py"))]
