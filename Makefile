@@ -9,13 +9,16 @@ READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  flags: make <target> ARGS="--flag value"; make <target> ARGS=--help lists them'
 
 setup: $(READY)   ## make .venv with the pinned packages (other targets do it by themselves)
+
+toy: $(READY)             ## diffusion on points in the plane, trained in seconds
+	@$(PY) -m sample.toy $(ARGS)
 
 train-denoiser: $(READY)  ## train the single-step denoiser
 	@$(PY) -m train.denoiser $(ARGS)
