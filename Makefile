@@ -9,7 +9,7 @@ READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ sample-uncond: $(READY)   ## draw digits from noise with the newest time-conditi
 sample-class: $(READY)    ## draw the digits you ask for with the newest class-conditioned model
 	@$(PY) -m sample.class_cond $(ARGS)
 
+sample-flow: $(READY)     ## draw the digits you ask for by following a flow
+	@$(PY) -m sample.flow $(ARGS)
+
 sample-denoise: $(READY)  ## noise a picture, and get it back by blur, in one step, in many
 	@$(PY) -m sample.denoise $(ARGS)
 
@@ -67,6 +70,9 @@ evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copyin
 
 sweep: $(READY)           ## measure guidance, steps and samplers at many settings
 	@$(PY) -m sample.sweep $(ARGS)
+
+versus: $(READY)          ## measure a flow against a diffusion at equal steps
+	@$(PY) -m sample.versus $(ARGS)
 
 figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(ARGS)

@@ -165,7 +165,7 @@ class GuidanceFlags:
     """
 
     gamma: float = flag(3.0, "0 ignores the digit, 1 only conditions; shipped weights: their own")
-    guide_until: float = flag(0.3, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
+    guide_until: float = flag(0.3, "gamma above 1 holds until this share of the way is left")
 
     def __post_init__(self):
         if not abs(self.gamma) <= 1000:
@@ -180,7 +180,8 @@ class GuidanceFlags:
     def __str__(self):
         """Return how it is told in a caption."""
         return f"gamma {self.gamma:g}" + (
-            f" until t/T = {self.guide_until:g}" if self.guide_until and self.gamma > 1 else ""
+            f" until {self.guide_until:.0%} of the way are left"
+            if self.guide_until and self.gamma > 1 else ""
         )
 
 

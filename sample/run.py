@@ -14,9 +14,9 @@ FRAMES = 40  # of a film
 def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None):
     """Draw a picture per prompt with the model of `kind`; write what the flags name.
 
-    how: WalkFlags. outputs: OutputFlags. prompts: list of str. guidance: the fields of
-    GuidanceFlags that were given; the rest is the model's own. labels: int64 (N,), stored beside
-    the pictures in the npz. columns: of the grid.
+    how: WalkFlags, or EulerFlags for a flow. outputs: OutputFlags. prompts: list of str. guidance:
+    the fields of GuidanceFlags that were given; the rest is the model's own. labels: int64 (N,),
+    stored beside the pictures in the npz. columns: of the grid.
     """
     files = writable(outputs)
     file = models.find(kind, how.model)
@@ -26,7 +26,7 @@ def run(kind, how, outputs, prompts, guidance=None, *, labels=None, columns=None
     guidance = guidance_for(model, guidance)
     path = walk(model, how, guidance, prompts)
     x, states = watched(path, how.steps + 1, outputs.gif)
-    caption = f"{model.summary}; {how}" + (f", {guidance}" if kind == "class" else "")
+    caption = f"{model.summary}; {how}" + (f", {guidance}" if any(prompts) else "")
     x, caption = second_stage(x, caption, how, outputs, prompts)
     write(files, x, states, caption, labels=labels, columns=columns)
 
