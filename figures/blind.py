@@ -1,27 +1,14 @@
-"""A denoiser that sees noise alone: what it answers, and the mean digit."""
+"""A denoiser that sees noise alone, trained in seconds: what it answers, and the mean digit."""
 
 import torch
 from tqdm import trange
 
-from figures.section import Section
 from minidiff import data
 from minidiff.flow import blind_loss
 from minidiff.images import save_curves, save_grid
 from minidiff.unet import UNet
 
 STEPS, BATCH, WIDTH, N = 300, 64, 12, 8
-SECTION = Section(
-    "B1.1", "A denoiser that sees noise alone",
-    "Train the denoiser on pure noise: what goes in has nothing to do with the digit that should "
-    "come out. What does one answer who has seen nothing?",
-    "L = | D(ε) − x |²,   least for D(ε) = E[x],   then L = Var[x]",
-    "Whatever the noise, the answer is the mean of all digits, a blur that is none of them. The "
-    "loss comes down to the digits' variance and no further. A diffusion and a flow begin with "
-    "just this question: that is why the first guess of each walk is a blur, and why one step is "
-    "not enough.",
-    "make figures ONLY=blind",
-    ("minidiff/flow.py: blind_loss", "figures/blind.py: taught"),
-)
 
 
 def taught(train):
@@ -41,25 +28,24 @@ def taught(train):
     return network.eval(), losses
 
 
-@torch.no_grad()
 def draw(out, studio):
-    """Train for some seconds, then draw noise, answers and the true mean, and the loss."""
+    """Train, then draw noise, answers and the true mean, and the loss. Yields each path."""
     train = data.load(studio.test.name, "train", studio.data_dir)
-    with torch.enable_grad():
-        network, losses = taught(train)
+    network, losses = taught(train)
     noise = torch.randn(N, 1, 28, 28, generator=torch.Generator().manual_seed(1))
-    answers = network(noise)
+    with torch.no_grad():
+        answers = network(noise)
     mean = (train.images.sum(0, dtype=torch.float64) / len(train) / 255).float()
     off = (answers - mean).square().mean().sqrt().item()
     told = f"UNet (D={WIDTH}), {train.name}, {STEPS} steps of {BATCH}, seed 0"
-    path = out / "blind.png"
+    path = out / "flow-blind.png"
     save_grid(path, torch.cat([noise, answers, mean.expand(N, 1, 28, 28)]),
               f"noise, the answers, and the mean of all {len(train):,} training digits, which they "
               f"miss by {off:.3f} (root mean square, black to white = 1): {told}", N,
               ("noise", "answer", "mean"))
     yield path
     variance = (train.pictures(slice(0, 5000)) - mean).square().mean().item()
-    path = out / "blind-loss.png"
+    path = out / "flow-blind-loss.png"
     times = range(1, len(losses) + 1)
     curves = {"loss": (times, losses), "variance of the digits": (times, [variance] * len(losses))}
     save_curves(path, curves, f"the loss, and the least there can be: {told}", "step", "loss")

@@ -1,9 +1,10 @@
-"""Flow matching's figures: loss, samples and the way to them, and beside DDIM and DDPM."""
+"""Flow matching's figures: loss, samples, the way to them; DDIM and DDPM beside it; noise alone."""
 
 from pathlib import Path
 
 import torch
 
+from figures.blind import draw as draw_blind
 from figures.marks import draw_marks
 from figures.section import Section, newest_marks
 from figures.sweep import panels
@@ -21,12 +22,14 @@ SECTION = Section(
     "learns the velocity along it. To sample, follow the velocity.",
     "x_t = (1 − t) x_0 + t x_1,   t = 0: noise, t = 1: data,   L = | v̂(x_t, t) − (x_1 − x_0) |²,   "
     "x_s = x_t + (s − t) v̂(x_t, t)",
-    "At first x̂_1 is the mean of the digits asked for, as it must be: noise tells nothing. Of few "
-    "steps the flow makes more than DDIM and DDPM do; with many all three are good. Its loss is "
-    "not theirs: a velocity can never be guessed whole, since it holds noise and picture both.",
+    "Of few steps the flow makes more than DDIM does. Its loss cannot be held against theirs: a "
+    "velocity can never be guessed whole, since it holds both noise and picture. At t = 0 nothing "
+    "is known of the picture, and the best answer is the mean. The last two figures show that "
+    "question alone: a denoiser trained on nothing but noise, L = | D(ε) − x |², answers any noise "
+    "with the mean digit, and its loss comes down to the digits' variance and no further.",
     "make train-flow sample-flow",
     ("minidiff/flow.py: flow_loss", "minidiff/flow_sampler.py: flow_path", "sample/versus.py",
-     "train/flow.py"),
+     "minidiff/flow.py: blind_loss", "train/flow.py"),
 )
 
 
@@ -52,7 +55,8 @@ def draw(out, studio):
         found = runs.read_json(file)
         print(f"versus: {file}", flush=True)
         path = out / "flow-versus.png"
-        save_panels(path, panels(found["points"], "steps", "steps"), "a flow against a diffusion, "
-                    f"trained alike, at equal steps. {found['flow']['weights']}; "
+        save_panels(path, panels(found["points"], "steps", "steps"), "a flow against a diffusion "
+                    f"at equal steps. {found['flow']['weights']}; "
                     f"{found['class']['weights']}; n = {found['n']}, seed 0")
         yield path
+    yield from draw_blind(out, studio)

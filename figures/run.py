@@ -21,7 +21,7 @@ from minidiff import cli, runs, shipped
 
 PART_A = ("generation", "forward", "blur", "one_step", "iterative", "sampling", "guidance",
           "sdedit", "drawn", "inpaint", "prompted", "anagram", "hybrid", "logo")
-PART_B = ("denoiser", "blind", "uncond", "class", "sweep", "upsampler", "flow", "health")
+PART_B = ("denoiser", "uncond", "class", "sweep", "upsampler", "flow", "health")
 SECTIONS = PART_A + PART_B  # in the page's order
 FILES = {"class": "class_cond"}  # "class" is a keyword
 MEASURED = ("sweep.json", "versus.json")
