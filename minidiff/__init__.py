@@ -26,6 +26,7 @@ Read it in this order; every file opens with its lecture and ends by naming the 
 Theory and network never import each other. They meet in one contract:
 
     eps_hat = model(x_t, t, cond)      x_t (B,C,H,W) float; t (B,) int64 in 1..T
+    v_hat   = model(x_t, t, cond)      of a flow; t (B,) float, 0 (noise) .. 1 (data)
 
 "DDPM (4)" is equation 4 of "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; "DDIM" is
 "Denoising Diffusion Implicit Models", arXiv:2010.02502; "improved DDPM" is arXiv:2102.09672.
