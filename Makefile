@@ -12,13 +12,16 @@ REFEREE := .venv/referee
 LARGE  := .venv/deepfloyd
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers test-deepfloyd setup-deepfloyd lint clean
+.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  flags: make <target> ARGS="--flag value"; make <target> ARGS=--help lists them'
 
 setup: $(READY)   ## make .venv with the pinned packages (other targets do it by themselves)
+
+toy: $(READY)             ## diffusion on points in the plane, trained in seconds
+	@$(PY) -m sample.toy $(ARGS)
 
 train-denoiser: $(READY)  ## train the single-step denoiser
 	@$(PY) -m train.denoiser $(ARGS)
@@ -28,6 +31,12 @@ train-uncond: $(READY)    ## train the time-conditioned diffusion model
 
 train-class: $(READY)     ## train the class-conditioned diffusion model
 	@$(PY) -m train.class_cond $(ARGS)
+
+train-flow: $(READY)      ## train a flow, class-conditioned: velocities instead of noise
+	@$(PY) -m train.flow $(ARGS)
+
+train-flow-uncond: $(READY)  ## train a flow that is asked for nothing
+	@$(PY) -m train.flow_uncond $(ARGS)
 
 train-upsampler: $(READY) ## train the second stage, 28 to 56 pixels
 	@$(PY) -m train.upsampler $(ARGS)
@@ -40,6 +49,9 @@ sample-uncond: $(READY)   ## draw digits from noise with the newest time-conditi
 
 sample-class: $(READY)    ## draw the digits you ask for with the newest class-conditioned model
 	@$(PY) -m sample.class_cond $(ARGS)
+
+sample-flow: $(READY)     ## draw the digits you ask for by following a flow
+	@$(PY) -m sample.flow $(ARGS)
 
 sample-denoise: $(READY)  ## noise a picture, and get it back by blur, in one step, in many
 	@$(PY) -m sample.denoise $(ARGS)
@@ -61,6 +73,9 @@ evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copyin
 
 sweep: $(READY)           ## measure guidance, steps and samplers at many settings
 	@$(PY) -m sample.sweep $(ARGS)
+
+versus: $(READY)          ## measure a flow against a diffusion at equal steps
+	@$(PY) -m sample.versus $(ARGS)
 
 figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \

@@ -3,8 +3,8 @@
 from figures.marks import draw_marks
 from figures.section import Section, newest_marks
 from minidiff import gallery
-from minidiff.config import GuidanceFlags
 from minidiff.models import from_checkpoint
+from minidiff.settings import GuidanceFlags
 
 SECTION = Section(
     "B3", "The class-conditioned model",

@@ -20,18 +20,19 @@ from tqdm import tqdm
 from figures import course, page
 from figures.deepfloyd import CourseStudio
 from figures.section import INPUTS, Studio
-from minidiff import cli, config, deepfloyd, machine, runs, shipped
+from minidiff import cli, deepfloyd, machine, runs, settings, shipped
 
 PART_A = ("generation", "forward", "blur", "one_step", "iterative", "sampling", "guidance",
           "sdedit", "drawn", "inpaint", "prompted", "anagram", "hybrid", "logo")
-PART_B = ("denoiser", "uncond", "class", "sweep", "upsampler", "health")
+PART_B = ("denoiser", "uncond", "class", "sweep", "upsampler", "flow", "health")
 SECTIONS = PART_A + PART_B  # in the page's order
 FILES = {"class": "class_cond"}  # "class" is a keyword
+MEASURED = ("sweep.json", "versus.json")
 ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class FigureFlags(config.LargeFlags):
+class FigureFlags(settings.LargeFlags):
     """What to draw and where."""
 
     out: str = cli.flag("", "folder for the page; default: figures/out, or figures/out/deepfloyd")
@@ -62,7 +63,7 @@ def outside(data_dir):
     found = hashlib.md5(usedforsecurity=False)
     weights = [*sorted(Path("runs").glob("*/*/*.pt")), *sorted(shipped.WEIGHTS.glob("*"))]
     code = sorted((ROOT / "minidiff").glob("*.py"))
-    for file in [*code, *sorted(INPUTS.glob("*")), Path("sweep.json"), *weights]:
+    for file in [*code, *sorted(INPUTS.glob("*")), *map(Path, MEASURED), *weights]:
         if file.is_file():
             found.update(file.name.encode() + file.read_bytes())
     raw = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data") / "MNIST" / "raw"

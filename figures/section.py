@@ -21,9 +21,9 @@ from minidiff import (
     shipped,
     upsampler,
 )
-from minidiff.config import GuidanceFlags
 from minidiff.editing import noised
 from minidiff.samplers import sample
+from minidiff.settings import GuidanceFlags
 
 INPUTS = Path(__file__).parent / "inputs"
 STARTS = (1, 3, 5, 7, 10, 15, 20, 26)  # the course's i_start, of 33 steps, and 15 and 26

@@ -2,7 +2,7 @@
 
 from figures.marks import draw_marks
 from figures.section import Section, newest_marks
-from minidiff.config import NO_GUIDANCE
+from minidiff.settings import NO_GUIDANCE
 
 SECTION = Section(
     "B2", "The time-conditioned model",

@@ -11,9 +11,11 @@ come exercises, each with the test or the figure's script that holds the answer.
     the walk       samplers   from noise to data
                    views      ways to look at a picture
                    editing    what can be done on the way
+    another way    flow       from noise to data along straight lines
+                   flow_sampler   and how to follow them
     the digits     strokes    drawn by a pen
                    torchvision_ops, data   real ones, as one tensor on the device
-    the training   machine, files, cli, config
+    the training   machine, files, cli, config, settings
                    trainer    the loop
     the workshop   photos, images, classifier, checkpoint, runs
                    shipped    the weights that come with the project
@@ -26,6 +28,7 @@ come exercises, each with the test or the figure's script that holds the answer.
 Theory and network never import each other. They meet in one contract:
 
     eps_hat = model(x_t, t, cond)      x_t (B,C,H,W) float; t (B,) int64 in 1..T
+    v_hat   = model(x_t, t, cond)      of a flow; t (B,) float, 0 (noise) .. 1 (data)
 
 "DDPM (4)" is equation 4 of "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; "DDIM" is
 "Denoising Diffusion Implicit Models", arXiv:2010.02502; "improved DDPM" is arXiv:2102.09672.
@@ -49,18 +52,23 @@ Names are the papers' symbols in ASCII. What others call them:
     gamma         w = γ - 1     guidance_scale, cfg_scale = γ
     p_uncond      p_uncond      class_dropout_prob, cond_drop_prob
     cond          c, y          encoder_hidden_states, class_labels
+
+In flow and flow_sampler alone x_0 is the noise, x_1 the picture, t a float from 0 to 1, and the
+network returns v_hat, a velocity: the names of the papers on flows.
 """
 
 from minidiff.diffusion import denoising_loss, noise_loss, predict_x_0, q_sample
 from minidiff.editing import VIEWS, anagram, gaussian_denoise, hybrid, inpaint, one_step, sdedit
+from minidiff.flow import blind_loss, flow_loss, interpolate
+from minidiff.flow_sampler import euler_step, flow_path
 from minidiff.guidance import drop_condition, guided, until
 from minidiff.samplers import ddim_step, ddpm_step, sample, sample_path
 from minidiff.schedule import Schedule, cosine, evenly, linear, strided
 from minidiff.unet import UNet
 
 __all__ = [
-    "VIEWS", "Schedule", "UNet", "anagram", "cosine", "ddim_step", "ddpm_step", "denoising_loss",
-    "drop_condition", "evenly", "gaussian_denoise", "guided", "hybrid", "inpaint", "linear",
-    "noise_loss", "one_step", "predict_x_0", "q_sample", "sample", "sample_path", "sdedit",
-    "strided", "until",
+    "VIEWS", "Schedule", "UNet", "anagram", "blind_loss", "cosine", "ddim_step", "ddpm_step",
+    "denoising_loss", "drop_condition", "euler_step", "evenly", "flow_loss", "flow_path",
+    "gaussian_denoise", "guided", "hybrid", "inpaint", "interpolate", "linear", "noise_loss",
+    "one_step", "predict_x_0", "q_sample", "sample", "sample_path", "sdedit", "strided", "until",
 ]

@@ -19,7 +19,7 @@ Exercises
    test_data.py: test_an_epoch_shows_every_picture_once_in_an_order_the_generator_decides
 2. Change one byte of your MNIST (a copy!). Where would you notice, if nothing were checked?
    test_data.py: test_truncated_and_corrupt_files_are_named
-Next: machine.py, the first of four files of plumbing
+Next: machine.py, the first of five files of plumbing
 """
 
 import hashlib

@@ -44,7 +44,7 @@ from minidiff.diffusion import noise_like, q_sample
 from minidiff.embeddings import Embeddings
 from minidiff.hub import HUB, identity, stage_folder
 from minidiff.photos import sample_picture
-from minidiff.samplers import dynamic_threshold
+from minidiff.samplers import Diffusion, dynamic_threshold
 from minidiff.schedule import Schedule
 from minidiff.torchvision_ops import torchvision_functional
 
@@ -121,7 +121,7 @@ def _read(prompts, *, place, download, device, offload):
         torch.cuda.empty_cache()
 
 
-class DeepFloyd:
+class DeepFloyd(Diffusion):
     """Stage I under the contract (models.py). pipe: of diffusers. texts: prompts -> embeddings.
     name: for captions."""
 

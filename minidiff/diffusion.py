@@ -113,11 +113,15 @@ def noise_like(x, generator=None):
     return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=where).to(x.device)
 
 
+def shares(B, generator=None, device="cpu"):
+    """Draw B numbers, the k-th uniform in the k-th B-th of 0 .. 1; all B together cover the range
+    evenly. Returns float32 (B,), rising."""
+    return (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
+
+
 def spread(B, T, generator=None, device="cpu"):
-    """Draw B times t, the k-th uniform in the k-th B-th of 1..T; all B together cover the range
-    evenly. Returns int64 (B,), rising."""
-    share = (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
-    return (share * T).long().clamp(max=T - 1) + 1
+    """Draw B times t, as evenly over 1..T as `shares`. Returns int64 (B,), rising."""
+    return (shares(B, generator, device) * T).long().clamp(max=T - 1) + 1
 
 
 def noise_loss(schedule, model, x_0, cond=None, generator=None):

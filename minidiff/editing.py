@@ -42,7 +42,7 @@ Exercises
    test_inpainting.py: test_the_known_part_lies_at_the_level_just_reached
 2. Start SDEdit at 0, then at the last index. What do you get, before you run it?
    test_editing.py: test_sdedit_from_the_last_level_is_the_picture_and_from_the_first_is_sampling
-Next: strokes.py, the first of the digits to train on
+Next: flow.py, another way from noise to data
 """
 
 import torch

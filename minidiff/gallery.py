@@ -14,10 +14,10 @@ Next: upsampler.py
 
 import torch
 
-from minidiff.config import NO_GUIDANCE, WalkFlags
 from minidiff.diffusion import noise_like
 from minidiff.images import frames_of, save_gif, save_grid
 from minidiff.models import walk
+from minidiff.settings import NO_GUIDANCE
 
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 
@@ -65,11 +65,10 @@ def draw_model(name_file, model, steps, caption, guidance=NO_GUIDANCE):
     """Draw what a diffusion model can do: 40 samples, and the way to the first four.
 
     A model with classes draws four of each digit. name_file: (name) -> path. steps: network calls,
-    at most T. guidance: GuidanceFlags. Returns the states and the caption.
+    at most T of a diffusion. guidance: GuidanceFlags. Returns the states and the caption.
     """
-    how = WalkFlags(steps=min(steps, model.schedule.T))
-    prompts = grid_prompts(model)
-    states = list(walk(model, prompts, how.steps, 0, **how.options(), **guidance.options()))
+    how, prompts = model.flags(steps), grid_prompts(model)
+    states = list(walk(model, prompts, how.steps, 0, **how.options(model), **guidance.options()))
     caption = f"{caption}; {how}" + (f", {guidance}" if any(prompts) else "")
     save_grid(name_file("samples"), states[-1].x_t, f"samples: {caption}")
     draw_frames(name_file("frames"), states, f"from noise to digit: {caption}")
@@ -83,8 +82,7 @@ def grid_prompts(model, rows=4):
 
 def draw_guidance(path, model, steps, caption, gammas=(0, 1, 2, 5, 10)):
     """Draw ten digits at several strengths of guidance, a row each, from the same noise."""
-    how = WalkFlags(steps=min(steps, model.schedule.T))
-    prompts, rows = grid_prompts(model, 1), []
+    how, prompts, rows = model.flags(steps), grid_prompts(model, 1), []
     for gamma in gammas:
         *_, last = walk(model, prompts, how.steps, 0, gamma=gamma, **how.options(model))
         rows.append(last.x_t)
@@ -99,14 +97,15 @@ def draw_guidance(path, model, steps, caption, gammas=(0, 1, 2, 5, 10)):
 def draw_frames(path, states, caption, count=9, n=4):
     """Draw the way of the first n samples: for each, x_t above and x_0_hat below, left to right.
 
-    states: list of State, as `walk` yields them. count: how many stops to show.
+    states: list of State or FlowState, as `walk` yields them. count: how many stops to show.
     """
     stops = frames_of(states[1:], count)
     rows = []
     for k in range(min(n, len(stops[0].x_t))):
-        rows += [s.x_t[k] for s in stops] + [s.x_0_hat[k] for s in stops]
-    names = ("x_t", "x_0_hat") * min(n, len(stops[0].x_t))
-    save_grid(path, torch.stack(rows), caption, len(stops), names, [f"t={s.t}" for s in stops])
+        rows += [s.x_t[k] for s in stops] + [s[2][k] for s in stops]
+    names = stops[0]._fields[1:] * min(n, len(stops[0].x_t))
+    labels = [f"t={round(s.t, 2)}" for s in stops]
+    save_grid(path, torch.stack(rows), caption, len(stops), names, labels)
 
 
 def draw_gif(path, states, caption, count=40):

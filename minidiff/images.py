@@ -21,8 +21,8 @@ from minidiff.files import whole
 from minidiff.photos import load_image
 
 __all__ = [
-    "Panel", "caption_of", "frames_of", "load_image", "save_curves", "save_gif", "save_grid",
-    "save_panels",
+    "Panel", "caption_of", "frames_of", "load_image", "save_curves", "save_figure", "save_film",
+    "save_gif", "save_grid", "save_panels",
 ]
 
 SCALE = 2  # screen pixels per picture pixel
@@ -76,10 +76,11 @@ def save_grid(
     axes.tick_params(length=0, labelsize=8, labeltop=True, labelbottom=False)
     axes.set_frame_on(False)
     figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
-    _save(figure, path, caption)
+    save_figure(figure, path, caption)
 
 
-def _save(figure: Figure, path, caption) -> None:
+def save_figure(figure: Figure, path, caption) -> None:
+    """Write a figure of matplotlib as a PNG that carries its caption."""
     with whole(path) as f:
         figure.savefig(f, format="png", metadata={"Description": caption})
 
@@ -128,7 +129,7 @@ def save_panels(path, panels, caption):
         axes.grid(alpha=0.3, which="both")
         axes.legend()
     figure.suptitle(_wrap(caption, 100 if len(panels) == 1 else 75 * len(panels)), fontsize=8)
-    _save(figure, path, caption)
+    save_figure(figure, path, caption)
 
 
 def save_gif(path, frames, caption, milliseconds=60):
@@ -147,6 +148,11 @@ def save_gif(path, frames, caption, milliseconds=60):
         page.paste(picture, (0, 0))
         ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, "black")
         pages.append(page)
+    save_film(path, pages, caption, milliseconds)
+
+
+def save_film(path, pages, caption, milliseconds=60):
+    """Write a GIF that plays pages, pictures of Pillow of one size, and rests on the last one."""
     pauses = [milliseconds] * (len(pages) - 1) + [2000]
     with whole(path) as f:
         pages[0].save(

@@ -8,8 +8,9 @@ A sampler wants to know nothing of UNets. The contract between the two halves of
     model.data_range                  (low, high) of a clean picture
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt
 
-The digit models' prompts are "0".."9" and "". A model without classes takes only "". `walk` puts
-model, guidance and sampler together: from prompts to pictures.
+The digit models' prompts are "0".."9" and "". A model without classes takes only "". A flow
+returns a velocity, t is a float, 0 .. 1, and there is no schedule. `walk` puts model, guidance and
+sampler together: from prompts to pictures.
 
 Where does a network come from? `find` knows: a file, a run's folder, the newest run of a kind, or,
 where none was trained yet, the weights that are shipped with the project.
@@ -31,14 +32,16 @@ import torch
 
 from minidiff import checkpoint, deepfloyd, machine, runs, schedule, shipped
 from minidiff.config import RECIPES
+from minidiff.flow_sampler import flow_path
 from minidiff.guidance import guided, until
-from minidiff.samplers import sample_path
+from minidiff.samplers import Diffusion
+from minidiff.settings import EulerFlags, WalkFlags
 
-KINDS = ("uncond", "class")  # that can be sampled from
+DIFFUSIONS, FLOWS = ("uncond", "class"), ("flow", "flow-uncond")  # that can be sampled from
 CHUNK = 256  # pictures per network call: bounds its memory, not the result
 
 
-class DigitModel:
+class DigitModel(Diffusion):
     """A UNet under the contract. network: UNet with time. T: steps of its linear schedule.
 
     The network is used in whatever mode it is in; `load_model` hands it over in eval mode.
@@ -60,6 +63,10 @@ class DigitModel:
         """Return eps_hat, like x_t (B,1,28,28). t: (B,) int64 in 1..T. cond: from `embed`."""
         return self.network(x_t, t / self.schedule.T, cond)
 
+    def flags(self, steps) -> WalkFlags:
+        """Return the flags of a walk of so many steps, or of T if that is less."""
+        return WalkFlags(steps=min(steps, self.schedule.T))
+
     def embed(self, prompts: list[str]):
         """Turn prompts into a condition: one-hot rows, zeros for ""; None for a model without
         classes.
@@ -79,22 +86,58 @@ class DigitModel:
         return eye[index]
 
 
-def walk(model, prompts, steps, seed, *, step="ddpm", gamma=1.0, guide_until=0.0, **options):
-    """Return every State of a walk from noise to a picture per prompt, from N(0, 1) at t = T.
+class FlowModel(DigitModel):
+    """A UNet that returns the velocity of a flow. network: UNet with time, told t in 0 .. 1. T: a
+    flow has no such thing, whatever its recipe says."""
 
-    model: under the contract above. prompts: list of str. steps: network calls, 1..T. seed: of all
-    noise, drawn on the CPU so that every device starts alike. step: "ddpm" or "ddim". gamma: of
-    guidance (6); above 1 it holds at t > guide_until T only, and is 1 from there down. options: of
-    `sample_path`; clip defaults to the model's range. Raises ValueError for a prompt the model does
-    not know, for guidance of a model without prompts, and for steps out of range.
+    def __init__(self, network, T=None):
+        self.network = network
+        self.device = next(network.parameters()).device
+
+    def __call__(self, x_t, t, cond=None):
+        """Return v_hat, like x_t (B,1,28,28). t: (B,) float in 0 .. 1, 1 the data. cond: from
+        `embed`."""
+        return self.network(x_t, t, cond)
+
+    def path(self, velocity_fn, x, steps, *, generator=None):
+        """Return the walk along the flow, see `flow_sampler.flow_path`. It draws no noise, so the
+        generator stays as it is."""
+        return flow_path(velocity_fn, x, steps)
+
+    def early(self, share, early_fn, late_fn):
+        """As `DigitModel.early`; but here t rises to 1, so what is left is 1 - t."""
+        return until(1 - share, late_fn, early_fn)
+
+    def flags(self, steps) -> EulerFlags:
+        """Return the flags of a walk of so many steps."""
+        return EulerFlags(steps=steps)
+
+
+def flags_of(kind: str, given: dict):
+    """Return the flags of a walk with a model of this kind, EulerFlags for a flow: those given, and
+    defaults. Raises ValueError where a flow is given what it has no use for."""
+    if kind not in FLOWS:
+        return WalkFlags(**given)
+    if unused := given.keys() - EulerFlags.__dataclass_fields__.keys():
+        told = ", ".join("--" + name for name in sorted(unused))
+        raise ValueError(f"a flow is walked by Euler steps and has no use for {told}; drop it")
+    return EulerFlags(**given)
+
+
+def walk(model, prompts, steps, seed, *, gamma=1.0, guide_until=0.0, **options):
+    """Return every State of a walk from noise N(0, 1) to a picture per prompt.
+
+    model: under the contract above. prompts: list of str. steps: network calls, for a diffusion
+    1..T. seed: of all noise, drawn on the CPU so that every device starts alike. gamma: of guidance
+    (6); above 1 it holds only while more than the share guide_until of the way is left, t >
+    guide_until T, and is 1 from there on. options: of the model's `path`. Raises ValueError for a
+    prompt the model does not know, for guidance of a model without prompts, and for steps out of
+    range.
     """
-    T = model.schedule.T
     generator = torch.Generator().manual_seed(seed)
-    x_T = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
-    timesteps = schedule.evenly(T, steps)
-    options = {"clip": model.data_range, "generator": generator, **options}
-    eps_fn = prompted(model, prompts, gamma, guide_until)
-    return sample_path(eps_fn, model.schedule, x_T, timesteps, step=step, **options)
+    x = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
+    fn = prompted(model, prompts, gamma, guide_until)
+    return model.path(fn, x, steps, **{"generator": generator, **options})
 
 
 def prompted(model, prompts, gamma=1.0, guide_until=0.0):
@@ -109,8 +152,8 @@ def prompted(model, prompts, gamma=1.0, guide_until=0.0):
             raise ValueError(f"this model knows no classes, so it can't be guided; gamma = {gamma}")
         return partial(chunked, cond=None)
     null = model.embed([""] * len(prompts))
-    t_end = guide_until * model.schedule.T if gamma > 1 else 0  # only exaggeration ends early
-    return until(t_end, guided(chunked, cond, null, gamma), guided(chunked, cond, null, 1))
+    strong, plain = (guided(chunked, cond, null, strength) for strength in (gamma, 1))
+    return model.early(guide_until, strong, plain) if gamma > 1 else strong
 
 
 def _in_chunks(model, x_t, t, cond):
@@ -151,7 +194,7 @@ def origin(file: Path) -> str:
 def load_model(place: str, device="cpu", **large):
     """Load a model that can be prompted, in eval mode.
 
-    place: as in `find`: "uncond" or "class", a checkpoint, or a run's folder; or "deepfloyd".
+    place: as in `find`: "class", "flow" ..., a checkpoint, or a run's folder; or "deepfloyd".
     large: of `deepfloyd.load`. The model tells where it came from, `.file`, `.kind`, `.summary`,
     and with which `.guidance` it is best used, fields of GuidanceFlags, and other `.habits`. Raises
     ValueError for a checkpoint of another kind.
@@ -165,10 +208,10 @@ def load_model(place: str, device="cpu", **large):
 
 
 def from_checkpoint(
-    found: dict, name="this checkpoint", device="cpu", kinds=KINDS, made=DigitModel
+    found: dict, name="this checkpoint", device="cpu", kinds=DIFFUSIONS + FLOWS, made=None
 ) -> DigitModel:
     """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors.
-    kinds: those that are wanted. made: the class of the model, called with network and T."""
+    kinds: those that are wanted. made: the model's class, called with network and T."""
     if found["kind"] not in kinds:
         raise ValueError(
             f"{name} holds a {found['kind']!r} model, but {' or '.join(map(repr, kinds))} is wanted"
@@ -177,6 +220,7 @@ def from_checkpoint(
         raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
     network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
+    made = made or (FlowModel if found["kind"] in FLOWS else DigitModel)
     model = made(network, found["config"]["T"])
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.guidance = found.get("guidance", {})

@@ -55,6 +55,8 @@ from typing import NamedTuple
 import torch
 
 from minidiff.diffusion import noise_like, predict_eps, predict_x_0
+from minidiff.guidance import until
+from minidiff.schedule import evenly
 
 VARIANCES = ("beta", "beta_tilde", "learned")
 
@@ -206,3 +208,19 @@ def sample(eps_fn, schedule, x, timesteps, **options):
     """Walk as `sample_path` does and return only the last picture, (B,C,H,W)."""
     *_, last = sample_path(eps_fn, schedule, x, timesteps, **options)
     return last.x_t
+
+
+class Diffusion:
+    """What every model with a schedule and a data_range can do: be walked."""
+
+    def path(self, eps_fn, x, steps, **options):
+        """Return the walk from noise x in so many steps, evenly spaced, see `sample_path`; clip
+        defaults to the data's range."""
+        timesteps = evenly(self.schedule.T, steps)
+        return sample_path(
+            eps_fn, self.schedule, x, timesteps, **{"clip": self.data_range, **options}
+        )
+
+    def early(self, share, early_fn, late_fn):
+        """Return the function that is early_fn while more than this share of the way is left."""
+        return until(share * self.schedule.T, early_fn, late_fn)

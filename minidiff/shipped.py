@@ -3,6 +3,7 @@
     weights/<kind>-epoch-05.pt     a mark of a training, in half precision
     weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, measures
     weights/sweep.json             many settings of the class-conditioned model, measured
+    weights/versus.json            a flow against a diffusion, measured
 
 A *mark* is the network as it was after an early epoch, or after the last. Half precision is for the
 file only: rounding a weight to 11 bits changes it by at most 0.05%, and it is turned back into
@@ -69,7 +70,7 @@ def ship(folder) -> list[Path]:
     if not found or found[-1]["epoch"] != found[-1]["config"]["epochs"]:
         raise ValueError(f"{folder} holds no finished training; finish it with --resume")
     about, kind = _card(folder, found[-1]), found[-1]["kind"]
-    if kind == "class":  # what it was measured with is what it should be used with
+    if kind in ("class", "flow"):  # what it was measured with is what it should be used with
         guidance = {name: about["measures"][name] for name in ("gamma", "guide_until")}
         found = [{**content, "guidance": guidance} for content in found]
     WEIGHTS.mkdir(exist_ok=True)
@@ -110,7 +111,7 @@ def _main():
         raise ValueError("name the runs to ship, such as: python -m minidiff.shipped runs/class/1")
     for place in map(Path, sys.argv[1:]):
         if place.suffix == ".json":
-            runs.write_json(WEIGHTS / "sweep.json", runs.read_json(place))
+            runs.write_json(WEIGHTS / place.name, runs.read_json(place))
             continue
         for path in ship(place):
             print(f"{path.stat().st_size / 1e6:.2f} MB  {path}")

@@ -14,6 +14,7 @@ One class makes all models. What it returns is decided by the loss it is trained
     UNet(D)                            a denoiser: noisy picture -> clean picture
     UNet(D, time=1)                    eps_hat(x_t, t/T)
     UNet(D, time=1, classes=10)        eps_hat(x_t, t/T, digit)
+    UNet(D, time=1, scaled=True)       the velocity of a flow, v_hat(x_t, t), flow.py
     UNet(D, time=2, classes=10, size=56, channels=(2, 1))      the upsampler's, upsampler.py
 
 Nothing above depends on 28 but the bottleneck: what is flattened is a quarter of the picture's
@@ -24,6 +25,9 @@ which is added to that channel everywhere (time: t1, t2), or multiplied with it 
 
     z  <- c1 * z  + t1          2D channels, after Unflatten
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
+
+A flow without classes has nothing else that multiplies, and the course lets its time do it
+(`scaled`): z <- t1 * z, u1 <- t2 * u1. The bricks and their number stay the same.
 
 Time enters as t/T in (0, 1], so T is no property of the network; the upsampler's level, s/T in
 [0, 1], enters beside it. A class enters as a one-hot vector; all zeros means "no class".
@@ -55,11 +59,13 @@ class UNet(nn.Module):
 
     width: channels D at full size, >= 1. time: how many times or levels forward takes, 0, 1 or
     more (True is 1). classes: how many (0: none). size: side of the pictures in pixels, a multiple
-    of 4. channels: of the pictures in and out. Raises ValueError for what does not fit, and for
-    classes without time.
+    of 4. channels: of the pictures in and out. scaled: time multiplies instead of being added.
+    Raises ValueError for what does not fit, and for classes without time.
     """
 
-    def __init__(self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1)):
+    def __init__(
+        self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1), scaled=False
+    ):
         super().__init__()
         if width < 1 or classes < 0:
             raise ValueError(f"UNet wants width >= 1 and classes >= 0, got {width} and {classes}")
@@ -70,7 +76,7 @@ class UNet(nn.Module):
         if size < 4 or size % 4:
             raise ValueError(f"UNet wants a size that is a multiple of 4 pixels, got {size}")
         self.time, self.classes, self.size = int(time), classes, size
-        self.channels, D = tuple(channels), width
+        self.channels, self.scaled, D = tuple(channels), scaled, width
         self.enter = ConvBlock(channels[0], D)
         self.down1 = DownBlock(D, D)
         self.down2 = DownBlock(D, 2 * D)
@@ -104,15 +110,17 @@ class UNet(nn.Module):
         return self.leave(torch.cat([x0, u2], 1))            # 1, 28, 28
 
     def _condition(self, features, t, c, place):
-        """Scale the features by the class and shift them by the time, one value per channel."""
+        """Scale the features by the class and shift them by the time, one value per channel; or
+        scale them by both."""
         # In float32 whatever autocast says: bfloat16 would round t/T to steps coarser than 1/300.
         with torch.autocast(features.device.type, enabled=False):
             if self.classes:
                 scale = (self.class1 if place == 1 else self.class2)(c)
                 features = scale[..., None, None].to(features.dtype) * features
             if self.time:
-                shift = (self.time1 if place == 1 else self.time2)(t.view(len(t), -1))
-                features = features + shift[..., None, None].to(features.dtype)
+                value = (self.time1 if place == 1 else self.time2)(t.view(len(t), -1))
+                value = value[..., None, None].to(features.dtype)
+                features = features * value if self.scaled else features + value
         return features
 
     def _check(self, x, t, c):

@@ -4,13 +4,13 @@
     python -m sample.class_cond --model deepfloyd --prompts "a rocket ship" --upsample
 """
 
-from minidiff import cli, config
+from minidiff import cli, settings
 from sample.run import run
 
 
 def main(argv=None):
     """Sample as the flags say and write what they name: a column for each digit."""
-    run("class", config.DigitFlags, argv, "draw the digits asked for")
+    run("class", settings.DigitFlags, argv, "draw the digits asked for")
 
 
 if __name__ == "__main__":

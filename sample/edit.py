@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from minidiff import checkpoint, cli, config, images, models, photos, schedule
+from minidiff import checkpoint, cli, images, models, photos, schedule, settings
 from minidiff.classifier import Classifier
 from sample.run import (
     announced,
@@ -22,23 +22,32 @@ from sample.run import (
 
 
 @dataclasses.dataclass(frozen=True)
-class MixingFlags(config.GuidanceFlags):
+class MixingFlags(settings.GuidanceFlags):
     """Guidance where two prompts share a picture: each wants to be told plainly."""
 
     gamma: float = cli.flag(6.0, "0 ignores the prompts, 1 only conditions")
     guide_until: float = cli.flag(0.0, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
 
 
+@dataclasses.dataclass(frozen=True)
+class PictureFlags:
+    """A person's own picture. Raises ValueError for values out of range."""
+
+    image: str = cli.flag("figures/inputs/drawn-3.png", "picture file of any size and kind")
+    invert: bool = cli.flag(True, "turn dark ink on light into light on dark, for the digit models")
+    fit: str = cli.flag("crop", "crop the middle, or pad what is not square", photos.FITS)
+
+
 class Desk(NamedTuple):
     """An edit about to be made. own: the script's flags. picture: PictureFlags."""
 
     own: object
-    how: config.WalkFlags
-    picture: config.PictureFlags
-    outputs: config.OutputFlags
+    how: settings.WalkFlags
+    picture: PictureFlags
+    outputs: settings.OutputFlags
     files: dict
     model: models.DigitModel
-    guidance: config.GuidanceFlags
+    guidance: settings.GuidanceFlags
     generator: torch.Generator
     second: models.DigitModel | None
 
@@ -94,22 +103,24 @@ class Desk(NamedTuple):
         return x
 
 
-def begin(own, argv, name, about, *, picture=True, guidance=config.GuidanceFlags) -> Desk:
+def begin(own, argv, name, about, *, picture=True, guidance=settings.GuidanceFlags) -> Desk:
     """Read the flags, check what can be checked, load the model.
 
     own: the script's dataclass of flags. name, about: for --help. picture: whether the script wants
     one. guidance: MixingFlags, or GuidanceFlags and the model's own values before their defaults.
     """
-    classes = [own, config.WalkFlags, config.OutputFlags, guidance, config.PictureFlags]
+    classes = [own, settings.WalkFlags, settings.OutputFlags, guidance, PictureFlags]
     given = cli.parse(classes[: 5 if picture else 4], argv, f"python -m sample.{name}", about)
     told = [cls(**each) for cls, each in zip(classes, given)]
     files = writable(told[2])
     if picture and Path(told[4].image).resolve() in [file.resolve() for file in files.values()]:
         raise ValueError(f"--image and an output are the same file, {told[4].image}; name another")
     model = announced(models.find("class", told[1].model), told[1])
-    told = [config.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
+    if model.kind in models.FLOWS:
+        raise ValueError(f"a {model.kind!r} model has no noise levels; name a 'class' one")
+    told = [settings.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
     flags, how, outputs, asked = told[:4]
-    if guidance is config.GuidanceFlags or model.embed([""]) is None:
+    if guidance is settings.GuidanceFlags or model.embed([""]) is None:
         asked = guidance_for(model, given[3])
     generator, shown = torch.Generator().manual_seed(how.seed), told[4] if picture else None
     second = second_stage(outputs, how, model)

@@ -16,7 +16,7 @@ import zipfile
 import numpy as np
 import torch
 
-from minidiff import checkpoint, cli, config, data, machine, models, runs
+from minidiff import checkpoint, cli, config, data, machine, models, runs, settings
 from minidiff.classifier import read
 from minidiff.data import Dataset
 from minidiff.diffusion import denoising_loss
@@ -41,14 +41,29 @@ TOLD = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class MeasureFlags:
+    """What to measure, and where it goes. Raises ValueError for values out of range."""
+
+    n: int = cli.flag(2000, "how many samples to draw")
+    npz: str = cli.flag("", "measure all of this file's `images` and `labels` instead")
+    score: bool = cli.flag(False, "also the classification accuracy score, of 20,000 samples or n")
+    out: str = cli.flag("evaluation.json", "JSON of the results, and of all that led to them")
+    judge: str = cli.flag("", "classifier: a run or a checkpoint; default: newest, or shipped")
+    data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+
+    def __post_init__(self):
+        config.at_least("n", self.n, 10)
+
+
 def main(argv=None):
     """Measure as the flags say; print the table, write the JSON."""
     how, guidance, flags = cli.parse(
-        [config.WalkFlags, config.GuidanceFlags, config.MeasureFlags], argv,
+        [settings.WalkFlags, settings.GuidanceFlags, MeasureFlags], argv,
         "python -m sample.evaluate", "measure what a model is worth",
     )
-    how, flags = config.WalkFlags(**how), config.MeasureFlags(**flags)
-    config.GuidanceFlags(**guidance)  # refused now rather than later
+    flags, given = MeasureFlags(**flags), how
+    how, _ = settings.WalkFlags(**how), settings.GuidanceFlags(**guidance)  # refused now, not later
     out = cli.writable(flags.out, ".json")
     device = machine.pick_device(how.device)
     if how.model == "deepfloyd":
@@ -67,10 +82,10 @@ def main(argv=None):
         elif kind == "upsampler":
             about.update(upsampled.measure(file, how, flags))
         else:
-            if flags.score and kind != "class":
+            if flags.score and kind not in ("class", "flow"):
                 raise ValueError("the score needs labels: take a model that is asked for digits")
             n = max(flags.n, SCORE_N) if flags.score else flags.n
-            x, labels, drawn = draw(file, how, guidance, n)
+            x, labels, drawn = draw(file, models.flags_of(kind, given), guidance, n)
             about.update(drawn)
             about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
     for name, value in about["measures"].items():
@@ -103,12 +118,13 @@ def load_measure(place, data_dir, device):
 
 def draw(file, how, guidance, n):
     """Draw n samples of the model in `file`, as evenly of each digit as n allows, or of nothing
-    where it knows none. guidance: the fields of GuidanceFlags that were given.
+    where it knows none. how: WalkFlags, or EulerFlags for a flow. guidance: the fields of
+    GuidanceFlags that were given.
 
     Returns pictures (n,1,28,28) in [0, 1], labels or None, and what led to them.
     """
     model = announced(file, how)
-    asked = model.kind == "class"
+    asked = model.embed([""]) is not None
     guidance = guidance_for(model, guidance)
     labels = torch.arange(n) % 10 if asked else None
     prompts = [str(k) for k in labels.tolist()] if asked else [""] * n

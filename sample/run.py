@@ -5,7 +5,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from minidiff import cli, config, deepfloyd, gallery, images, machine, models, upsampler
+from minidiff import cli, deepfloyd, gallery, images, machine, models, settings, upsampler
 from minidiff.files import whole
 
 FRAMES = 40  # of a film
@@ -16,26 +16,32 @@ def run(kind, asking, argv, about):
 
     asking: DigitFlags or UncondFlags: what to draw. about: what --help says it does.
     """
-    classes = [config.WalkFlags, config.OutputFlags, asking]
+    flow = kind in models.FLOWS
+    classes = [settings.EulerFlags if flow else settings.WalkFlags, settings.OutputFlags, asking]
     script = "class_cond" if kind == "class" else kind
-    guided = [config.GuidanceFlags] if kind == "class" else []
+    guided = [settings.GuidanceFlags] if kind != "uncond" else []
     given = cli.parse([*classes, *guided], argv, f"python -m sample.{script}", about)
     how, outputs, _ = [cls(**each) for cls, each in zip(classes, given)]
     files = writable(outputs)
     file = models.find(kind, how.model)
     model = announced(file, how)
-    if model.kind not in (kind, "deepfloyd"):
+    if model.kind not in (models.FLOWS if flow else (kind, "deepfloyd")):
         raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
-    told = [config.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
+    told = [settings.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
     how, outputs, asked = told
     second = second_stage(outputs, how, model)
-    guidance = guidance_for(model, given[3]) if guided else config.NO_GUIDANCE
-    path = walk(model, how, guidance, asked.all())
+    guidance = guidance_for(model, given[3]) if guided else settings.NO_GUIDANCE
+    prompts, labels = asked.all(), asked.labels()
+    if model.embed([""]) is None:  # it is asked for nothing
+        if given[2].keys() & {"digits", "prompts"} or guided and given[3]:
+            raise ValueError(f"{file} knows no digits: drop --digits, --gamma and --guide-until")
+        prompts, labels = [""] * len(prompts), None
+    path = walk(model, how, guidance, prompts)
     x, states = watched(path, how.steps + 1, outputs.gif)
-    caption = f"{model.summary}; {how}" + (f", {guidance}" if guided else "")
-    x, larger = upsampled(unit(x, model), second, outputs, how, asked.all())
+    caption = f"{model.summary}; {how}" + (f", {guidance}" if any(prompts) else "")
+    x, larger = upsampled(unit(x, model), second, outputs, how, prompts)
     states = [state._replace(x_t=unit(state.x_t, model)) for state in states]
-    write(files, x, states, caption, larger=larger, labels=asked.labels(), columns=asked.columns())
+    write(files, x, states, caption, larger=larger, labels=labels, columns=asked.columns())
 
 
 def unit(x, model):
@@ -97,8 +103,8 @@ def announced(file, how):
 def guidance_for(model, given):
     """Return GuidanceFlags: what was given, then what the model brings, then the defaults."""
     if model.embed([""]) is None:
-        return config.NO_GUIDANCE
-    return config.GuidanceFlags(**{**model.guidance, **(given or {})})
+        return settings.NO_GUIDANCE
+    return settings.GuidanceFlags(**{**model.guidance, **(given or {})})
 
 
 def walk(model, how, guidance, prompts):

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-from minidiff import checkpoint, cli, config, machine, models, runs
+from minidiff import checkpoint, cli, machine, models, runs, settings
 from sample.evaluate import draw, load_measure
 
 GAMMAS = (0, 1, 1.5, 2, 3, 5, 7, 10)
@@ -39,14 +39,14 @@ def points(T, best):
     A setting may belong to two groups. T: of the model; no setting takes more steps. best: the
     guidance that steps and samplers are compared at.
     """
-    walk, found = config.WalkFlags, []
+    walk, found = settings.WalkFlags, []
     base = min(walk().steps, T)
     for gamma in GAMMAS:
-        everywhere = config.GuidanceFlags(gamma, 0.0)
+        everywhere = settings.GuidanceFlags(gamma, 0.0)
         found.append(("gamma", "at every step", walk(steps=base), everywhere))
         if gamma > 1:
             told = f"until t/T = {best.guide_until:g}"
-            early = config.GuidanceFlags(gamma, best.guide_until)
+            early = settings.GuidanceFlags(gamma, best.guide_until)
             found.append(("gamma", told, walk(steps=base), early))
         if gamma in (1, 3, 10):
             found.append(("clip", "clipped", walk(steps=base), everywhere))
@@ -76,15 +76,15 @@ def main(argv=None):
     same = all(before.get(name) == about[name] for name in ("md5", "judge", "n"))
     known = {key(p): p for p in before["points"]} if same else {}
     done = []
-    best = config.GuidanceFlags(**found.get("guidance", {}))
+    best = settings.GuidanceFlags(**found.get("guidance", {}))
     for group, curve, how, guidance in points(found["config"]["T"], best):
         how = dataclasses.replace(how, device=device.type)
-        settings = {**dataclasses.asdict(how), **dataclasses.asdict(guidance)}
-        if key(settings) not in known:
+        point = {**dataclasses.asdict(how), **dataclasses.asdict(guidance)}
+        if key(point) not in known:
             print(f"{curve}: {how}, {guidance}", flush=True)
             x, labels, _ = draw(file, how, dataclasses.asdict(guidance), flags.n)
-            known[key(settings)] = {**settings, **measure(x, labels)}
-        done.append({**known[key(settings)], "group": group, "curve": curve})
+            known[key(point)] = {**point, **measure(x, labels)}
+        done.append({**known[key(point)], "group": group, "curve": curve})
         rest = [p for k, p in known.items() if k not in set(map(key, done))]
         runs.write_json(out, {**about, "points": done + rest})
     print(f"wrote {out}; draw it with: make figures ARGS='--only sweep'")
@@ -92,8 +92,7 @@ def main(argv=None):
 
 def key(point):
     """Return what tells one point's settings from another's."""
-    classes = config.WalkFlags, config.GuidanceFlags
-    names = {f.name for cls in classes for f in dataclasses.fields(cls)} - {"device", "model"}
+    names = ("steps", "sampler", "variance", "eta", "clip", "seed", "gamma", "guide_until")
     return tuple((name, point[name]) for name in sorted(names))
 
 

@@ -8,6 +8,8 @@ import torch
 import train.class_cond
 import train.classifier
 import train.denoiser
+import train.flow
+import train.flow_uncond
 import train.uncond
 import train.upsampler
 from minidiff import checkpoint, runs, strokes
@@ -72,6 +74,8 @@ def trained(tmp_path_factory):
         patch.chdir(place)
         run(train.uncond.JOB, [*TINY, "--T", "20"])
         run(train.class_cond.JOB, [*TINY, "--T", "20"])
+        run(train.flow.JOB, [*TINY, "--sample-steps", "10"])
+        run(train.flow_uncond.JOB, [*TINY, "--sample-steps", "10"])
         run(train.denoiser.JOB, TINY)
         run(train.classifier.JOB, TINY)
         run(train.upsampler.JOB, [*TINY, "--T", "20"])

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from minidiff.cli import flag, main, parse, writable
-from minidiff.config import RunFlags, TrainConfig, WalkFlags
+from minidiff.config import RunFlags, TrainConfig
+from minidiff.settings import WalkFlags
 
 
 def test_flags_are_fields_and_only_what_was_given_is_returned():

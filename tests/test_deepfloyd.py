@@ -170,6 +170,19 @@ def test_every_sampling_command_takes_it(here, script, words, size):
 
 
 @needs_it
+def test_the_second_stage_is_shown_what_the_first_drew(here, monkeypatch):
+    """In the second stage's own range, -1..1, and not in that of a picture file."""
+    shown, given = [], deepfloyd.SecondStage.given
+    monkeypatch.setattr(deepfloyd.SecondStage, "given",
+                        lambda self, low, *more: shown.append(low) or given(self, low, *more))
+    words = [*here, "--prompts", "a dog", "--npz", "a.npz"]
+    sample.class_cond.main(words)
+    small = torch.from_numpy(np.load("a.npz")["images"])
+    sample.class_cond.main([*words, "--upsample", "--upsample-steps", "1"])
+    assert torch.allclose(shown[0], 2 * small - 1, atol=1e-6)
+
+
+@needs_it
 def test_what_is_no_pipeline_is_refused(tmp_path):
     """A folder with the right names and other content: one sentence."""
     (tmp_path / "IF-I-x" / "unet").mkdir(parents=True)

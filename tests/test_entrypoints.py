@@ -16,6 +16,8 @@ import sample.uncond
 import train.class_cond
 import train.classifier
 import train.denoiser
+import train.flow
+import train.flow_uncond
 import train.uncond
 from minidiff import checkpoint, runs, shipped
 from minidiff.config import TrainConfig
@@ -28,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 def test_a_run_folder_holds_what_it_promises(trained):
     """Recipe with the set really used, log, loss, weights and pictures at both marks."""
     for kind, pictures in (("uncond", ("samples", "frames")), ("class", ("samples", "frames")),
+                           ("flow", ("samples", "frames")), ("flow-uncond", ("samples", "frames")),
                            ("denoiser", ("denoised", "levels")),
                            ("classifier", ("mistakes-strokes",)),
                            ("upsampler", ("upsampled",))):
@@ -122,6 +125,9 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkey
         ("sample.uncond", ["--gamma", "3"], "--gamma"),
         ("sample.class_cond", ["--digits", "1x"], "got '1x'"),
         ("sample.class_cond", ["--guide-until", "-1"], "0..1, got -1.0"),
+        ("sample.flow", ["--steps", "0"], "steps must be at least 1, got 0"),
+        ("sample.toy", ["--out", "a.png"], ".gif"),
+        ("sample.versus", ["--n", "3"], "n must be at least 10, got 3"),
         ("sample.evaluate", ["--out", "a.txt"], ".json"),
         ("sample.evaluate", ["--model", "no.pt"], "there is no checkpoint"),
         ("sample.sweep", ["--out", "no/where.json"], "folder"),
@@ -165,6 +171,28 @@ def test_the_network_is_trained_with_t_over_T():
     loss = train.uncond.JOB.loss(cfg, torch.device("cpu"))
     loss(network, torch.zeros(500, 1, 28, 28), None, torch.Generator().manual_seed(0))
     assert torch.allclose(heard[0].unique(), torch.arange(1, 21) / 20)
+
+
+def test_a_flows_losses_tell_t_itself_and_the_digit_now_and_then():
+    """t is spread over 0 .. 1; of 4,000 pictures a share p_uncond hears no digit; and the loss of a
+    network that returns nothing is E[x_1²] + 1, of a velocity and not of a noise."""
+    heard = {}
+
+    def network(x, t, c=None):
+        heard.update(t=t, c=c)
+        return torch.zeros_like(x)
+
+    x_1, labels = torch.ones(4000, 1, 4, 4), torch.arange(4000) % 10
+    for job in (train.flow.JOB, train.flow_uncond.JOB):
+        loss = job.loss(TrainConfig(p_uncond=0.2), torch.device("cpu"))
+        found = loss(network, x_1, labels, torch.Generator().manual_seed(0))
+        assert found.item() == pytest.approx(2, rel=0.02)
+        assert 0 <= heard["t"].min() < 0.001 and 0.999 < heard["t"].max() < 1
+        if job is train.flow.JOB:
+            told = heard["c"].sum(1) > 0
+            assert abs((~told).float().mean() - 0.2) < 4 * (0.2 * 0.8 / 4000) ** 0.5
+            assert torch.equal(heard["c"][told].argmax(1), labels[told])
+    assert heard["c"] is None and train.flow_uncond.JOB.network["scaled"]
 
 
 def test_the_class_loss_hides_the_digit_now_and_then_and_tells_t_over_T():

@@ -13,18 +13,20 @@ FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
      "classifier", "cli", "photos", "views", "hub"},
     {"data", "config", "images", "unet", "diffusion"},
-    {"checkpoint", "runs", "samplers", "embeddings"},
-    {"shipped", "trainer", "editing", "deepfloyd"},
+    {"checkpoint", "runs", "samplers", "embeddings", "flow"},
+    {"shipped", "trainer", "editing", "deepfloyd", "flow_sampler", "settings"},
     {"models", "evaluate"},
     {"gallery", "upsampler"},
 )
-THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing"}
+THEORY = {"schedule", "guidance", "diffusion", "samplers", "views", "editing", "flow",
+          "flow_sampler"}
 NETWORK = {"blocks", "unet", "classifier"}
 ROOFS = ("train", "sample", "figures", "tests")
 SOURCES = [p for folder in ("minidiff", *ROOFS) for p in sorted((ROOT / folder).glob("*.py"))]
 PACKAGE = [p for p in SOURCES if p.parent.name == "minidiff" and p.stem != "__init__"]
-PLUMBING = {"torchvision_ops", "machine", "files", "cli", "config", "images", "runs", "shipped",
-            "gallery", "hub", "embeddings"}  # rooms whose lectures need no exercises
+PLUMBING = {  # rooms whose lectures need no exercises
+    "torchvision_ops", "machine", "files", "cli", "config", "settings", "images", "runs", "shipped",
+    "gallery", "hub", "embeddings"}
 
 
 def tree(path):

@@ -12,7 +12,7 @@ import sample.class_cond
 import sample.evaluate
 import sample.sweep
 from minidiff import strokes
-from minidiff.config import GuidanceFlags, WalkFlags
+from minidiff.settings import GuidanceFlags, WalkFlags
 from tests.conftest import small
 
 FEW = ["--steps", "3", "--device", "cpu"]

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from minidiff import checkpoint, models, runs, shipped
-from minidiff.models import DigitModel, walk
+from minidiff.models import DigitModel, FlowModel, walk
+from minidiff.settings import EulerFlags, WalkFlags
 from minidiff.unet import UNet
 from tests.conftest import attentive
 
@@ -66,7 +67,7 @@ def test_the_newest_run_a_folder_and_a_file_all_name_the_same_model(workplace):
 def test_a_model_of_another_kind_is_refused(workplace):
     """A denoiser cannot be sampled from: it knows no time."""
     save(workplace / "d.pt", kind="denoiser")
-    with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' or 'class' is"):
+    with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' or 'class'"):
         models.load_model("d.pt")
 
 
@@ -121,6 +122,57 @@ def test_a_walk_gives_each_picture_what_it_was_asked_for():
     ]
     assert torch.allclose(third[0], third[1], atol=1e-4)
     assert (third[0] - third[2]).abs().max() > 1e-3
+
+
+def flowing():
+    """A flow with random weights that hears its class, and the batches it is asked: (t, size)."""
+    asked, inner = [], attentive()
+
+    class Ear(FlowModel):
+        def __call__(self, x_t, t, cond=None):
+            asked.append((round(t[0].item(), 2), len(t)))
+            return super().__call__(x_t, t, cond)
+
+    return Ear(inner.network), asked
+
+
+def test_a_flow_is_walked_from_t_0_and_hears_t_itself():
+    """N(0, 1) at t = 0; the network's time is t, not t/T; the last state is at 1."""
+    heard = []
+
+    class Ear(UNet):
+        def forward(self, x, t, c=None):
+            heard.append(t)
+            return x
+
+    path = list(walk(FlowModel(Ear(2, time=1)), [""] * 64, 5, 1))
+    assert [round(t[0].item(), 3) for t in heard] == [0, 0.2, 0.4, 0.6, 0.8]
+    assert [s.t for s in path] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert abs(path[0].x_t.mean()) < 0.02 and abs(path[0].x_t.std() - 1) < 0.02
+    assert torch.allclose(path[1].x_t, 1.2 * path[0].x_t)
+
+
+def test_guidance_of_a_flow_ends_near_the_data():
+    """guide_until is the share of the way that is left, for either model: with 0.4 of a flow's five
+    steps the first four, t = 0 .. 0.6, are asked for both branches, and the last is not."""
+    model, asked = flowing()
+    list(walk(model, ["3"], 5, 0, gamma=4.0, guide_until=0.4))
+    assert asked == [(0, 2), (0.2, 2), (0.4, 2), (0.6, 2), (0.8, 1)]
+    asked.clear()
+    list(walk(model, ["3"], 2, 0, gamma=0.0, guide_until=0.4))
+    assert asked == [(0, 1), (0.5, 1)]
+
+
+def test_a_flow_is_loaded_as_one_and_takes_no_flags_of_a_diffusion(workplace):
+    """Its kind decides; --eta and the like are refused by name, its own defaults are the course's
+    50 steps."""
+    for kind in models.FLOWS:
+        save(runs.RUNS / kind / "001" / runs.LAST, kind=kind)
+        assert isinstance(models.load_model(kind), FlowModel)
+    assert models.flags_of("flow", {"seed": 3}) == EulerFlags(steps=50, seed=3)
+    assert models.flags_of("class", {"eta": 1.0}) == WalkFlags(eta=1.0)
+    with pytest.raises(ValueError, match="no use for --clip, --eta"):
+        models.flags_of("flow-uncond", {"eta": 1.0, "clip": True})
 
 
 def test_guidance_until_the_start_is_plain_conditioning():

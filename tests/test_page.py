@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import figures.anagram
+import figures.blind
 import figures.hybrid
 import figures.inpaint
 import figures.run
@@ -36,6 +37,7 @@ def built(trained, tmp_path_factory):
         patch.chdir(trained)
         for script in (figures.anagram, figures.hybrid, figures.inpaint):
             patch.setattr(script, "N", 10)  # measured
+        patch.setattr(figures.blind, "STEPS", 3)
         patch.delenv("MINIDIFF_DATA", raising=False)
         figures.run.run(["--out", str(out), "--data-dir", str(out / "none")])
     return out

@@ -7,11 +7,11 @@ import torch
 
 import sample.class_cond
 from minidiff import checkpoint, models, runs, shipped
-from minidiff.config import WalkFlags
+from minidiff.settings import WalkFlags
 from sample.run import guidance_for
 from tests.conftest import same
 
-KINDS = ("denoiser", "uncond", "class", "classifier")
+KINDS = ("denoiser", "uncond", "class", "classifier", "flow")
 
 
 @pytest.mark.parametrize("kind", KINDS)

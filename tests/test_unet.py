@@ -45,8 +45,8 @@ def _condition_by_hand(network, x, t, c):
         c1, c2 = n.class1(c)[:, :, None, None], n.class2(c)[:, :, None, None]
     else:
         c1 = c2 = 1
-    u1 = n.up1(torch.cat([x2, c1 * z + t1], 1))
-    u2 = n.up2(torch.cat([x1, c2 * u1 + t2], 1))
+    u1 = n.up1(torch.cat([x2, t1 * c1 * z if n.scaled else c1 * z + t1], 1))
+    u2 = n.up2(torch.cat([x1, t2 * c2 * u1 if n.scaled else c2 * u1 + t2], 1))
     return n.leave(torch.cat([x0, u2], 1))
 
 
@@ -58,6 +58,26 @@ def test_time_adds_and_class_multiplies(classes):
     x, t, c = inputs()
     c = c if classes else None
     assert torch.allclose(network(x, t, c), _condition_by_hand(network, x, t, c), atol=1e-6)
+
+
+def test_the_time_of_a_flow_multiplies():
+    """scaled: z = t1 z and u1 = t2 u1, with the very bricks that are added elsewhere; so a time
+    network that returns zero silences the bottleneck, and one does not that is added."""
+    scaled, added = (UNet(8, 1, scaled=s) for s in (True, False))
+    assert {k: v.shape for k, v in scaled.state_dict().items()} == {
+        k: v.shape for k, v in added.state_dict().items()}
+    assert sum(p.numel() for p in UNet(64, 1, scaled=True).parameters()) == COUNTS[64, True, 0]
+    x, t, _ = inputs()
+    for network in (scaled.eval(), added.eval()):
+        assert torch.allclose(network(x, t), _condition_by_hand(network, x, t, None), atol=1e-6)
+        fed = []
+        network.up1.register_forward_hook(lambda module, args, result, fed=fed: fed.append(args[0]))
+        with torch.no_grad():
+            network.time1[2].weight.zero_()
+            network.time1[2].bias.zero_()
+        network(x, t)
+        z = fed[0][:, 16:]
+        assert (z.abs().max() == 0) == network.scaled
 
 
 def test_time_enters_through_a_network_of_one_input():

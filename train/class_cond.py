@@ -9,12 +9,12 @@ Classifier-free guidance, algorithm 1.
 import torch.nn.functional as F
 
 from minidiff.cli import main
-from minidiff.config import GuidanceFlags
 from minidiff.diffusion import noise_loss
 from minidiff.gallery import draw_model
 from minidiff.guidance import drop_condition
 from minidiff.models import DigitModel
 from minidiff.schedule import linear
+from minidiff.settings import GuidanceFlags
 from train.run import Job, run
 
 

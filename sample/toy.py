@@ -1,0 +1,192 @@
+"""Diffusion to hold in the hand: points in the plane, not pictures. A good file to read first.
+
+    python -m sample.toy         trains for a few seconds, writes toy.gif and toy.png
+
+The data are points on two arms of a spiral, each arm a class. A point is a picture with two
+channels and a single pixel, (2,1,1), so all of the theory is imported as it is, and just what a
+picture needs is new: the data, a network of ten lines, two drawings. What happens:
+
+    1. put noise on points                        diffusion.noise_loss puts it there
+    2. teach a network to tell the noise          and measures the guess; guidance.drop_condition
+                                                  hides the class now and then
+    3. start at noise alone, and take away what   samplers.sample_path, with guidance.guided
+       the network sees of it, bit by bit
+
+toy.gif shows step 3, at several strengths of guidance. toy.png shows what the network has learned:
+a field of arrows, away from the noise, which is the direction in which the data lie. In the plane
+the best possible answer can be worked out (`exact_eps`) and is drawn below the network's.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import nn
+from tqdm import tqdm
+
+from minidiff import cli, config, images, settings
+from minidiff.diffusion import noise_loss, predict_eps, q_sample
+from minidiff.guidance import drop_condition, guided
+from minidiff.samplers import sample_path
+from minidiff.schedule import evenly, linear
+
+T, WALK = 1000, 100        # noising steps; network calls of a walk
+POINTS, BATCH = 4000, 512  # of the data; of a batch
+COLORS = ("tab:blue", "tab:orange")
+
+
+@dataclass(frozen=True)
+class ToyFlags:
+    """What to draw, and where. Raises ValueError for values out of range."""
+
+    out: str = cli.flag("toy.gif", "GIF of the points, from noise to data")
+    field: str = cli.flag("toy.png", "PNG of the network's arrows at several t")
+    steps: int = cli.flag(3000, "batches to train on")
+    gamma: float = cli.flag(3.0, "the strongest guidance in the film")
+    seed: int = cli.flag(0, "of everything random")
+
+    def __post_init__(self):
+        config.at_least("steps", self.steps, 1)
+        settings.GuidanceFlags(gamma=self.gamma)
+        settings.EulerFlags(seed=self.seed)
+
+
+def spiral(n, generator=None):
+    """Draw n points on two arms of a spiral: float (n,2,1,1), and which arm, int64 (n,)."""
+    arm = torch.randint(2, (n,), generator=generator)
+    way = torch.rand(n, generator=generator).sqrt()
+    angle = 1.7 * math.pi * way + math.pi * arm
+    points = torch.stack([angle.cos(), angle.sin()], 1) * (0.2 + 1.5 * way[:, None])
+    points = points + 0.03 * torch.randn(n, 2, generator=generator)
+    return points.view(n, 2, 1, 1), arm
+
+
+class Network(nn.Sequential):
+    """Guess the noise in points x_t (B,2,1,1), told t (B,) and the arm (B,2), zeros for none."""
+
+    def __init__(self, width=128):
+        inner = [layer for _ in range(2) for layer in (nn.Linear(width, width), nn.GELU())]
+        super().__init__(nn.Linear(3 * 7 + 2, width), nn.GELU(), *inner, nn.Linear(width, 2))
+
+    def forward(self, x_t, t, cond):
+        """Return eps_hat, like x_t. Waves of three lengths let it see fine as well as coarse."""
+        where = torch.cat([x_t.flatten(1), t[:, None].log()], 1)
+        waves = [wave(k * where) for k in (1, 2, 4) for wave in (torch.sin, torch.cos)]
+        return super().forward(torch.cat([where, *waves, cond], 1)).view_as(x_t)
+
+
+def train(network, schedule, points, arms, steps, generator):
+    """Teach the network to tell the noise; yield the loss of each batch."""
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.01, steps)
+    for _ in range(steps):
+        some = torch.randint(len(points), (BATCH,), generator=generator)
+        cond = drop_condition(torch.eye(2)[arms[some]], 0.5, generator)
+        loss = noise_loss(schedule, network, points[some], cond, generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        decay.step()
+        yield loss.item()
+
+
+def walk(network, schedule, arms, gamma, seed):
+    """Return the States of a walk from noise to a point for each of the arms, int64 (N,)."""
+    generator = torch.Generator().manual_seed(seed)
+    x_T = torch.randn(len(arms), 2, 1, 1, generator=generator)
+    cond = torch.eye(2)[arms]
+    eps_fn = guided(network, cond, torch.zeros_like(cond), gamma)
+    how = {"kind": "beta_tilde", "generator": generator}
+    return sample_path(eps_fn, schedule, x_T, evenly(schedule.T, WALK), **how)
+
+
+def exact_eps(schedule, points):
+    """Return the best eps_fn(x_t, t) there is for data that are just these points (N,2,1,1).
+
+    Which point hides under x_t? Each could, with a weight exp(-|x_t - sqrt(ab) x_0|² / 2 (1 - ab));
+    the guess x_0_hat = E[x_0 | x_t] is their weighted mean.
+    """
+
+    def eps_fn(x_t, t):
+        ab = schedule.at(t).flatten(1)
+        off = torch.cdist(x_t.flatten(1), points.flatten(1) * ab[0].sqrt())  # one t for all
+        weights = (-(off**2) / (2 * (1 - ab))).softmax(1)
+        return predict_eps(schedule, x_t, t, (weights @ points.flatten(1)).view_as(x_t))
+
+    return eps_fn
+
+
+def draw_film(path, films, arms, points, caption):
+    """Draw the walks side by side. films: {name: list of States}. arms: the class of each point."""
+    pages, colors = [], [COLORS[k] for k in arms]
+    for states in tqdm(images.frames_of(list(zip(*films.values())), 51), unit="frame"):
+        figure = Figure((9.6, 3.7), dpi=75, layout="constrained")
+        FigureCanvasAgg(figure)
+        for axes, name, state in zip(figure.subplots(1, len(films)), films, states):
+            _scatter(axes, points[:1000], "0.85", f"{name}, t = {state.t}")
+            _scatter(axes, state.x_t, colors)
+        figure.supxlabel(caption, fontsize=8)
+        figure.canvas.draw()
+        pages.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]))
+    images.save_film(path, pages, caption, milliseconds=80)
+
+
+@torch.no_grad()
+def draw_field(path, network, schedule, points, caption):
+    """Draw -eps_hat as arrows at four t, over the points noised to that t: the network's above,
+    the exact ones below."""
+    side = torch.linspace(-2.2, 2.2, 19)
+    grid = torch.cartesian_prod(side, side).view(-1, 2, 1, 1)
+    generator, exact = torch.Generator().manual_seed(0), exact_eps(schedule, points)
+    figure = Figure((12.8, 7), dpi=100, layout="constrained")
+    for column, level in zip(figure.subplots(2, 4).T, (300, 120, 50, 15)):
+        t = torch.full((len(grid),), level)
+        eps = torch.randn(1000, 2, 1, 1, generator=generator)
+        noised = q_sample(schedule, points[:1000], torch.full((1000,), level), eps)
+        answers = network(grid, t, torch.zeros(len(grid), 2)), exact(grid, t)
+        for axes, name, eps_hat in zip(column, ("the network", "exact"), answers):
+            _scatter(axes, noised, "0.75", f"{name}, t = {level}")
+            arrows = -eps_hat.flatten(1) / (1 + eps_hat.flatten(1).norm(dim=1, keepdim=True))
+            axes.quiver(*grid.flatten(1).T, *arrows.T, color="tab:red", scale=20, width=0.004)
+    figure.supxlabel(caption, fontsize=9)
+    images.save_figure(figure, path, caption)
+
+
+def _scatter(axes, points, color, title=None):
+    axes.scatter(*points.flatten(1).T, 3, color, linewidths=0)
+    axes.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), xticks=[], yticks=[], aspect="equal")
+    if title:
+        axes.set_title(title, fontsize=9)
+
+
+def main(argv=None):
+    """Train, walk, draw."""
+    about = "diffusion on points in the plane"
+    flags = ToyFlags(**cli.parse([ToyFlags], argv, "python -m sample.toy", about)[0])
+    out, field = cli.writable(flags.out, ".gif"), cli.writable(flags.field, ".png")
+    torch.manual_seed(flags.seed)
+    generator = torch.Generator().manual_seed(flags.seed)
+    schedule, network = linear(T), Network()
+    points, arms = spiral(POINTS, generator)
+    losses = []
+    for loss in (bar := tqdm(train(network, schedule, points, arms, flags.steps, generator),
+                             total=flags.steps, unit="step")):
+        losses = [*losses[-99:], loss]
+        bar.set_postfix_str(f"loss {sum(losses) / len(losses):.3f}", refresh=False)
+    asked = torch.arange(1000) % 2
+    films = {f"γ = {gamma:g}": list(walk(network, schedule, asked, gamma, flags.seed))
+             for gamma in (0, 1, flags.gamma)}
+    told = f"{flags.steps} batches of {BATCH} points, seed {flags.seed}"
+    draw_film(out, films, asked, points, "blue and orange ask for an arm each; the same noise "
+              f"in each film, {WALK} steps; {told}")
+    draw_field(field, network, schedule, points, "arrows: away from the noise, towards the data, "
+               f"shortened to less than 1; grey: points noised to level t of {T}; {told}")
+    print(f"wrote {out} and {field}")
+
+
+if __name__ == "__main__":
+    cli.main(main)
