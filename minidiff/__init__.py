@@ -14,6 +14,7 @@ Read it in this order; every file opens with its lecture and ends by naming the 
                    torchvision_ops, data   real ones, as one tensor on the device
     the training   machine, files, cli, config
                    trainer    the loop
+                   parallel   the same on several GPUs or machines
     the workshop   photos, images, classifier, checkpoint, runs
                    shipped    the weights that come with the project
                    models     a file becomes a model that can be prompted

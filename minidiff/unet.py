@@ -100,7 +100,7 @@ class UNet(nn.Module):
                 scale = (self.class1 if place == 1 else self.class2)(c)
                 features = scale[..., None, None].to(features.dtype) * features
             if self.time:
-                shift = (self.time1 if place == 1 else self.time2)(t.view(len(t), -1))
+                shift = (self.time1 if place == 1 else self.time2)(t.view(-1, self.time))
                 features = features + shift[..., None, None].to(features.dtype)
         return features
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
-     "classifier", "cli", "photos", "views"},
+     "classifier", "cli", "parallel", "photos", "views"},
     {"data", "config", "images", "unet", "diffusion"},
     {"checkpoint", "runs", "samplers"},
     {"shipped", "trainer", "editing"},
