@@ -36,6 +36,7 @@ Next: photos.py
 
 import atexit
 import os
+import sys
 import time
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 
@@ -63,8 +64,8 @@ def writer() -> bool:
 def joined():
     """Join the processes that torchrun started, until the program ends; alone, do nothing.
 
-    In the block all but the writer are silent; an error that leaves it is told by everyone, save
-    where torchrun comes first.
+    In the block all but the writer are silent. A mistake of all is the writer's to tell, since the
+    others wait before it leaves the block; a broken exchange leaves it as SystemExit.
     """
     global _store
     launched = dist.is_available() and dist.is_torchelastic_launched()
@@ -86,8 +87,11 @@ def joined():
                 stack.enter_context(redirect_stderr(nowhere))
             yield
     except Exception as e:
-        if rank or isinstance(e, RuntimeError):  # what a broken exchange raises
-            time.sleep(PATIENCE)
+        broken = isinstance(e, dist.DistError) or "gloo" in str(e)
+        time.sleep(PATIENCE * (broken + (rank > 0)))  # here torchrun's SIGTERM ends most
+        if broken:  # the loss was on another machine, whose torchrun does not look here
+            sys.exit(1)
+        once()  # this error will be told, so nobody else need speak
         raise
 
 
@@ -112,7 +116,10 @@ def writer_first():
 
 def once() -> bool:
     """Tell whether this process is the first of all to ask: of many that stop, one speaks."""
-    return _store is None or _store.add("spoken", 1) == 1
+    try:
+        return _store is None or _store.add("spoken", 1) == 1
+    except RuntimeError:  # the board was on a machine that is gone
+        return True
 
 
 def named(machine: str) -> str:
