@@ -1,7 +1,7 @@
 """parallel.py: several processes do what one does, and a lost one ends all of them in order.
 
 Processes are real, started by torchrun on the CPU. They take seconds to start, so there are two
-jobs of two, side by side, and the tests look at what they left.
+jobs, side by side, of two and of three, and the tests look at what they left.
 """
 
 import os
@@ -47,7 +47,8 @@ def gradients():
 
 
 def worker():
-    """What each process of a job does: train, note its number, and take the steps above."""
+    """What each process of a job does: train, note its number, and take the steps above. Process 1
+    is slow, so that whoever kills it finds the others waiting for it."""
     folder, slow, *words = sys.argv[1:]
     rank = os.environ["RANK"]
     Path(f"{folder}-{rank}.pid").write_text(str(os.getpid()))
@@ -55,39 +56,40 @@ def worker():
 
     def loss(cfg, device):
         loss_fn = train.class_cond.loss(cfg, device)
-        return lambda *args: (time.sleep(float(slow)), loss_fn(*args))[1]
+        pause = float(slow) if rank == "1" else 0
+        return lambda *args: (time.sleep(pause), loss_fn(*args))[1]
 
     run(train.class_cond.JOB._replace(loss=loss), [*words, "--run-dir", folder])
     torch.save(gradients(), f"{folder}-{rank}.pt")
 
 
-def launch(folder, *words, slow=0.0):
-    """Start a job of two processes."""
+def launch(folder, processes, *words, slow=0.0):
+    """Start a job of so many processes."""
     script = folder.with_suffix(".py")
     script.write_text("from minidiff.cli import main\nfrom tests.test_parallel import worker\n"
                       "main(worker)\n")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-               str(script), str(folder), str(slow), *words]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               f"--nproc-per-node={processes}", str(script), str(folder), str(slow), *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env=env)
 
 
-def kill_the_writer(folder, job):
-    """Kill a job's process 0 with signal 9 once its first epoch is kept."""
+def kill(folder, rank, job):
+    """Kill one process of a job with signal 9 once its first epoch is kept."""
     deadline = time.monotonic() + 120
     while not (folder / runs.LAST).is_file():
         assert job.poll() is None and time.monotonic() < deadline, job.communicate()
         time.sleep(0.02)
-    os.kill(int(Path(f"{folder}-0.pid").read_text()), signal.SIGKILL)
+    os.kill(int(Path(f"{folder}-{rank}.pid").read_text()), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):
-    """A folder with three runs, and what the two jobs of two processes said. alone: by one.
-    joined: begun by one, resumed by two. cut: begun by two, killed, resumed by one."""
+    """A folder with three runs, and what two jobs said. alone: by one process. joined: begun by
+    one, resumed by two. cut: begun by three, one of them killed, resumed by one."""
     place = tmp_path_factory.mktemp("parallel")
-    cut = launch(place / "cut", *WORDS, slow=0.3)
+    cut = launch(place / "cut", 3, *WORDS, slow=0.3)
     job, drawn = train.class_cond.JOB, []
 
     def stop_at_the_second(*args):
@@ -100,9 +102,9 @@ def jobs(tmp_path_factory):
         small(patch.setattr)
         with pytest.raises(KeyboardInterrupt):
             run(job._replace(draw=stop_at_the_second), [*WORDS, "--run-dir", str(place / "joined")])
-        joined = launch(place / "joined", "--resume")
+        joined = launch(place / "joined", 2, "--resume")
         run(job, [*WORDS, "--run-dir", str(place / "alone")])
-        kill_the_writer(place / "cut", cut)
+        kill(place / "cut", 1, cut)
         told = {name: (*p.communicate(timeout=180), p.returncode)
                 for name, p in {"joined": joined, "cut": cut}.items()}
         assert checkpoint.load(place / "cut" / runs.LAST)["epoch"] == 1
@@ -126,7 +128,7 @@ def test_a_step_of_two_processes_is_the_step_of_one(jobs):
 
 @pytest.mark.parametrize("name", ["joined", "cut"])
 def test_a_training_is_the_same_under_any_number_of_processes(jobs, name):
-    """Begun by one and resumed by two, or begun by two, killed, and resumed by one: losses and
+    """Begun by one and resumed by two, or begun by three, killed, and resumed by one: losses and
     guesses agree with a run by one process, far closer than an epoch moves them; so do the files.
 
     Guesses are in training mode: there they do not hear the biases before BatchNorm, whose true
@@ -145,13 +147,13 @@ def test_a_training_is_the_same_under_any_number_of_processes(jobs, name):
 
 
 def test_a_killed_process_ends_the_job_with_one_sentence(jobs):
-    """kill -9 of the writer: no hang, no traceback of ours, but once how to go on. (That it does go
-    on is the test above.)"""
+    """kill -9 of one in three: no hang, no traceback of ours, and one of the two that are left says
+    how to go on. (That it does go on is the test above.)"""
     place, told = jobs
     out, err, status = told["cut"]
     assert status == 1 and out.count("epoch 1: mean loss") == 1 and "done" not in out
-    assert err.count("stopped: one of 2 processes was lost") == 1
-    again = f"torchrun --nproc-per-node=2 -m train.cut --resume --run-dir {place}/cut"
+    assert err.count("stopped: one of 3 processes was lost") == 1
+    again = f"torchrun --nproc-per-node=3 -m train.cut --resume --run-dir {place}/cut"
     assert again in err
     assert err.count("Traceback") == 1 and "ChildFailedError" in err  # torchrun's own report
 

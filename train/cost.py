@@ -76,15 +76,17 @@ def run(argv=None) -> None:
     [given] = cli.parse([CostFlags], argv, "python -m train.cost", "count what training costs")
     flags = CostFlags(**given)
     unit = operations(dict(LADDER)["class, full recipe"])[2]
-    print(f"{flags.images:,} pictures x {flags.epochs} epochs on {flags.devices} devices, each "
-          f"{flags.share:g} of {flags.rate:g} x 10^12 operations/s (assumed, not measured)\n")
+    print(f"{flags.images:,} pictures x {flags.epochs} epochs; devices: {flags.devices}, each at "
+          f"{flags.share:g} of {flags.rate:g} x 10^12 operations a second (assumed)\n")
     print("| network | size | D | parameters | 10^9 operations a picture, forward | and backward "
           "| full recipe = 1 | hours |\n|---|---|---|---|---|---|---|---|")
     for name, network in LADDER:
         count, forward, both = operations(network)
         size = network.get("size", 28)
+        time = hours(both, flags)
+        time = f"{time:,.0f}" if time >= 10 else f"{time:.2g}"
         print(f"| {name} | {size} | {network['width']} | {count:,} | {forward / 1e9:,.2f} "
-              f"| {both / 1e9:,.2f} | {both / unit:,.2f} | {hours(both, flags):.2g} |")
+              f"| {both / 1e9:,.2f} | {both / unit:,.2f} | {time} |")
 
 
 if __name__ == "__main__":
