@@ -23,12 +23,13 @@ is the step one process would take but for rounding, and a run goes on under any
 Both the answers and BatchNorm need one operation, y = Σ x_r over the processes r. As y goes into
 every process's loss, the gradient that reaches x_r is again a sum over all of them.
 
-torch's SyncBatchNorm does the same, faster, but on GPUs only; this one is the same on every device,
-so what the tests check on a CPU is what runs elsewhere. It costs one exchange per layer each way.
+torch's SyncBatchNorm does the same in kernels of its own, but on GPUs only. This one is the same on
+every device, so what the tests check on a CPU is what runs elsewhere. It costs one exchange per
+layer each way.
 
 One process, rank 0, is the writer: it makes the folder, draws the bar, writes and prints. A process
-that fails breaks the others' exchange. So who fails after another waits a little: torchrun stops
-it, and one of those left tells how to go on.
+that ends breaks the others' exchange. They wait a little until torchrun stops them, and the first
+of them tells how to go on.
 
 Sources: DistributedDataParallel, arXiv:2006.15704; torch's documentation of torchrun.
 Next: photos.py
