@@ -17,6 +17,7 @@ come exercises, each with the test or the figure's script that holds the answer.
                    torchvision_ops, data   real ones, as one tensor on the device
     the training   machine, files, cli, config, settings
                    trainer    the loop
+                   parallel   the same on several GPUs or machines
     the workshop   photos, images, classifier, checkpoint, runs
                    shipped    the weights that come with the project
                    models     a file becomes a model that can be prompted

@@ -30,7 +30,7 @@ Exercises
    test_trainer.py: test_forgetting_a_part_of_the_state_is_noticed
 3. Seed the generator anew before each step. What does the network see again and again?
    test_trainer.py: test_two_batches_do_not_share_their_noise
-Next: photos.py, the first file of the workshop
+Next: parallel.py
 """
 
 import math
@@ -40,6 +40,7 @@ from typing import NamedTuple
 
 import torch
 
+from minidiff import parallel
 from minidiff.config import TrainConfig
 from minidiff.data import Dataset, batches
 
@@ -84,11 +85,13 @@ def learning_rate(cfg: TrainConfig, step: int, per_epoch: int) -> float:
 class Training:
     """A training at one exact point: network, optimiser, random state, epochs and steps done.
 
-    network: UNet on `device`. loss_fn: (network, x_0, labels, generator) -> scalar.
+    network: UNet on `device`. loss_fn: (network, x_0, labels, generator) -> scalar. Raises
+    ValueError where more processes train than a batch has pictures (parallel.py).
     """
 
     def __init__(self, network, loss_fn, cfg: TrainConfig, device):
         self.network, self.loss_fn, self.cfg, self.device = network, loss_fn, cfg, device
+        self.shared = parallel.shared(network, cfg.batch_size)  # the network itself, or many
         self.optimizer = torch.optim.Adam(network.parameters(), cfg.lr, fused=True)
         self.generator = torch.Generator(device).manual_seed(cfg.seed)
         self.epoch = self.step = 0
@@ -99,7 +102,7 @@ class Training:
             group["lr"] = lr
         bfloat16 = self.cfg.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            loss = self.loss_fn(self.network, x_0, labels, self.generator)
+            loss = self.loss_fn(self.shared, x_0, labels, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -176,5 +179,5 @@ def seconds_per_step(training: Training, dataset: Dataset) -> float:
     while len(runs) < 3 or (sum(runs) < 1 and len(runs) < 20):
         start = time.perf_counter()
         copy.update(x_0, labels, training.cfg.lr).item()
-        runs.append(time.perf_counter() - start)
+        runs.append(parallel.agreed(time.perf_counter() - start))
     return min(runs[1:])  # the first one warms up

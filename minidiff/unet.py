@@ -118,7 +118,7 @@ class UNet(nn.Module):
                 scale = (self.class1 if place == 1 else self.class2)(c)
                 features = scale[..., None, None].to(features.dtype) * features
             if self.time:
-                value = (self.time1 if place == 1 else self.time2)(t.view(len(t), -1))
+                value = (self.time1 if place == 1 else self.time2)(t.view(-1, self.time))
                 value = value[..., None, None].to(features.dtype)
                 features = features * value if self.scaled else features + value
         return features

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
-     "classifier", "cli", "photos", "views", "hub"},
+     "classifier", "cli", "parallel", "photos", "views", "hub"},
     {"data", "config", "images", "unet", "diffusion"},
     {"checkpoint", "runs", "samplers", "embeddings", "flow"},
     {"shipped", "trainer", "editing", "deepfloyd", "flow_sampler", "settings"},

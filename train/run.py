@@ -11,6 +11,8 @@ A `Job` says what differs: how the network is built, its loss, what to draw. A r
 
 A run killed in its first epoch has no last.pt yet. Its start is known all the same: the seed in
 config.json gives the same weights and the same order again.
+
+Under torchrun several processes do all this together (parallel.py), and one of them writes.
 """
 
 import csv
@@ -25,7 +27,7 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from minidiff import checkpoint, cli, config, data, machine, models, runs, trainer
+from minidiff import checkpoint, cli, config, data, machine, models, parallel, runs, trainer
 from minidiff.images import save_curves
 
 
@@ -47,21 +49,25 @@ class Job(NamedTuple):
 
 def run(job: Job, argv=None) -> Path:
     """Train as the flags say, or resume; return the run's folder."""
+    folder, script = None, f"train.{Path(sys.argv[0]).stem}"
     description = f"train the {job.name} model; recipes: full (the course's) and laptop"
-    script = f"python -m train.{Path(sys.argv[0]).stem}"
-    given, flags = cli.parse([config.TrainConfig, config.RunFlags], argv, script, description)
-    flags = config.RunFlags(**flags)
-    training, sets, folder = (_resume if flags.resume else _start)(job, given, flags)
-    _announce(job, training, sets["train"], folder)
     try:
-        _loop(job, training, sets, folder)
+        with parallel.joined():
+            classes = [config.TrainConfig, config.RunFlags]
+            given, flags = cli.parse(classes, argv, f"python -m {script}", description)
+            flags = config.RunFlags(**flags)
+            training, sets, folder = (_resume if flags.resume else _start)(job, given, flags)
+            _announce(job, training, sets["train"], folder)
+            _loop(job, training, sets, folder)
+            drawn = sorted(p.name for p in folder.glob(f"*-epoch-{training.epoch:02d}.png"))
+            print(f"done: look at {', '.join(drawn)} and loss.png in {folder}")
     except (KeyboardInterrupt, SystemExit):
-        place = f" --data-dir {flags.data_dir}" if flags.data_dir else ""
-        again = f'make train-{job.name} ARGS="--resume --run-dir {folder}{place}"'
-        print(f"stopped; the last whole epoch is kept, go on with: {again}", file=sys.stderr)
+        if folder and parallel.once():
+            place = f" --data-dir {flags.data_dir}" if flags.data_dir else ""
+            words = f"--resume --run-dir {folder}{place}"
+            told = parallel.farewell(f"train-{job.name}", script, words)
+            print(told, file=sys.stderr, flush=True)
         raise
-    pictures = ", ".join(sorted(p.name for p in folder.glob(f"*-epoch-{training.epoch:02d}.png")))
-    print(f"done: look at {pictures} and loss.png in {folder}")
     return folder
 
 
@@ -84,22 +90,28 @@ def _training(job: Job, cfg, device) -> trainer.Training:
 
 
 def _load(name: str, flags, device, size) -> dict:
-    train = data.load(name, "train", flags.data_dir, size).to(device)
+    with parallel.writer_first():
+        train = data.load(name, "train", flags.data_dir, size).to(device)
+    if train.name != (first := parallel.agreed(train.name)):
+        raise ValueError(f"one process found {first}, another {train.name}; give all the same data")
     return {"train": train, "test": data.load(train.name, "test", flags.data_dir, size).to(device)}
 
 
 def _start(job: Job, given: dict, flags):
     """Return a new training, its data and its folder."""
     device = machine.pick_device(flags.device)
-    cfg = _recipe(job, given, device)
+    cfg = parallel.agreed(_recipe(job, given, device))  # each might measure another precision
     sets = _load(cfg.dataset, flags, device, job.size)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     training = _training(job, cfg, device)
-    folder = runs.make_folder(job.name, flags.run_dir)
-    about = {"model": job.name, "device": device.type, "hardware": machine.describe(device)}
-    runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
-    runs.write_log(folder, [])
-    return training, sets, folder
+    folder = None
+    if parallel.writer():
+        folder = runs.make_folder(job.name, flags.run_dir)
+        hardware = parallel.named(machine.describe(device))
+        about = {"model": job.name, "device": device.type, "hardware": hardware}
+        runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
+        runs.write_log(folder, [])
+    return training, sets, parallel.agreed(folder)
 
 
 def _resume(job: Job, given: dict, flags):
@@ -113,7 +125,7 @@ def _resume(job: Job, given: dict, flags):
                 "drop the flag, or start anew without --resume"
             )
     device = machine.pick_device(about["device"] if flags.device == "auto" else flags.device)
-    if machine.describe(device) != about["hardware"]:
+    if parallel.named(machine.describe(device)) != about["hardware"]:
         print(f"note: begun on {about['hardware']}; here the bits may differ", file=sys.stderr)
     training = _training(job, cfg, device)
     if (folder / runs.LAST).is_file():
@@ -126,7 +138,8 @@ def _resume(job: Job, given: dict, flags):
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
             raise ValueError(f"{folder / runs.LAST} cannot be resumed on {device.type}: {e}") from e
     sets = _load(cfg.dataset, flags, device, job.size)
-    runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
+    if parallel.writer():
+        runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
     return training, sets, folder
 
 
@@ -165,7 +178,8 @@ def _announce(job: Job, training, dataset, folder: Path) -> None:
                 f"other     {name}: width {other.width}, {other.epochs} epochs, batch "
                 f"{other.batch_size}; roughly {_duration(work * seconds)} here (--recipe {name})"
             )
-    print(f"machine   {machine.describe(training.device)}, training in {cfg.precision}")
+    hardware = parallel.named(machine.describe(training.device))
+    print(f"machine   {hardware}, training in {cfg.precision}")
     print(f"run       {folder}", flush=True)
 
 
@@ -175,6 +189,10 @@ def _duration(seconds: float) -> str:
 
 def _loop(job: Job, training, sets, folder: Path) -> None:
     """Draw the bar, write the log, and end each epoch with its checkpoint and pictures."""
+    if not parallel.writer():
+        for _ in trainer.fit(training, sets["train"]):
+            pass
+        return
     cfg = training.cfg
     per_epoch = trainer.steps_per_epoch(len(sets["train"]), cfg.batch_size)
     bar = tqdm(
@@ -227,5 +245,5 @@ def _content(job: Job, training) -> dict:
         "epoch": training.epoch,
         "step": training.step,
         "device": training.device.type,
-        "hardware": machine.describe(training.device),
+        "hardware": parallel.named(machine.describe(training.device)),
     }
