@@ -9,7 +9,7 @@ READY  := .venv/ready
 REFEREE := .venv/referee
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures book test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ sweep: $(READY)           ## measure guidance, steps and samplers at many settin
 
 figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
+book: $(READY)            ## the source as a book to read in a browser, docs/book/index.html
+	@$(PY) -m figures.book $(ARGS)
 
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)
