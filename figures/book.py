@@ -132,16 +132,17 @@ def blocks(file):
     """Yield (words, code as HTML, names defined) for each piece of a file."""
     text, tree, defined = parsed(file)
     lines, rows, said = [*text.splitlines(), ""], highlighted(file), {}
+    starts = {k for k in range(len(lines)) if lines[k - 2:k] == ["", ""]} | {0}
     for node in ast.walk(tree):
         if isinstance(node, SAYING) and ast.get_docstring(node):
             first, end = node.body[0].lineno - 1, node.body[0].end_lineno
             said |= dict.fromkeys(range(first, end + (not lines[end])), "")
             said[first] = "\n" + ast.get_docstring(node)
+            top = [*getattr(node, "decorator_list", ()), node][0]
+            starts.add(end if node is tree else top.lineno - 1)
     comments = {k for k, row in enumerate(rows) if re.match(' *<span class="c', row)}
     said |= {k: lines[k].strip()[2:] for k in comments}
-    starts = [k for k, line in enumerate(lines) if k - 1 not in comments and (
-        k in {0, tree.body[0].end_lineno + 1, *comments} or lines[k - 2:k] == ["", ""]
-        or k not in said and not lines[k - 1] and re.match(" {0,4}(def|class|@)", line))]
+    starts = sorted(k for k in starts | comments if k - 1 not in comments)
     for first, end in zip(starts, [*starts[1:], len(lines)]):
         words = "\n".join(said[k] for k in range(first, end) if k in said)
         code = "\n".join(rows[k] for k in range(first, end) if k not in said)
@@ -177,7 +178,7 @@ def _inline(part, file):
         return f'<a href="{href(there[0])}">{part}</a>' if there else part
     if part.startswith("arXiv"):
         return f'<a href="https://arxiv.org/abs/{part[6:]}">{part}</a>'
-    if opened and ("_" in name or name in names(file)):
+    if opened and name not in TITLES and ("_" in name or name in names(file)):
         return f"<code>{link(name, file, escape(part))}</code>"
     try:
         title = TITLES.get(part, TITLES.get(part.rpartition("_")[0], ""))
