@@ -30,15 +30,15 @@ except ImportError:
     MarkdownIt = None
 
 DOOR, SCRIPTS = ROOT / "minidiff" / "__init__.py", ("train", "sample", "figures")
-NOTATION = [re.split(" {2,}", line.strip(), maxsplit=2)
-            for line in minidiff.__doc__.partition("    here ")[2].splitlines()[1:] if line]
+TABLE = minidiff.__doc__.partition("    here ")[2].partition("\n\n")[0]
+NOTATION = [re.split(" {2,}", line.strip(), maxsplit=2) for line in TABLE.splitlines()[1:]]
 TITLES = {name: f"{papers} in papers; elsewhere {elsewhere}"
           for here, papers, elsewhere in NOTATION for name in here.split(", ")}
 SAYING = (ast.Module, ast.ClassDef, ast.FunctionDef)
 SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
 INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
     r"((?<![\w/])(?:\w+/)?\w+\.py\b|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
-    rf"|(?<![\w'’@\"-])(?<!\w\.)(?:{SYMBOLS})(?:_(?:[A-Za-z]|\d+|{{[^}}]*}}))?[²³]?"
+    rf"|(?<![\w'’@\"-])(?<!\w\.)(?:{SYMBOLS})(?:_(?:[A-Za-z]|\d+|{{[^}}]*}}))?(?:_hat)?[²³]?"
     r"(?!\w|[\"(]|-[A-Za-z]|\.\w))")
 
 
@@ -98,7 +98,7 @@ def link(word, file, shown):
     known = names(file).get(first)
     if known and rest:
         known = names(known[0]).get(rest) if not known[1] else None
-    return f'<a href="{href(*known)}">{shown}</a>' if known else shown
+    return f'<a href="{href(*known)}">{shown}</a>' if known and known[0] in chapters() else shown
 
 
 def highlighted(file):
@@ -152,7 +152,7 @@ def blocks(file):
 
 def reader(file):
     """Return what turns a file's words, Markdown of a modest kind, into HTML."""
-    md = MarkdownIt("zero").enable(["code", "backticks", "emphasis", "list"])
+    md = MarkdownIt("zero").enable(["code", "backticks", "emphasis", "list", "newline"])
 
     def code(_, tokens, k, *__):
         told = tokens[k].content
@@ -162,7 +162,12 @@ def reader(file):
     md.add_render_rule("code_inline", code)
     md.add_render_rule("code_block", lambda _, tokens, k, *__: formula.display(
         tokens[k].content, md.renderInline))
-    return lambda words: md.render(re.sub(r"\n(?=(Sources?|Next): )", "\n\n", words))
+
+    def read(words):
+        words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
+        return md.render(re.sub(r"\n(?=   \w*/?\w+\.py)", "  \n", words))  # an answer: its own line
+
+    return read
 
 
 def rich(text, file):

@@ -140,6 +140,7 @@ def test_what_only_has_the_name_of_a_definition_is_left_alone(tmp_path, monkeypa
     file.write_text('"""Own."""\n\n\ndef f(x):\n    return x\n\n\ndef g(x):\n    return x.f, h(f=2)'
                     ", f(x)\n\n\ndef k(y):\n    g = y\n    return g\n")
     monkeypatch.setattr(book, "ROOT", tmp_path)
+    monkeypatch.setattr(book, "chapters", lambda: [file])
     linked = re.findall(r'href="(own.html#\w)"', "\n".join(book.highlighted(file)))
     assert linked == ["own.html#f"]
 
