@@ -20,7 +20,8 @@ SIGN = re.compile(r" *(<-|[<>]=|\.\.\.?|[-−+·*/=<>≤≥←~≈∈…,%]) *")
 NAME = re.compile(r"(?:sum|mean|min|max) over \w+ of\b|½|\d+(?:[.,]\d+)*(?:e-\d+)?"
                   r"|[^\W\d_](?:_?[^\W_])*")
 GROUP = re.compile(r"(sqrt)?([(\[{])([^()\[\]{}]*)([)\]}])")
-SIDES = re.compile(r"([^\s=]*(?:\([^()=]*\))?) *((?:<-|[=←~≈<>≤≥∈]) .+)|()([-+−] .+|\|.+|\w_\w - \w_\w)")
+SIDES = re.compile(r"([^\s=]*(?:\([^()=]*\))?) *((?:<-|[=←~≈<>≤≥∈]) .+)"
+                   r"|()([-+−] .+|\|.+|\w_\w - \w_\w)")
 KNOWN = rf"(?:{'|'.join(GREEK)}|sqrt|exp|log|cos|sin|tr|over|of)\b"  # words that may be neighbours
 PROSE = re.compile(rf"(?<!\w)(?!{KNOWN})[a-z]{{2,}} (?!{KNOWN})[a-z]{{2,}}(?!\w)")
 KEY = "[\ue000-\uf8ff]"  # a character that stands for a part that is done
