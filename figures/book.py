@@ -172,8 +172,10 @@ def reader(file):
 
 def rich(text, file):
     """Return text as HTML, with files, papers and calls as links and symbols as formulas."""
-    return "".join(_inline(part, file) if k % 2 else escape(part, False)
-                   for k, part in enumerate(INLINE.split(text)))
+    shown = "".join(_inline(part, file) if k % 2 else escape(part, False)
+                    for k, part in enumerate(INLINE.split(text)))
+    beside = r"([(\[]?)(<abbr [^>]*>)(.*?)</abbr>([])]*[,.;:]?)"  # no line may break in there
+    return re.sub(beside, r"\2\1\3\4</abbr>", shown)
 
 
 def _inline(part, file):
@@ -187,7 +189,7 @@ def _inline(part, file):
         return f"<code>{link(name, file, escape(part))}</code>"
     try:
         title = TITLES.get(part, TITLES.get(part.rpartition("_")[0], ""))
-        return f'<abbr title="{escape(title)}">{formula.math(part)}</abbr>\u2060'
+        return f'<abbr title="{escape(title)}">{formula.math(part)}</abbr>'
     except ValueError:
         return name + opened + rich(inside, file)
 

@@ -73,11 +73,12 @@ def test_every_line_of_code_is_on_its_page_in_order(texts):
         assert [line for line in shown.splitlines() if line.strip()] == code, file
 
 
-def test_every_word_of_the_lectures_is_on_its_page(texts):
+def test_every_word_of_lectures_and_comments_is_on_its_page(texts):
     """Words are set, not lost: all of four letters or more, but for the formulas' own."""
     own = {*formula.GREEK, "sqrt", "over"}
     for file, text in texts.items():
-        words = set(re.findall(r"[A-Za-z]{4,}", " ".join(docstrings(file)))) - own
+        comments = re.findall("^ *# (.*)", file.read_text(encoding="utf-8"), re.M)
+        words = set(re.findall("[A-Za-z]{4,}", " ".join(docstrings(file) + comments))) - own
         assert words <= set(re.findall("[A-Za-z]{4,}", plain(text))), file
 
 
