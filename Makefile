@@ -12,7 +12,7 @@ REFEREE := .venv/referee
 LARGE  := .venv/deepfloyd
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures test test-diffusers test-deepfloyd setup-deepfloyd lint clean
+.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures book test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ versus: $(READY)          ## measure a flow against a diffusion at equal steps
 figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
 	$(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") $(ARGS)
+
+book: $(READY)            ## the source as a book to read in a browser, docs/book/index.html
+	@$(PY) -m figures.book $(ARGS)
 
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)

@@ -105,6 +105,7 @@ def _patches(picture):
 
 # The pieces' numbers, before the tabs. Of each kind (0-3, 4-7, 8-11, 12-15) the next is the one
 # before after a quarter turn:
+#
 #      0  4  8  3
 #      9 12 15  7
 #      5 13 14 11

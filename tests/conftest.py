@@ -1,5 +1,13 @@
-"""Shared fixtures: closed-form Gaussian data, tiny data, an empty folder to run in."""
+"""Shared fixtures: closed-form Gaussian data, tiny data, an empty folder to run in; a browser."""
 
+import json
+import re
+import shutil
+import subprocess
+import threading
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +28,7 @@ from train.run import run
 
 TINY = ["--dataset", "strokes", "--width", "2", "--batch-size", "64", "--epochs", "2",
         "--early-epoch", "1", "--device", "cpu"]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
 
 
@@ -104,3 +113,72 @@ def weights(folder):
 def same(a, b):
     """Tell whether two state dicts are equal bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Tags(HTMLParser):
+    """Collects every tag with its attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.found if name == tag]
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+HARNESS = """<!doctype html><link rel="icon" href="data:,">
+<body><script>
+async function look([file, width]) {
+  const frame = document.createElement("iframe");
+  frame.style = `width:${width}px;height:800px;border:0`; frame.src = file;
+  document.body.append(frame);
+  await new Promise(done => frame.onload = done);
+  const page = frame.contentDocument, root = page.documentElement;
+  for (const img of page.images) img.loading = "eager";
+  await Promise.all([...page.images].map(img => img.complete ||
+    new Promise(done => img.onload = img.onerror = done)));
+  const result = {
+    pictures: page.images.length, width: root.clientWidth, scroll: root.scrollWidth,
+    broken: [...page.images].filter(img => !img.naturalWidth).map(img => img.src),
+    captions: [...page.querySelectorAll("figcaption")].filter(c => c.offsetHeight).length,
+  };
+  frame.remove();
+  return result;
+}
+(async () => {
+  const found = [];
+  for (const place of PLACES) found.push(await look(place));
+  document.body.innerHTML = "<pre>" + JSON.stringify(found) + "</pre>";
+})();
+</script>"""
+
+
+def browse(folder, tmp_path, places):
+    """Look at a folder's pages in Chromium; places: (file, width in pixels). Return what was seen
+    at each, a list of dicts, and what the console said."""
+    site = tmp_path / "site"
+    shutil.copytree(folder, site)
+    (site / "harness.html").write_text(HARNESS.replace("PLACES", json.dumps(places)))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+             "--virtual-time-budget=60000", "--dump-dom",
+             f"http://127.0.0.1:{server.server_port}/harness.html"],
+            capture_output=True, text=True, timeout=120,
+        )
+        server.shutdown()
+    seen = json.loads(re.search(r"<pre>(.*)</pre>", done.stdout).group(1))
+    return seen, re.findall(".*CONSOLE.*", done.stderr)
