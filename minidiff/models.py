@@ -42,7 +42,8 @@ class DigitModel:
     image_shape = (1, 28, 28)
     data_range = (0.0, 1.0)
 
-    file = kind = summary = guidance = None  # filled in by `load_model`
+    guidance = {}  # fields of GuidanceFlags it is best used with, if others than the defaults
+    file = kind = summary = None  # filled in by `load_model`
 
     def __init__(self, network, T: int):
         self.network = network
@@ -89,6 +90,8 @@ class DigitModel:
 
 class FlowModel(DigitModel):
     """A UNet that returns the velocity of a flow. network: UNet with time, told t in 0 .. 1."""
+
+    guidance = {"gamma": 2.0, "guide_until": 0.5}  # measured: a flow needs less than a diffusion
 
     def __init__(self, network):
         self.network = network
@@ -216,7 +219,7 @@ def from_checkpoint(found: dict, name="this checkpoint", device="cpu") -> DigitM
     flow = found["kind"] in FLOWS
     model = FlowModel(network) if flow else DigitModel(network, found["config"]["T"])
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
-    model.guidance = found.get("guidance", {})
+    model.guidance = found.get("guidance", model.guidance)
     return model
 
 
