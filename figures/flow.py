@@ -55,10 +55,10 @@ def draw(out, studio):
     if file.is_file():
         found = runs.read_json(file)
         print(f"versus: {file}", flush=True)
-        for group, told in GROUPS.items():
+        for group in dict.fromkeys(p["group"] for p in found["points"]):
             path = out / f"flow-versus-{group}.png"
             save_panels(path, panels(found["points"], group, "steps"), "a flow against a diffusion "
-                        f"at equal steps, {told}. {found['flow']['weights']}; "
+                        f"at equal steps, {GROUPS[group]}. {found['flow']['weights']}; "
                         f"{found['class']['weights']}; n = {found['n']}, seed 0")
             yield path
     yield from draw_blind(out, studio)
