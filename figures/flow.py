@@ -16,6 +16,7 @@ from minidiff.settings import GuidanceFlags
 OWN = Path("versus.json")
 STEPS = (1, 2, 5, 20)
 WAYS = {"flow": {}, "ddim": {"step": "ddim"}, "ddpm": {"step": "ddpm", "kind": "beta_tilde"}}
+GROUPS = {"plain": "not guided, γ = 1", "guided": "each with the guidance that suits it"}
 SECTION = Section(
     "B6", "Flow matching",
     "The course's newer form: noise and picture are joined by a straight line, and the same UNet "
@@ -54,9 +55,10 @@ def draw(out, studio):
     if file.is_file():
         found = runs.read_json(file)
         print(f"versus: {file}", flush=True)
-        path = out / "flow-versus.png"
-        save_panels(path, panels(found["points"], "steps", "steps"), "a flow against a diffusion "
-                    f"at equal steps. {found['flow']['weights']}; "
-                    f"{found['class']['weights']}; n = {found['n']}, seed 0")
-        yield path
+        for group in dict.fromkeys(p["group"] for p in found["points"]):
+            path = out / f"flow-versus-{group}.png"
+            save_panels(path, panels(found["points"], group, "steps"), "a flow against a diffusion "
+                        f"at equal steps, {GROUPS[group]}. {found['flow']['weights']}; "
+                        f"{found['class']['weights']}; n = {found['n']}, seed 0")
+            yield path
     yield from draw_blind(out, studio)

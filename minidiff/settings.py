@@ -143,7 +143,7 @@ class GuidanceFlags:
     bring their own.
     """
 
-    gamma: float = flag(3.0, "0 ignores the digit, 1 only conditions; shipped weights: their own")
+    gamma: float = flag(3.0, "0 ignores the digit, 1 only conditions; flows: 2; shipped: own")
     guide_until: float = flag(0.3, "gamma above 1 holds until this share of the way is left")
 
     def __post_init__(self):

@@ -2,8 +2,9 @@
 
     python -m sample.versus --n 500          then: python -m figures --only flow
 
-Guidance asks twice in a step; for both models alike, so steps are what is compared. Each is used
-with the guidance it brings or the laptop recipe's. A point is written as soon as it is measured.
+Each model is measured twice: plainly conditioned, one network call a step, and with the guidance
+that suits it, which asks for both branches in some of the steps. A point is written as soon as it
+is measured.
 """
 
 import dataclasses
@@ -31,15 +32,20 @@ class VersusFlags:
         config.at_least("n", self.n, 10)
 
 
-def points(flow, diffusion, device, steps=STEPS):
-    """Return every setting as (curve, file, flags of the walk), cheap ones first. flow, diffusion:
-    files."""
-    walk = settings.WalkFlags
-    return [setting for count in steps for setting in (
-        ("flow, Euler", flow, settings.EulerFlags(steps=count, device=device)),
-        ("ddim", diffusion, walk(steps=count, sampler="ddim", device=device)),
-        ("ddpm, beta_tilde", diffusion, walk(steps=count, device=device)),
-    )]
+def points(files, device, steps):
+    """Return every setting as (group, curve, file, flags of the walk, guidance), cheap ones first.
+    files: {kind: file}."""
+    found = []
+    for group, guidance in (("plain", {"gamma": 1.0, "guide_until": 0.0}), ("guided", {})):
+        for count in steps:
+            how = {"steps": count, "device": device}
+            for curve, kind, walk in (
+                ("flow, Euler", "flow", settings.EulerFlags(**how)),
+                ("ddim", "class", settings.WalkFlags(**how, sampler="ddim")),
+                ("ddpm, beta_tilde", "class", settings.WalkFlags(**how)),
+            ):
+                found.append((group, curve, files[kind], walk, guidance))
+    return found
 
 
 def main(argv=None):
@@ -58,10 +64,10 @@ def main(argv=None):
     device = machine.pick_device(flags.device)
     measure, judged = load_measure(flags.judge, flags.data_dir, device)
     about.update(judge=judged, n=flags.n, hardware=machine.describe(device), points=[])
-    for curve, file, how in points(files["flow"], files["class"], device.type, steps):
-        x, labels, told = draw(file, how, {}, flags.n)
-        print(f"{curve}: {how}", flush=True)
-        about["points"].append({"group": "steps", "curve": curve, **told, **measure(x, labels)})
+    for group, curve, file, how, guidance in points(files, device.type, steps):
+        print(f"{group}, {curve}: {how}", flush=True)
+        x, labels, told = draw(file, how, guidance, flags.n)
+        about["points"].append({"group": group, "curve": curve, **told, **measure(x, labels)})
         runs.write_json(out, about)
     print(f"wrote {out}; draw it with: make figures ARGS='--only flow'")
 

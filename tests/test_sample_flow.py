@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import figures.blind
 import figures.run
 import sample.evaluate
 import sample.flow
@@ -37,7 +38,7 @@ def test_digits_are_drawn_a_column_each_and_labelled(place, capsys):
     assert found["labels"].tolist() == [3, 7, 0, 3, 7, 0]
     assert found["images"].shape == (6, 1, 28, 28) and found["images"].min() >= 0
     assert Image.open("f.gif").n_frames == 4
-    assert "Euler, 3 steps, seed 0, gamma 3 until 30%" in images.caption_of("f.png")
+    assert "Euler, 3 steps, seed 0, gamma 2 until 50%" in images.caption_of("f.png")
     assert "runs/flow/001" in capsys.readouterr().out
 
 
@@ -79,16 +80,23 @@ def test_an_edit_wants_a_diffusion(place):
 
 
 def test_flow_and_diffusion_are_measured_at_equal_steps_and_drawn(place, monkeypatch):
-    """Three curves with a point at each number of steps; the figure shows them."""
+    """Three curves with a point at each number of steps, without guidance and with each one's own;
+    the figures show them."""
     monkeypatch.setattr(sample.versus, "STEPS", (2, 4, 50))  # 50 is more than this T
     sample.versus.main(["--n", "10", *JUDGE])
     found = json.loads(Path("versus.json").read_text())
     curves = {"flow, Euler", "ddim", "ddpm, beta_tilde"}
-    assert {(p["curve"], p["steps"]) for p in found["points"]} == {
-        (curve, steps) for curve in curves for steps in (2, 4)}
+    assert {(p["group"], p["curve"], p["steps"]) for p in found["points"]} == {
+        (group, curve, steps) for group in ("plain", "guided") for curve in curves
+        for steps in (2, 4)}
+    gammas = {(p["group"], p["curve"][:4], p["gamma"]) for p in found["points"]}
+    assert gammas == {("plain", "flow", 1), ("plain", "ddim", 1), ("plain", "ddpm", 1),
+                      ("guided", "flow", 2), ("guided", "ddim", 3), ("guided", "ddpm", 3)}
     assert all(p["n"] == 10 and p["seed"] == 0 and p["ratio"] > 0 for p in found["points"])
     assert "flow (D=2)" in found["flow"]["weights"] and "class (D=2)" in found["class"]["weights"]
+    monkeypatch.setattr(figures.blind, "STEPS", 3)
     figures.run.run(["--only", "flow", "--out", "flow"])
-    assert Image.open("flow/flow-versus.png").width > 700
+    for group in ("plain", "guided"):
+        assert Image.open(f"flow/flow-versus-{group}.png").width > 700
     with pytest.raises(ValueError, match="holds a 'class' model, but 'flow' is wanted"):
         sample.versus.main(["--flow", "runs/class/001", *JUDGE])

@@ -29,7 +29,8 @@ def loss(cfg, device):
 
 def draw(network, cfg, test, name_file, caption):
     """Draw four of each digit, guided, and the way to four of them."""
-    draw_model(name_file, FlowModel(network), cfg.sample_steps, caption, GuidanceFlags())
+    draw_model(name_file, FlowModel(network), cfg.sample_steps, caption,
+               GuidanceFlags(**FlowModel.guidance))
 
 
 JOB = Job("flow", {"time": 1, "classes": 10}, loss, draw)
