@@ -45,7 +45,8 @@ def test_the_shipped_models_draw_what_they_are_asked_for(workplace):
     labels = torch.arange(60) % 10
     how, guidance = WalkFlags(), guidance_for(model, {})
     prompts = [str(k) for k in labels.tolist()]
-    for state in models.walk(model, prompts, how.steps, 0, **how.options(model), **guidance.options()):
+    options = {**how.options(model), **guidance.options()}
+    for state in models.walk(model, prompts, how.steps, 0, **options):
         x = state.x_t
     with torch.no_grad():
         assert (judge(x).argmax(1) == labels).sum() >= 58
