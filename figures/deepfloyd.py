@@ -50,7 +50,7 @@ class CourseStudio(Studio):
         """Return pictures as the model takes them, (N,3,64,64) in -1..1."""
         model = self.model
         found = [load_image(self.files[n], model.image_shape, model.data_range) for n in names]
-        return torch.cat(found)
+        return torch.cat(found).to(model.device)
 
     def eps_fn(self, prompts, **guidance):
         """Return the eps_fn that is asked for these, guided at gamma 7 unless told."""

@@ -123,7 +123,7 @@ class Studio:
         options = self.options(seed)
         x_T = torch.randn(n, *self.model.image_shape, generator=options["generator"])
         timesteps = schedule.evenly(self.schedule.T, min(steps, self.schedule.T))
-        return sample(eps_fn, self.schedule, x_T, timesteps, **options)
+        return sample(eps_fn, self.schedule, x_T.to(self.model.device), timesteps, **options)
 
     @cached_property
     def second_stage(self):
