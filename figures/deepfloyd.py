@@ -32,8 +32,9 @@ HYBRIDS = (  # from afar, from near
     ("an oil painting of an old man", "an oil painting of a snowy mountain village"),
     ("a photo of a man", "a photo of a dog"),
 )
-LEVEL = 0.25  # of the noise on what stage II is shown, share of T
 LOGO = ("a photo of an eye", "a photo of a cpu")
+PROMPTS = ["", PHOTO, *CASCADE, *EDITS, *sum((*ANAGRAMS, *HYBRIDS), ()), *LOGO]
+LEVEL = 0.25  # of the noise on what stage II is shown, share of T
 
 
 class CourseStudio(Studio):

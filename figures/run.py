@@ -18,9 +18,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from figures import course, page
-from figures.deepfloyd import CourseStudio
+from figures.deepfloyd import PROMPTS, CourseStudio
 from figures.section import INPUTS, Studio
-from minidiff import cli, deepfloyd, machine, runs, settings, shipped
+from minidiff import cli, deepfloyd, hub, machine, runs, settings, shipped
+from minidiff.photos import size_of
 
 PART_A = ("generation", "forward", "blur", "one_step", "iterative", "sampling", "guidance",
           "sdedit", "drawn", "inpaint", "prompted", "anagram", "hybrid", "logo")
@@ -58,12 +59,13 @@ def scripts(name):
     return {own}.union(*map(scripts, found))
 
 
-def outside(data_dir):
-    """Return a sum over all that every section depends on."""
+def outside(data_dir, files=()):
+    """Return a sum over all that every section depends on. files: further ones."""
     found = hashlib.md5(usedforsecurity=False)
     weights = [*sorted(Path("runs").glob("*/*/*.pt")), *sorted(shipped.WEIGHTS.glob("*"))]
     code = sorted((ROOT / "minidiff").glob("*.py"))
-    for file in [*code, *sorted(INPUTS.glob("*")), *map(Path, MEASURED), *weights]:
+    more = map(Path, (*files, *MEASURED))
+    for file in [*code, *sorted(INPUTS.glob("*")), *more, *weights]:
         if file.is_file():
             found.update(file.name.encode() + file.read_bytes())
     raw = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data") / "MNIST" / "raw"
@@ -98,7 +100,8 @@ def run(argv=None):
     out.mkdir(parents=True, exist_ok=True)
     file = out / "manifest.json"
     manifest = runs.read_json(file) if file.is_file() else {}
-    common = outside(flags.data_dir) + repr((flags.model_dir, flags.photo, flags.embeddings))
+    common = outside(flags.data_dir, filter(None, (flags.photo, flags.embeddings)))
+    common += hub.identity(flags.model_dir, "unet") if flags.model else ""
     bar = tqdm(wanted, unit="section")
     for name in bar:
         bar.set_postfix_str(name)
@@ -121,17 +124,27 @@ def run(argv=None):
         raise ValueError(f"nothing could be drawn of: {' '.join(missing)}; see above for the cure")
     if left_out := build(out, manifest, flags.model):
         told = " ".join(left_out)
-        print(f'not on the page yet: {told}; draw them with: make figures ONLY="{told}"')
+        again = f" MODEL={flags.model}" if flags.model else ""
+        again += f" MODEL_DIR={flags.model_dir}" if flags.model_dir else ""
+        print(f'not on the page yet: {told}; draw them with: make figures{again} ONLY="{told}"')
     print(f"wrote {out / 'index.html'}; open it in a browser")
 
 
 def studio_for(flags):
     """Return what is drawn from: the digit models, or DeepFloyd's two stages."""
     if not flags.model:
+        if any(flags.large().values()) or flags.photo:
+            raise ValueError("--photo, --model-dir, --embeddings, --offload and --download go with "
+                             "--model deepfloyd; add it, or drop them")
         return Studio(flags.data_dir)
+    if flags.photo:
+        size_of(flags.photo)  # refused now rather than later
     device = machine.pick_device(flags.device)
-    stages = [deepfloyd.load(stage=k, **flags.large(), device=device) for k in (1, 2)]
-    return CourseStudio(*stages, flags.photo)
+    first = deepfloyd.load(**flags.large(), device=device)
+    second = deepfloyd.load(stage=2, **flags.large(), device=device, texts=first.texts)
+    if not flags.embeddings:
+        first.embed(PROMPTS)  # T5 reads all of them at once
+    return CourseStudio(first, second, flags.photo)
 
 
 def build(out, manifest, model=""):

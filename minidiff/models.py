@@ -60,6 +60,11 @@ class DigitModel(Diffusion):
         self.device = next(network.parameters()).device
         self.schedule = schedule.linear(T).to(self.device)
 
+    @property
+    def conditional(self) -> bool:
+        """Whether it can be asked for anything."""
+        return bool(self.network.classes)
+
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,1,28,28). t: (B,) int64 in 1..T. cond: from `embed`."""
         return self.network(x_t, t / self.schedule.T, cond)
@@ -150,11 +155,11 @@ def prompted(model, prompts, gamma=1.0, guide_until=0.0):
     """
     cond = model.embed(prompts)
     chunked = partial(_in_chunks, model)
-    if cond is None:
+    if not model.conditional:
         if gamma != 1:
             raise ValueError(f"this model knows no classes, so it can't be guided; gamma = {gamma}")
         return partial(chunked, cond=None)
-    null = model.embed([""] * len(prompts))
+    null = cond if gamma == 1 else model.embed([""] * len(prompts))
     strong, plain = (guided(chunked, cond, null, strength) for strength in (gamma, 1))
     return model.early(guide_until, strong, plain) if gamma > 1 else strong
 
@@ -176,6 +181,8 @@ def find(kind: str, place: str = "") -> Path:
 
     Raises ValueError where there is neither.
     """
+    if place == "deepfloyd":
+        return Path(place)
     if place in RECIPES:
         kind, place = place, ""
     if place:

@@ -98,7 +98,7 @@ class OutputFlags:
     out: str = flag("grid.png", "PNG of all samples")
     gif: str = flag("", "GIF of the way from noise to picture, the first stage's", bare="way.gif")
     npz: str = flag(
-        "", "npz with `images`, float32 (N,1,28,28), upsampled (N,1,56,56), in [0, 1], and "
+        "", "npz with `images`, float32 (N,C,H,W) in [0, 1], and "
         "`labels` if asked for digits", bare="samples.npz",
     )
     upsample: bool = flag(False, "draw it again, twice as large: newest upsampler run, or shipped")

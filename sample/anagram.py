@@ -49,6 +49,7 @@ def main(argv=None):
             f"symmetric about 0, as -1..1; this one's is {model.data_range}; take another view"
         )
     views = [editing.VIEWS[name] for name in names]
+    model.embed([*flags.prompts])  # T5 reads all of them at once
     eps_fn = editing.anagram([desk.eps_fn(prompt) for prompt in flags.prompts], views)
     path = sample_path(eps_fn, model.schedule, desk.noise(), desk.timesteps, **desk.options)
     told = ", ".join(f"{p!r} by {name}" for p, name in zip(flags.prompts, names))

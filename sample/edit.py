@@ -120,7 +120,7 @@ def begin(own, argv, name, about, *, picture=True, guidance=settings.GuidanceFla
         raise ValueError(f"a {model.kind!r} model has no noise levels; name a 'class' one")
     told = [settings.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
     flags, how, outputs, asked = told[:4]
-    if guidance is settings.GuidanceFlags or model.embed([""]) is None:
+    if guidance is settings.GuidanceFlags or not model.conditional:
         asked = guidance_for(model, given[3])
     generator, shown = torch.Generator().manual_seed(how.seed), told[4] if picture else None
     second = second_stage(outputs, how, model)

@@ -124,7 +124,7 @@ def draw(file, how, guidance, n):
     Returns pictures (n,1,28,28) in [0, 1], labels or None, and what led to them.
     """
     model = announced(file, how)
-    asked = model.embed([""]) is not None
+    asked = model.conditional
     guidance = guidance_for(model, guidance)
     labels = torch.arange(n) % 10 if asked else None
     prompts = [str(k) for k in labels.tolist()] if asked else [""] * n

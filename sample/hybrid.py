@@ -48,6 +48,7 @@ def main(argv=None):
         picture=False, guidance=MixingFlags,
     )
     flags, model = desk.own, desk.model
+    model.embed([flags.low, flags.high])  # T5 reads both at once
     eps_fns = [desk.eps_fn(flags.low), desk.eps_fn(flags.high)]
     if flags.by == "grey" and model.image_shape[0] == 1:
         raise ValueError("this model draws in grey, so there is no colour left for --high; take "

@@ -25,6 +25,8 @@ def run(kind, asking, argv, about):
     files = writable(outputs)
     file = models.find(kind, how.model)
     model = announced(file, how)
+    if "digits" in given[2] and ("prompts" in given[2] or model.kind == "deepfloyd"):
+        raise ValueError("--digits are for digit models; --prompts take their place, so drop one")
     if model.kind not in (models.FLOWS if flow else (kind, "deepfloyd")):
         raise ValueError(f"{file} holds a {model.kind!r} model, but {kind!r} is wanted here")
     told = [settings.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
@@ -32,7 +34,7 @@ def run(kind, asking, argv, about):
     second = second_stage(outputs, how, model)
     guidance = guidance_for(model, given[3]) if guided else settings.NO_GUIDANCE
     prompts, labels = asked.all(), asked.labels()
-    if model.embed([""]) is None:  # it is asked for nothing
+    if not model.conditional:  # it is asked for nothing
         if given[2].keys() & {"digits", "prompts"} or guided and given[3]:
             raise ValueError(f"{file} knows no digits: drop --digits, --gamma and --guide-until")
         prompts, labels = [""] * len(prompts), None
@@ -58,7 +60,7 @@ def second_stage(outputs, how, first):
         return None
     device = machine.pick_device(how.device)
     if first.kind == "deepfloyd":
-        model = deepfloyd.load(stage=2, **how.large(), device=device)
+        model = deepfloyd.load(stage=2, **how.large(), device=device, texts=first.texts)
     else:
         model = upsampler.load(device=device)
     print(f"weights: {models.origin(model.file)} ({model.summary})", flush=True)
@@ -94,7 +96,11 @@ def writable(outputs):
 
 
 def announced(file, how):
-    """Load the model in `file`, to the device the flags mean, and say which it is."""
+    """Load the model in `file`, to the device the flags mean, and say which it is. Raises
+    ValueError for flags that only DeepFloyd has a use for."""
+    if str(file) != "deepfloyd" and any(how.large().values()):
+        raise ValueError("--model-dir, --embeddings, --offload and --download go with --model "
+                         "deepfloyd; add it, or drop them")
     model = models.load_model(str(file), machine.pick_device(how.device), **how.large())
     print(f"weights: {models.origin(file)} ({model.summary})", flush=True)
     return model
@@ -102,7 +108,7 @@ def announced(file, how):
 
 def guidance_for(model, given):
     """Return GuidanceFlags: what was given, then what the model brings, then the defaults."""
-    if model.embed([""]) is None:
+    if not model.conditional:
         return settings.NO_GUIDANCE
     return settings.GuidanceFlags(**{**model.guidance, **(given or {})})
 

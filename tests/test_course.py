@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -38,6 +39,21 @@ def test_the_prompts_are_the_courses():
     pairs = [*deepfloyd.ANAGRAMS, *deepfloyd.HYBRIDS]
     assert {deepfloyd.PHOTO, *deepfloyd.CASCADE, *deepfloyd.EDITS, *sum(pairs, ())} <= known
     assert len(deepfloyd.ANAGRAMS) == len(deepfloyd.HYBRIDS) == 3
+
+
+def test_pictures_go_where_the_model_is():
+    """Photos are read on the CPU; on another device the network could not take them."""
+    model = SimpleNamespace(image_shape=(3, 8, 8), data_range=(-1.0, 1.0), device="meta")
+    studio = deepfloyd.CourseStudio(model, None)
+    assert studio.pictures("photo", "house").device.type == "meta"
+
+
+def test_a_photo_that_is_not_there_is_refused_first():
+    """Before any weights are looked for; and flags without their model are not passed over."""
+    with pytest.raises(ValueError, match="there is no picture file nowhere.png"):
+        figures.run.run(["--model", "deepfloyd", "--model-dir", "x", "--photo", "nowhere.png"])
+    with pytest.raises(ValueError, match="go with --model deepfloyd"):
+        figures.run.run(["--model-dir", "x"])
 
 
 @needs_it

@@ -50,7 +50,6 @@ def here(folder, tmp_path, monkeypatch):
 class Unet:
     """Stands for the network: remembers what it is fed, tells 1 for eps and 2 for v."""
 
-    config = SimpleNamespace(in_channels=3, out_channels=6, sample_size=8)
     dtype = torch.float16
 
     def __call__(self, x, t, encoder_hidden_states, return_dict, **more):
@@ -59,21 +58,24 @@ class Unet:
         return (told,)
 
 
-def pipe(unet):
-    """Return what stands for a pipeline around a network."""
-    rule = SimpleNamespace(dynamic_thresholding_ratio=0.9, sample_max_value=1.5)
-    found = SimpleNamespace(alphas_cumprod=cosine().alpha_bar[1:], config=rule)
-    return SimpleNamespace(unet=unet, scheduler=found, image_noising_scheduler=found)
-
-
 def texts(prompts):
     return torch.stack([torch.full((77, 4), float(len(p))) for p in prompts])
+
+
+def stage(unet, number, said=texts, channels=None):
+    """Return a stage around a network."""
+    rule = SimpleNamespace(dynamic_thresholding_ratio=0.9, sample_max_value=1.5)
+    schedulers = [SimpleNamespace(alphas_cumprod=cosine().alpha_bar[1:], config=rule)] * number
+    config = {"in_channels": channels or 3 * number, "out_channels": 6, "sample_size": 8,
+              "encoder_hid_dim": 4}
+    kind = (deepfloyd.DeepFloyd, deepfloyd.SecondStage)[number - 1]
+    return kind(config, schedulers, said, lambda: unet, "some stage")
 
 
 def test_inside_it_is_half_precision_and_outside_float32():
     """The network is fed what it is made of, with their timestep; what it tells is float32."""
     unet = Unet()
-    model = deepfloyd.DeepFloyd(pipe(unet), texts, "one")
+    model = stage(unet, 1)
     x, t = torch.randn(2, 3, 8, 8), torch.tensor([1000, 1])
     eps_hat, v = model(x, t, model.embed(["", "a dog"]))
     assert eps_hat.dtype == v.dtype == torch.float32 and eps_hat.shape == v.shape == x.shape
@@ -88,8 +90,7 @@ def test_the_second_stage_is_shown_picture_and_level():
     """The network is fed x_t and the picture side by side, each with its own row of cond; the level
     as they count it."""
     unet = Unet()
-    unet.config = SimpleNamespace(in_channels=6, out_channels=6, sample_size=8)
-    model = deepfloyd.SecondStage(pipe(unet), texts, "two")
+    model = stage(unet, 2)
     low = torch.rand(2, 3, 2, 2) * 2 - 1
     shown = model.given(low, 0.0)
     cond = shown.embed(["a", "bc"])
@@ -107,10 +108,15 @@ def test_the_second_stage_is_shown_picture_and_level():
 
 def test_another_network_is_refused():
     """Stage II where stage I is wanted, and a network without a variance."""
-    unet = Unet()
-    unet.config = SimpleNamespace(in_channels=6, out_channels=6, sample_size=8)
-    with pytest.raises(ValueError, match="takes 6 channels and tells 6; stage 1 .* takes 3"):
-        deepfloyd.DeepFloyd(pipe(unet), texts, "one")
+    with pytest.raises(ValueError, match="takes 6 channels and tells 6; stage 1 takes 3"):
+        stage(Unet(), 1, channels=6)
+
+
+def test_embeddings_of_another_model_are_refused():
+    """Before the network would fail on them."""
+    wide = stage(Unet(), 1, lambda prompts: torch.zeros(len(prompts), 77, 8))
+    with pytest.raises(ValueError, match="wants embeddings of 4 channels, got 8"):
+        wide.embed(["a dog"])
 
 
 def test_a_full_gpu_is_told_what_to_switch_on():
@@ -119,8 +125,8 @@ def test_a_full_gpu_is_told_what_to_switch_on():
         def __call__(self, *args, **more):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    model = deepfloyd.DeepFloyd(pipe(Full()), texts, "one")
-    with pytest.raises(ValueError, match="too small for 2 pictures at once; add --offload"):
+    model = stage(Full(), 1)
+    with pytest.raises(ValueError, match="too small for a batch of 2; add --offload"):
         model(torch.zeros(2, 3, 8, 8), torch.tensor([1, 1]), model.embed(["", ""]))
 
 
@@ -132,22 +138,26 @@ def test_a_missing_package_is_named(monkeypatch):
 
 
 @needs_it
-def test_the_text_encoder_is_loaded_once_and_alone(folder, monkeypatch, capsys):
-    """For a new prompt T5 comes without the UNet; the UNet never with T5; a known prompt needs
-    neither."""
+def test_the_text_encoder_is_loaded_once_and_alone(here, monkeypatch, capsys):
+    """T5 reads all new prompts and the null prompt at once, before any UNet is in memory; the next
+    time it is not loaded at all."""
     import diffusers
 
-    loaded, whole = [], diffusers.IFPipeline.from_pretrained
+    loaded, whole = [], diffusers.DiffusionPipeline.from_pretrained.__func__
 
-    def watched(*args, **more):
-        found = whole(*args, **more)
+    def watched(kind, *args, **more):
+        found = whole(kind, *args, **more)
         loaded.append({name for name in ("unet", "text_encoder") if getattr(found, name)})
         return found
 
-    monkeypatch.setattr(diffusers.IFPipeline, "from_pretrained", watched)
-    for _ in range(2):
-        deepfloyd.load(str(folder)).embed(["a rocket ship"])
-    assert loaded == [{"unet"}, {"text_encoder"}, {"unet"}]
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "from_pretrained", classmethod(watched))
+    words = [*here, "--n", "1", "--low", "a rocket", "--high", "a hut", "--upsample",
+             "--upsample-steps", "1"]
+    sample.hybrid.main(words)
+    assert loaded == [{"text_encoder"}, {"unet"}, {"unet"}]
+    assert "T5 reads: 'a rocket', 'a hut', ''" in capsys.readouterr().out
+    sample.hybrid.main(words)
+    assert loaded[3:] == [{"unet"}, {"unet"}]
 
 
 @needs_it
@@ -185,8 +195,9 @@ def test_the_second_stage_is_shown_what_the_first_drew(here, monkeypatch):
 @needs_it
 def test_what_is_no_pipeline_is_refused(tmp_path):
     """A folder with the right names and other content: one sentence."""
-    (tmp_path / "IF-I-x" / "unet").mkdir(parents=True)
-    (tmp_path / "IF-I-x" / "unet" / "config.json").write_text("{}")
+    for file in ("unet/config.json", "unet/a.safetensors", "scheduler/a.json"):
+        (tmp_path / "IF-I-x" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "IF-I-x" / file).write_text("{}")
     with pytest.raises(ValueError, match="IF-I-x cannot be loaded as a stage of DeepFloyd"):
         deepfloyd.load(str(tmp_path))
 
@@ -197,6 +208,16 @@ def test_a_dictionary_without_the_prompt_says_which_it_has(here, folder):
     torch.save({"": torch.zeros(1, 77, 16)}, "known.pth")
     with pytest.raises(ValueError, match="'a dog' is not in known.pth, which knows: ''"):
         sample.class_cond.main([*here, "--prompts", "a dog", "--embeddings", "known.pth"])
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["--digits", "3", "--prompts", "4"], "--prompts take their place"),
+    (["--model-dir", "somewhere"], "go with --model deepfloyd"),
+])
+def test_flags_that_do_not_go_together_are_refused(workplace, words, told):
+    """Rather than one of them being passed over."""
+    with pytest.raises(ValueError, match=told):
+        sample.class_cond.main(words)
 
 
 def test_the_judge_is_not_asked_about_it(workplace):

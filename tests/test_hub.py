@@ -8,13 +8,17 @@ import pytest
 
 from minidiff import hub
 
+PARTS = ("unet/config.json", "unet/w.fp16.safetensors", "scheduler/scheduler_config.json")
+
 
 @pytest.fixture
 def folder(tmp_path):
     """Both stages, as the hub lays them out; the text encoder in the first only."""
-    for place in ("IF-I-L-v1.0/unet", "IF-I-L-v1.0/text_encoder", "IF-II-L-v1.0/unet"):
-        (tmp_path / place).mkdir(parents=True)
-        (tmp_path / place / "config.json").write_text("{}")
+    for file in ("IF-I-L-v1.0/text_encoder/config.json", "IF-I-L-v1.0/tokenizer/spiece.model",
+                 "IF-I-L-v1.0/text_encoder/model.fp16.safetensors",
+                 *(f"IF-{k}-L-v1.0/{name}" for k in ("I", "II") for name in PARTS)):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("{}")
     return tmp_path
 
 
@@ -25,6 +29,7 @@ class Errors(ModuleType):
     HfHubHTTPError = type("HfHubHTTPError", (OSError,), {})
     RepositoryNotFoundError = type("RepositoryNotFoundError", (HfHubHTTPError,), {})
     GatedRepoError = type("GatedRepoError", (RepositoryNotFoundError,), {})
+    DryRunError = type("DryRunError", (OSError,), {})
 
 
 @pytest.fixture
@@ -43,9 +48,9 @@ def hosted(tmp_path, monkeypatch):
         if dry_run:
             return [SimpleNamespace(file_size=1_870_000_000, will_download=True),
                     SimpleNamespace(file_size=5_000, will_download=False)]
-        (state.cache / "unet").mkdir(parents=True)
-        (state.cache / "unet" / "config.json").write_text("{}")
-        (state.cache / "unet" / "w.safetensors").write_text("")
+        for part in PARTS:
+            (state.cache / part).parent.mkdir(parents=True, exist_ok=True)
+            (state.cache / part).write_text("{}")
         return str(state.cache)
 
     module = ModuleType("huggingface_hub")
@@ -61,16 +66,19 @@ def test_a_folder_holds_both_stages_or_is_one(folder):
     assert hub.stage_folder(folder, 1, "unet").name == "IF-I-L-v1.0"
     assert hub.stage_folder(folder, 2, "unet").name == "IF-II-L-v1.0"
     assert hub.stage_folder(folder / "IF-I-L-v1.0", 1, "text_encoder").name == "IF-I-L-v1.0"
+    assert hub.stage_folder(folder / "IF-I-L-v1.0", 2, "unet").name == "IF-II-L-v1.0"
 
 
 @pytest.mark.parametrize(("place", "part", "told"), [
-    ("", "unet", "lacks a part of DeepFloyd.*name one that holds IF-I-"),
-    ("IF-II-L-v1.0", "text_encoder", "new prompts need it, unless --embeddings"),
+    ("", "unet", "IF-I-L-v1.0 lacks unet/.*safetensors; fetch it again"),
+    ("", "text_encoder", "lacks tokenizer/.*new prompts need it, unless --embeddings"),
+    ("IF-I-L-v1.0/unet", "unet", "holds no folder IF-I-..., a stage of DeepFloyd.*--model-dir"),
     ("nowhere", "unet", "neither a folder that is there nor a hub name such as DeepFloyd/IF-I-L"),
 ])
 def test_another_folder_is_refused(folder, place, part, told):
     """With what is missing and what to do."""
-    (folder / "IF-I-L-v1.0" / "unet" / "config.json").unlink()
+    for file in ("unet/w.fp16.safetensors", "tokenizer/spiece.model"):
+        (folder / "IF-I-L-v1.0" / file).unlink()
     with pytest.raises(ValueError, match=told):
         hub.stage_folder(f"{folder}/{place}", 1, part)
 
@@ -110,10 +118,15 @@ def test_the_second_stage_has_no_size_xl(hosted):
     (Errors.RepositoryNotFoundError("404"), "does not exist, or wants a login"),
     (Errors.LocalEntryNotFoundError("no network"), "could not be fetched.*network and disk"),
     (OSError(28, "No space left"), "could not be fetched.*network and disk"),
+    (RuntimeError("any other"), "could not be fetched .RuntimeError.*network and disk"),
 ])
-def test_what_goes_wrong_is_told_with_its_cure(hosted, error, told):
-    """Licence, name, network, disk."""
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_goes_wrong_is_told_with_its_cure(hosted, error, told, wrapped):
+    """Licence, name, network, disk; also where asking for the size wraps it."""
     hosted.fails = error
+    if wrapped:
+        hosted.fails = Errors.DryRunError("cannot be done")
+        hosted.fails.__cause__ = error
     with pytest.raises(ValueError, match=told):
         hub.stage_folder("", 1, "unet", download=True)
 
@@ -123,6 +136,30 @@ def test_another_text_encoder_has_another_identity(folder):
     before = hub.identity(folder)
     assert hub.identity(folder) == before
     (folder / "IF-I-L-v1.0" / "text_encoder" / "model.safetensors").write_text("weights")
-    assert hub.identity(folder) != before
+    after = hub.identity(folder)
+    (folder / "IF-I-L-v1.0" / "tokenizer" / "spiece.model").write_text("another")
+    assert len({before, after, hub.identity(folder)}) == 3
+    assert hub.identity(folder / "IF-I-L-v1.0") == hub.identity(folder)
     assert hub.identity("") == hub.HUB != hub.identity("DeepFloyd/IF-I-M-v1.0")
     assert Path(hub.HUB).name in hub.HUB
+
+
+@pytest.mark.parametrize(("error", "told"), [
+    ("GatedRepoError", "is gated: accept its licence"),
+    ("RepositoryNotFoundError", "does not exist, or wants a login"),
+    (None, "could not be fetched"),
+])
+def test_the_real_library_raises_what_is_told(tmp_path, monkeypatch, error, told):
+    """huggingface_hub itself, asked for the size of what it may not have or cannot reach."""
+    real = pytest.importorskip("huggingface_hub", reason="run: make test-deepfloyd")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    def refused(*_, **__):
+        if error is None:
+            raise ConnectionError("no route")
+        response = SimpleNamespace(headers={}, request=None, status_code=403)
+        raise getattr(real.errors, error)("no", response=response)
+
+    monkeypatch.setattr("huggingface_hub.hf_api.HfApi.repo_info", refused)
+    with pytest.raises(ValueError, match=told):
+        hub.stage_folder("DeepFloyd/IF-I-nothing-v1.0", 1, "unet", download=True)
