@@ -4,12 +4,14 @@
 PYTHON ?= python3
 ARGS   ?=
 ONLY   ?=
+PEERS  ?=
 PY     := .venv/bin/python
 READY  := .venv/ready
 REFEREE := .venv/referee
+RIVALS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures bench test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +64,9 @@ sweep: $(READY)           ## measure guidance, steps and samplers at many settin
 figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(ARGS)
 
+bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against plain and the machine's limits (PEERS=1: and other libraries)
+	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.bench $(if $(PEERS),--peers) $(ARGS)
+
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)
 
@@ -72,7 +77,7 @@ lint: $(READY)            ## check the style
 	@$(PY) -m ruff check .
 
 clean:                    ## remove .venv and the caches; runs and data stay
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv $(RIVALS) *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
@@ -85,4 +90,13 @@ $(READY): pyproject.toml constraints.txt
 
 $(REFEREE): $(READY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,referee]'
+	@touch $@
+
+$(RIVALS)/ready: $(READY)  # sees the packages of .venv, and has the other libraries besides
+	@$(PY) -m venv $(RIVALS)
+	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	> "$$($(RIVALS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
+	@echo "installing other libraries into $(RIVALS) (once)"
+	@$(RIVALS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	diffusers denoising-diffusion-pytorch smalldiffusion
 	@touch $@
