@@ -160,7 +160,7 @@ def test_our_side_of_the_peers_is_our_training(tiny):
 
 
 def test_images_per_second_count_every_image(tiny, monkeypatch):
-    """Were each call to take two seconds, three steps of 8 pictures would be 12 a second, for both."""
+    """Were each call to take two seconds, three steps of 8 would be 12 pictures a second."""
     def two_seconds(ways, runs, device, **_):
         for work in list(ways.values()) * (runs + 1):
             work()
