@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 from minidiff import checkpoint, machine, runs, schedule, shipped
+from minidiff.blocks import folded
 from minidiff.config import RECIPES
 from minidiff.guidance import guided, until
 from minidiff.samplers import sample_path
@@ -140,7 +141,7 @@ def origin(file: Path) -> str:
 
 
 def load_model(place: str, device="cpu") -> DigitModel:
-    """Load a model that can be prompted, in eval mode.
+    """Load a model that can be prompted, in eval mode, its norms folded (blocks.py).
 
     place: as in `find`: "uncond" or "class", a checkpoint, or a run's folder. The model tells where
     it came from, `.file`, `.kind`, `.summary`, and with which `.guidance` it is best used, fields
@@ -161,7 +162,8 @@ def from_checkpoint(found: dict, name="this checkpoint", device="cpu") -> DigitM
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
         raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
-    network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
+    network = folded(checkpoint.rebuild(found))
+    network = network.to(device, memory_format=machine.memory_format(device))
     model = DigitModel(network, found["config"]["T"])
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.guidance = found.get("guidance", {})

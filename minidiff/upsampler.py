@@ -41,6 +41,7 @@ import torch
 import torch.nn.functional as F
 
 from minidiff import checkpoint, machine, models
+from minidiff.blocks import folded
 from minidiff.diffusion import noise_like, q_sample
 from minidiff.models import DigitModel
 
@@ -122,7 +123,8 @@ def load(place="", device="cpu") -> Upsampler:
     file = models.find("upsampler", place)
     found = models.load_kind("upsampler", file)
     device = torch.device(device)
-    network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
+    network = folded(checkpoint.rebuild(found))
+    network = network.to(device, memory_format=machine.memory_format(device))
     model = Upsampler(network, found["config"]["T"])
     model.file, model.kind, model.summary = file, found["kind"], checkpoint.summary(found)
     return model
