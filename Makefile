@@ -11,7 +11,7 @@ REFEREE := .venv/referee
 RIVALS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures bench test test-diffusers lint clean
+.PHONY: help setup train-denoiser train-uncond train-class train-upsampler train-classifier sample-uncond sample-class sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep figures bench speedrun test test-diffusers lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ figures: $(READY)         ## build the page, figures/out/index.html (some: make 
 
 bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against plain and the machine's limits (PEERS=1: and other libraries)
 	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.bench $(if $(PEERS),--peers) $(ARGS)
+
+speedrun: $(READY)        ## the shortest training that reaches 99% and a ratio of 5, five seeds
+	@$(PY) -m train.speedrun $(ARGS)
 
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)

@@ -86,6 +86,7 @@ class WalkFlags:
     seed: int = flag(0, "of all noise")
     model: str = flag("", "a kind, a run's folder or a checkpoint; default: newest, or shipped")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    precision: str = flag("float32", "of the network; auto: the faster, other pixels", PRECISIONS)
 
     def __post_init__(self):
         at_least("steps", self.steps, 1)
@@ -102,7 +103,8 @@ class WalkFlags:
         """Return how it is told in a caption."""
         how = self.variance if self.sampler == "ddpm" else f"eta {self.eta:g}"
         clip = "" if self.clip else ", not clipped"
-        return f"{self.sampler} ({how}{clip}), {self.steps} steps, seed {self.seed}"
+        rough = "" if self.precision == "float32" else f", {self.precision}"
+        return f"{self.sampler} ({how}{clip}), {self.steps} steps, seed {self.seed}{rough}"
 
 
 @dataclass(frozen=True)

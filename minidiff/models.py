@@ -34,6 +34,7 @@ CHUNK = 256  # pictures per network call: bounds its memory, not the result
 
 class DigitModel:
     """A UNet under the contract. network: UNet with time. T: steps of its linear schedule.
+    precision: the network's number format, "float32" or "bfloat16"; all else is float32.
 
     The network is used in whatever mode it is in; `load_model` hands it over in eval mode.
     """
@@ -43,14 +44,15 @@ class DigitModel:
 
     file = kind = summary = guidance = None  # filled in by `load_model`
 
-    def __init__(self, network, T: int):
-        self.network = network
+    def __init__(self, network, T: int, precision: str = "float32"):
+        self.network, self.bfloat16 = network, precision == "bfloat16"
         self.device = next(network.parameters()).device
         self.schedule = schedule.linear(T).to(self.device)
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,1,28,28). t: (B,) int64 in 1..T. cond: from `embed`."""
-        return self.network(x_t, t / self.schedule.T, cond)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return self.network(x_t, t / self.schedule.T, cond).float()
 
     def embed(self, prompts: list[str]):
         """Turn prompts into a condition: one-hot rows, zeros for ""; None for a model without
@@ -140,7 +142,7 @@ def origin(file: Path) -> str:
     return f"shipped with the project, {file.name}" if inside else str(file)
 
 
-def load_model(place: str, device="cpu") -> DigitModel:
+def load_model(place: str, device="cpu", precision="float32") -> DigitModel:
     """Load a model that can be prompted, in eval mode, its norms folded (blocks.py).
 
     place: as in `find`: "uncond" or "class", a checkpoint, or a run's folder. The model tells where
@@ -148,12 +150,14 @@ def load_model(place: str, device="cpu") -> DigitModel:
     of GuidanceFlags. Raises ValueError for a checkpoint of another kind.
     """
     file = find("class", place)
-    model = from_checkpoint(checkpoint.load(file), file, device)
+    model = from_checkpoint(checkpoint.load(file), file, device, precision)
     model.file = file
     return model
 
 
-def from_checkpoint(found: dict, name="this checkpoint", device="cpu") -> DigitModel:
+def from_checkpoint(
+    found: dict, name="this checkpoint", device="cpu", precision="float32"
+) -> DigitModel:
     """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors."""
     if found["kind"] not in KINDS:
         raise ValueError(
@@ -163,8 +167,8 @@ def from_checkpoint(found: dict, name="this checkpoint", device="cpu") -> DigitM
         raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
     network = folded(checkpoint.rebuild(found))
-    network = network.to(device, memory_format=machine.memory_format(device))
-    model = DigitModel(network, found["config"]["T"])
+    network = network.to(device, memory_format=machine.memory_format(device, precision))
+    model = DigitModel(network, found["config"]["T"], precision)
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.guidance = found.get("guidance", {})
     return model

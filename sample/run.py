@@ -57,7 +57,8 @@ def writable(outputs):
 
 def announced(file, how):
     """Load the model in `file`, to the device the flags mean, and say which it is."""
-    model = models.load_model(str(file), machine.pick_device(how.device))
+    device = machine.pick_device(how.device)
+    model = models.load_model(str(file), device, machine.pick_precision(how.precision, device))
     print(f"weights: {models.origin(file)} ({model.summary})", flush=True)
     return model
 

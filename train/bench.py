@@ -125,33 +125,34 @@ def again(dataset, training):
 
 
 def sampling(sets, flags, device):
-    """Return seconds for forty guided digits from the shipped weights, drawn by plain and by ours,
-    and how good all that were drawn are."""
+    """Return seconds for forty guided digits from the shipped weights, drawn by plain and by ours
+    in both formats, and how good all that were drawn are."""
     file, how = shipped.marks("class")[-1], config.WalkFlags()
-    model, network = models.load_model(str(file), device), checkpoint.rebuild(checkpoint.load(file))
-    network, drawn = network.to(device), {"ours": [], "plain": []}
-    prompts = [str(k) for k in DIGITS.tolist()]
+    network, prompts = checkpoint.rebuild(checkpoint.load(file)), [str(k) for k in DIGITS.tolist()]
+    network, drawn = network.to(device), {"ours": [], "ours, bfloat16": [], "plain": []}
+    exact, rough = (models.load_model(str(file), device, p) for p in ("float32", "bfloat16"))
 
-    def draw_ours():
-        seed = len(drawn["ours"])
+    def ours(model, seed):
         *_, last = models.walk(
             model, prompts, how.steps, seed, **how.options(), **model.guidance
         )
-        drawn["ours"].append(last.x_t)
+        return last.x_t
 
-    def draw_plain():
-        torch.manual_seed(len(drawn["plain"]))
-        gamma = model.guidance["gamma"]
-        drawn["plain"].append(plain.sample(network, DIGITS, gamma, flags.plain_steps))
+    def tutorial(seed):
+        torch.manual_seed(seed)
+        return plain.sample(network, DIGITS, exact.guidance["gamma"], flags.plain_steps)
 
-    times = in_turn({"ours": draw_ours, "plain": draw_plain}, flags.runs, device, warm=False)
+    draw = dict(zip(drawn, (partial(ours, exact), partial(ours, rough), tutorial)))
+    ways = {k: lambda k=k: drawn[k].append(draw[k](len(drawn[k]))) for k in drawn}
+    times = in_turn(ways, flags.runs, device, warm=False)
     judge = models.load_kind("classifier", str(shipped.marks("classifier")[-1]))
     measure = evaluate.Measure(checkpoint.rebuild(judge).to(device), sets["train"], sets["test"])
     asked = DIGITS.repeat(flags.runs).to(device)
+    calls = dict.fromkeys(drawn, how.steps) | {"plain": 2 * flags.plain_steps}
     return {
-        "digits": len(DIGITS), "steps": {"ours": how.steps, "plain": flags.plain_steps},
-        **{name: summary(times[name]) for name in times},
-        "quality": {k: measure(torch.cat(x).clamp(0, 1), asked) for k, x in drawn.items()},
+        k: {"digits": len(DIGITS), "calls": calls[k], "seconds": summary(times[k]),
+            **measure(torch.cat(drawn[k]).clamp(0, 1), asked)}
+        for k in drawn
     }
 
 

@@ -68,16 +68,15 @@ def _training(found):
 
 
 def _sampling(found):
-    ours, plain, quality = found["ours"], found["plain"], found["quality"]
-    rows = [
-        _told(f"sampling {found['digits']} guided digits", "ours", "plain", "plain / ours"),
-        _told("network calls", found["steps"]["ours"], f"2 x {found['steps']['plain']}"),
-        _told("seconds", _pm(ours), _pm(plain), _ratio(plain, ours)),
-    ]
-    for name, told in (("accuracy", "read as the digit asked for"),
-                       ("ratio", "Frechet distance / floor")):
-        told = f"{told}, n = {quality['ours']['n']}"
-        rows.append(_told(told, *(f"{quality[k][name]:.3f}" for k in ("ours", "plain"))))
+    plain = found["plain"]
+    n = f"of {plain['n']}"
+    rows = [_told(f"sampling {plain['digits']} guided digits", "calls", "seconds", "plain / this",
+                  f"right {n}", f"distance {n}")]
+    for name, way in found.items():
+        rows.append(_told(
+            name, way["calls"], _pm(way["seconds"]), _ratio(plain["seconds"], way["seconds"]),
+            f"{way['accuracy']:.1%}", f"{way['ratio']:.2f}",
+        ))
     return "\n".join(rows)
 
 

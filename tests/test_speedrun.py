@@ -1,0 +1,61 @@
+"""train/speedrun.py: every seed trained, then measured; nothing here is about how fast."""
+
+import json
+
+import pytest
+import torch
+
+from minidiff import data
+from minidiff.trainer import Diverged
+from tests.conftest import same
+from train import speedrun
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def quick(workplace, monkeypatch, tiny):
+    """Tiny data, a tiny recipe, two steps of sampling."""
+    monkeypatch.setattr(data, "load", lambda *_: tiny)
+    monkeypatch.setattr(speedrun, "RECIPE", {"width": 2, "batch_size": 64, "epochs": 2})
+    monkeypatch.setattr(speedrun, "STEPS", 2)
+    return workplace
+
+
+def test_the_speedrun_tells_each_seed_and_the_median(quick, monkeypatch, capsys):
+    """Three seeds, and the middle one of each figure; whether the aim is reached is decided by the
+    medians of both."""
+    speedrun.main(["--seeds", "3", "--n", "20", "--device", "cpu"])
+    out, found = capsys.readouterr().out, json.loads((quick / "speedrun.json").read_text())
+    assert [run["seed"] for run in found["runs"]] == [0, 1, 2]
+    for name in ("seconds", "accuracy", "ratio"):
+        assert found["median"][name] == sorted(run[name] for run in found["runs"])[1]
+    assert not found["reached"] and "not reached" in out and "seed 2: " in out
+    assert found["recipe"]["epochs"] == 2 and found["data"] == "strokes"
+    monkeypatch.setattr(speedrun, "ACCURACY", 0.0)
+    monkeypatch.setattr(speedrun, "RATIO", 1e9)
+    speedrun.main(["--seeds", "1", "--n", "20", "--device", "cpu"])
+    assert json.loads((quick / "speedrun.json").read_text())["reached"]
+
+
+def test_a_seed_decides_the_weights(quick, tiny):
+    """The same seed gives the same network, another another; all are in eval mode."""
+    a, b, c = (speedrun.trained(tiny, seed, CPU) for seed in (0, 0, 1))
+    assert same(a.state_dict(), b.state_dict()) and not same(a.state_dict(), c.state_dict())
+    assert not a.training
+
+
+def test_samples_are_asked_for_evenly(quick, tiny):
+    """As many of each digit, pictures in [0, 1]; the network itself keeps its norms."""
+    network = speedrun.trained(tiny, 0, CPU)
+    before = len(network.state_dict())
+    x, labels = speedrun.drawn(network, 20)
+    assert x.shape == (20, 1, 28, 28) and 0 <= x.min() <= x.max() <= 1
+    assert labels.bincount().tolist() == [2] * 10 and len(network.state_dict()) == before
+
+
+def test_a_recipe_that_diverges_says_so(quick, tiny, monkeypatch):
+    """As any training does."""
+    monkeypatch.setitem(speedrun.RECIPE, "lr", 1e30)
+    with pytest.raises(Diverged):
+        speedrun.trained(tiny, 0, CPU)
