@@ -10,10 +10,13 @@ table has the operations of one image, and how many each gets done in a second.
 """
 
 import importlib.util
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 
+from minidiff.blocks import folded
+from minidiff.models import DigitModel
 from minidiff.torchvision_ops import torchvision_datasets
 from train import fresh
 from train.clock import count, in_turn, summary
@@ -101,13 +104,14 @@ class Peer:
 
 
 class Ours(Peer):
-    """Our training in the format this machine likes, and our model."""
+    """Our training and our model, in one number format."""
 
     def __init__(self, dataset, width, batch_size, device, precision):
         self.training = fresh.ready(width, batch_size, device, precision)
-        self.network, self.cond = self.training.network, torch.zeros(DIGITS, 10, device=device)
+        self.network, precision = self.training.network, self.training.cfg.precision
         self.dataset, self.batch_size, self.device = dataset, batch_size, device
-        self.eps = lambda x, t: self.network(x, t / 300, self.cond)
+        model, cond = DigitModel(folded(self.network), 300, precision), torch.zeros(DIGITS, 10)
+        self.eps = partial(model, cond=cond.to(device))
 
     def train(self):
         """Do one of our steps on random pictures."""
