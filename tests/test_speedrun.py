@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from minidiff import data
+from minidiff.config import TrainConfig
+from minidiff.schedule import linear
 from minidiff.trainer import Diverged
 from tests.conftest import same
 from train import speedrun
@@ -59,3 +61,30 @@ def test_a_recipe_that_diverges_says_so(quick, tiny, monkeypatch):
     monkeypatch.setitem(speedrun.RECIPE, "lr", 1e30)
     with pytest.raises(Diverged):
         speedrun.trained(tiny, 0, CPU)
+
+
+def test_times_are_drawn_in_proportion_to_themselves():
+    """T² times spread over 1..T² hit every t exactly 2t - 1 times; fewer stay within 1..T."""
+    assert speedrun.times(400, 20).bincount().tolist() == [0, *range(1, 40, 2)]
+    few = torch.cat([speedrun.times(16, 300) for _ in range(200)])
+    assert few.min() >= 1 and few.max() <= 300 and few.float().mean() > 190
+
+
+def test_the_loss_is_the_noise_loss_at_its_own_times():
+    """A network that knows the noise has no loss; one that says 0 has the noise's variance, 1; the
+    digit is told to most and the time is t/T."""
+    heard, cfg = {}, TrainConfig(T=300)
+    loss_fn = speedrun.loss(cfg, CPU)
+
+    def network(x, t, c):
+        heard.update(t=t, c=c)
+        return (x - linear(300).at((t * 300).round().long()).sqrt() * 0.5) / (
+            1 - linear(300).at((t * 300).round().long())).sqrt()
+
+    x_0, labels = torch.full((500, 1, 28, 28), 0.5), torch.arange(500) % 10
+    assert loss_fn(network, x_0, labels, torch.Generator().manual_seed(0)) < 1e-6
+    nothing = loss_fn(lambda x, t, c: 0 * x, x_0, labels, torch.Generator().manual_seed(0))
+    assert abs(nothing - 1) < 0.02
+    told = heard["c"].sum(1) > 0
+    assert 0.8 < told.float().mean() < 0.97
+    assert torch.equal(heard["c"][told].argmax(1), labels[told])
