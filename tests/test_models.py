@@ -183,15 +183,15 @@ def test_a_walk_hears_a_learned_variance_and_guidance_below_1_holds_to_the_end()
 
 def test_bfloat16_stays_near_float32():
     """The shipped model's guess in bfloat16 lies within 2% of float32's at every level, root mean
-    square, is float32 again, and is not the same: the flag reaches the network."""
+    square, and is float32 again. It is off by more than float32's rounding: the flag arrives."""
     file = str(shipped.marks("class")[-1])
     exact, rough = (models.load_model(file, "cpu", p) for p in ("float32", "bfloat16"))
     cond = exact.embed(list("0123456789"))
     for t in (300, 150, 20):
         x = torch.randn(10, 1, 28, 28, generator=torch.Generator().manual_seed(t))
         a, b = (m(x, torch.full((10,), t), cond) for m in (exact, rough))
-        assert b.dtype == torch.float32 and not torch.equal(a, b)
-        assert (a - b).square().mean().sqrt() < 0.02 * a.square().mean().sqrt()
+        off = (a - b).square().mean().sqrt() / a.square().mean().sqrt()
+        assert b.dtype == torch.float32 and 5e-4 < off < 0.02
 
 
 def test_a_loaded_model_answers_as_the_network_in_its_file():
