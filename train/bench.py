@@ -7,8 +7,8 @@
 All is measured in one process and one run, in turn (clock.py), so the ratios hold even where the
 machine is busy; seconds hold for a quiet one only. *Plain* is the usual tutorial's loop (plain.py).
 *Operations* are the multiplications and additions of convolutions and matrix products, counted by
-torch while it trains; their rate is held against that of one large matrix product, the most that
-any network could reach. Start-up and memory are measured in fresh processes.
+torch while it trains; their rate is held against that of one large matrix product, about the most
+that a network can reach. Start-up and memory are measured in fresh processes.
 """
 
 import sys
