@@ -6,13 +6,15 @@ ARGS   ?=
 ONLY   ?=
 MODEL  ?=
 MODEL_DIR ?=
+PEERS  ?=
 PY     := .venv/bin/python
 READY  := .venv/ready
 REFEREE := .venv/referee
 LARGE  := .venv/deepfloyd
+RIVALS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures book test test-diffusers test-deepfloyd setup-deepfloyd lint clean
+.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures book bench speedrun test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +86,12 @@ figures: $(READY)         ## build the page, figures/out/index.html (some: make 
 book: $(READY)            ## the source as a book to read in a browser, docs/book/index.html
 	@$(PY) -m figures.book $(ARGS)
 
+bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against plain and the machine's limits (PEERS=1: and other libraries)
+	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.bench $(if $(PEERS),--peers) $(ARGS)
+
+speedrun: $(READY)        ## the shortest training that reaches 99% and a ratio of 5, five seeds
+	@$(PY) -m train.speedrun $(ARGS)
+
 test: lint                ## run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)
 
@@ -99,7 +107,7 @@ lint: $(READY)            ## check the style
 	@$(PY) -m ruff check .
 
 clean:                    ## remove .venv and the caches; runs and data stay
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv $(RIVALS) *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
@@ -117,4 +125,13 @@ $(REFEREE): $(READY)
 $(LARGE): $(READY)
 	@echo "installing what DeepFloyd needs (once)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,deepfloyd]'
+	@touch $@
+
+$(RIVALS)/ready: $(READY)  # sees the packages of .venv, and has the other libraries besides
+	@$(PY) -m venv $(RIVALS)
+	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	> "$$($(RIVALS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
+	@echo "installing other libraries into $(RIVALS) (once)"
+	@$(RIVALS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	diffusers denoising-diffusion-pytorch smalldiffusion
 	@touch $@

@@ -20,6 +20,12 @@ in `eval()` it uses those, and each picture of a batch is independent of its nei
 network left in training mode while it samples gives pictures that depend on their neighbours,
 and its running means go astray: models.py and the training scripts take care to switch.
 
+Once its means are fixed, the norm is only a scale and a shift of each channel, and so is what a
+convolution does last. `folded` takes the one into the other, which leaves less to compute:
+
+    gain (W x + b - mean) + beta  =  (gain W) x + (gain (b - mean) + beta),
+    gain = gamma / sqrt(var + epsilon)
+
 FCBlock ends without an activation: it scales or shifts features, and both signs must be possible.
 
 Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024).
@@ -34,6 +40,9 @@ Exercises
 Next: unet.py
 """
 
+from copy import deepcopy
+
+import torch
 from torch import nn
 
 
@@ -98,3 +107,21 @@ class FCBlock(nn.Sequential):
 
     def __init__(self, i, o):
         super().__init__(nn.Linear(i, o), nn.GELU(), nn.Linear(o, o))
+
+
+@torch.no_grad()
+def folded(network):
+    """Return a copy of a network for sampling, each BatchNorm taken into the convolution before it.
+
+    It computes what the network in eval mode does, up to rounding, and can't be trained.
+    """
+    network = deepcopy(network).eval()
+    for brick in network.modules():
+        if isinstance(brick, Conv | DownConv | UpConv | Unflatten):
+            conv, norm = brick[0], brick[1]
+            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+            transposed = isinstance(conv, nn.ConvTranspose2d)  # its weight is (in, out, k, k)
+            conv.weight.mul_(gain.view((1, -1, 1, 1) if transposed else (-1, 1, 1, 1)))
+            conv.bias.copy_(gain * (conv.bias - norm.running_mean) + norm.bias)
+            brick[1] = nn.Identity()
+    return network

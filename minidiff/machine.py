@@ -7,7 +7,8 @@ How exact?  Training may compute in bfloat16 (8 bits of mantissa, float32's rang
             hardware multiplies it fast. Recent GPUs do. For a CPU the name says little: with
             units made for it bfloat16 beats float32, without them it is many times slower, for
             every number is converted first. So a CPU is asked: one small convolution in each, and
-            bfloat16 only if it clearly wins. Sampling is always float32.
+            bfloat16 only if it clearly wins. Sampling is float32 unless bfloat16 is asked for: the
+            same seed should give the same picture, whatever the machine was found to like.
 Who was it? A line for the run's papers, since a time without its machine means nothing.
 
 Next: files.py

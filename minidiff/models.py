@@ -31,6 +31,7 @@ from pathlib import Path
 import torch
 
 from minidiff import checkpoint, deepfloyd, machine, runs, schedule, shipped
+from minidiff.blocks import folded
 from minidiff.config import RECIPES
 from minidiff.flow_sampler import flow_path
 from minidiff.guidance import guided, until
@@ -43,6 +44,7 @@ CHUNK = 256  # pictures per network call: bounds its memory, not the result
 
 class DigitModel(Diffusion):
     """A UNet under the contract. network: UNet with time. T: steps of its linear schedule.
+    precision: the network's number format, "float32" or "bfloat16"; all else is float32.
 
     The network is used in whatever mode it is in; `load_model` hands it over in eval mode.
     """
@@ -51,14 +53,13 @@ class DigitModel(Diffusion):
     data_range = (0.0, 1.0)
     clips = {"range": data_range, "none": None}  # what may be done to x_0_hat at each step
     habits = {}  # flags' values that suit it, where they are not the defaults
-
     guidance = {}  # fields of GuidanceFlags it is best used with, if others than the defaults
     file = kind = summary = None  # filled in by `load_model`
 
-    def __init__(self, network, T: int):
-        self.network = network
+    def __init__(self, network, T: int, precision: str = "float32"):
+        self.network, self.bfloat16 = network, precision == "bfloat16"
         self.device = next(network.parameters()).device
-        self.schedule = schedule.linear(T).to(self.device)
+        self.schedule = schedule.linear(T).to(self.device) if T else None
 
     @property
     def conditional(self) -> bool:
@@ -67,7 +68,12 @@ class DigitModel(Diffusion):
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,1,28,28). t: (B,) int64 in 1..T. cond: from `embed`."""
-        return self.network(x_t, t / self.schedule.T, cond)
+        return self.ask(x_t, t / self.schedule.T, cond)
+
+    def ask(self, *inputs):
+        """Return what the network answers, computed in its number format, as float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return self.network(*inputs).float()
 
     def flags(self, steps) -> WalkFlags:
         """Return the flags of a walk of so many steps, or of T if that is less."""
@@ -93,19 +99,18 @@ class DigitModel(Diffusion):
 
 
 class FlowModel(DigitModel):
-    """A UNet that returns the velocity of a flow. network: UNet with time, told t in 0 .. 1. T: a
-    flow has no such thing, whatever its recipe says."""
+    """A UNet that returns the velocity of a flow. network: UNet with time, told t in 0 .. 1. T: of
+    no use to a flow, whatever its recipe says."""
 
     guidance = {"gamma": 2.0, "guide_until": 0.5}  # measured: a flow needs less than a diffusion
 
-    def __init__(self, network, T=None):
-        self.network = network
-        self.device = next(network.parameters()).device
+    def __init__(self, network, T=None, precision: str = "float32"):
+        super().__init__(network, None, precision)
 
     def __call__(self, x_t, t, cond=None):
         """Return v_hat, like x_t (B,1,28,28). t: (B,) float in 0 .. 1, 1 the data. cond: from
         `embed`."""
-        return self.network(x_t, t, cond)
+        return self.ask(x_t, t, cond)
 
     def path(self, velocity_fn, x, steps, *, generator=None):
         """Return the walk along the flow, see `flow_sampler.flow_path`. It draws no noise, so the
@@ -119,17 +124,6 @@ class FlowModel(DigitModel):
     def flags(self, steps) -> EulerFlags:
         """Return the flags of a walk of so many steps."""
         return EulerFlags(steps=steps)
-
-
-def flags_of(kind: str, given: dict):
-    """Return the flags of a walk with a model of this kind, EulerFlags for a flow: those given, and
-    defaults. Raises ValueError where a flow is given what it has no use for."""
-    if kind not in FLOWS:
-        return WalkFlags(**given)
-    if unused := given.keys() - EulerFlags.__dataclass_fields__.keys():
-        told = ", ".join("--" + name for name in sorted(unused))
-        raise ValueError(f"a flow is walked by Euler steps and has no use for {told}; drop it")
-    return EulerFlags(**given)
 
 
 def walk(model, prompts, steps, seed, *, gamma=1.0, guide_until=0.0, **options):
@@ -201,8 +195,8 @@ def origin(file: Path) -> str:
     return f"shipped with the project, {file.name}" if inside else str(file)
 
 
-def load_model(place: str, device="cpu", **large):
-    """Load a model that can be prompted, in eval mode.
+def load_model(place: str, device="cpu", precision="float32", **large):
+    """Load a model that can be prompted, in eval mode, its norms folded (blocks.py).
 
     place: as in `find`: "class", "flow" ..., a checkpoint, or a run's folder; or "deepfloyd".
     large: of `deepfloyd.load`. The model tells where it came from, `.file`, `.kind`, `.summary`,
@@ -212,16 +206,17 @@ def load_model(place: str, device="cpu", **large):
     if place == "deepfloyd":
         return deepfloyd.load(**large, device=device)
     file = find("class", place)
-    model = from_checkpoint(checkpoint.load(file), file, device)
+    model = from_checkpoint(checkpoint.load(file), file, device, precision)
     model.file = file
     return model
 
 
 def from_checkpoint(
-    found: dict, name="this checkpoint", device="cpu", kinds=DIFFUSIONS + FLOWS, made=None
+    found: dict, name="this checkpoint", device="cpu", precision="float32",
+    kinds=DIFFUSIONS + FLOWS, made=None,
 ) -> DigitModel:
     """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors.
-    kinds: those that are wanted. made: the model's class, called with network and T."""
+    kinds: those that are wanted. made: the model's class, called with network, T and precision."""
     if found["kind"] not in kinds:
         raise ValueError(
             f"{name} holds a {found['kind']!r} model, but {' or '.join(map(repr, kinds))} is wanted"
@@ -229,9 +224,10 @@ def from_checkpoint(
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
         raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
-    network = checkpoint.rebuild(found).to(device, memory_format=machine.memory_format(device))
+    network = folded(checkpoint.rebuild(found))
+    network = network.to(device, memory_format=machine.memory_format(device, precision))
     made = made or (FlowModel if found["kind"] in FLOWS else DigitModel)
-    model = made(network, found["config"]["T"])
+    model = made(network, found["config"]["T"], precision)
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.guidance = found.get("guidance", model.guidance)
     return model

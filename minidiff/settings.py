@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from minidiff.cli import flag
 from minidiff.config import at_least, check_seed
-from minidiff.machine import DEVICES
+from minidiff.machine import DEVICES, PRECISIONS
 from minidiff.samplers import VARIANCES
 
 CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
@@ -43,6 +43,7 @@ class EulerFlags:
         "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest, or shipped"
     )
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    precision: str = flag("float32", "of the network; auto: the faster, other pixels", PRECISIONS)
 
     def __post_init__(self):
         at_least("steps", self.steps, 1)
@@ -58,7 +59,12 @@ class EulerFlags:
 
     def __str__(self):
         """Return how it is told in a caption."""
-        return f"Euler, {self.steps} steps, seed {self.seed}"
+        return f"Euler, {self.told()}"
+
+    def told(self):
+        """Return the end of a caption."""
+        rough = "" if self.precision == "float32" else f", {self.precision}"
+        return f"{self.steps} steps, seed {self.seed}{rough}"
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,7 @@ class WalkFlags(LargeFlags, EulerFlags):
     def __str__(self):
         """Return how it is told in a caption."""
         how = self.variance if self.sampler == "ddpm" else f"eta {self.eta:g}"
-        told = f"{how}{CLIPS[self.clip]}"
-        return f"{self.sampler} ({told}), {self.steps} steps, seed {self.seed}"
+        return f"{self.sampler} ({how}{CLIPS[self.clip]}), {self.told()}"
 
 
 @dataclass(frozen=True)

@@ -85,14 +85,14 @@ def shrunk(x_0, generator=None, softest=0.7):
 class Upsampler(DigitModel):
     """A UNet under the contract that draws what `given` showed it, larger.
 
-    network: UNet with time=2 and twice the channels in. T: steps of its linear schedule.
+    network: UNet with time=2 and twice the channels in. T, precision: of DigitModel.
     """
 
     low = None  # what it is shown: enlarged and noised, like x_t; `given` fills it in
     level = 0   # of that noise, 0..T
 
-    def __init__(self, network, T: int):
-        super().__init__(network, T)
+    def __init__(self, network, T: int, precision: str = "float32"):
+        super().__init__(network, T, precision)
         self.image_shape = (network.channels[1], network.size, network.size)
 
     def given(self, low, level=LEVEL, generator=None) -> "Upsampler":
@@ -127,7 +127,7 @@ class Upsampler(DigitModel):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""
         digit, level, low = cond.split([self.network.classes, 1, x_t[0].numel()], 1)
         times = torch.cat([t[:, None] / self.schedule.T, level], 1)
-        return self.network(torch.cat([x_t, low.view_as(x_t)], 1), times, digit)
+        return self.ask(torch.cat([x_t, low.view_as(x_t)], 1), times, digit)
 
 
 def load(place="", device="cpu") -> Upsampler:
@@ -135,7 +135,9 @@ def load(place="", device="cpu") -> Upsampler:
     folder. Raises ValueError where there is none, and as `models.load_model`."""
     file = models.find("upsampler", place)
     found = checkpoint.load(file)
-    model = models.from_checkpoint(found, file, device, ("upsampler",), Upsampler)
+    model = models.from_checkpoint(
+        found, file, device, kinds=("upsampler",), made=Upsampler
+    )
     model.file = file
     return model
 

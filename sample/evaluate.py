@@ -85,13 +85,24 @@ def main(argv=None):
             if flags.score and kind not in ("class", "flow"):
                 raise ValueError("the score needs labels: take a model that is asked for digits")
             n = max(flags.n, SCORE_N) if flags.score else flags.n
-            x, labels, drawn = draw(file, models.flags_of(kind, given), guidance, n)
+            x, labels, drawn = draw(file, flags_of(kind, given), guidance, n)
             about.update(drawn)
             about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
     for name, value in about["measures"].items():
         print(f"{name:29} {value:>9.4g}   {TOLD.get(name, '')}")
     runs.write_json(out, {**about, "hardware": machine.describe(device)})
     print(f"wrote {out}")
+
+
+def flags_of(kind: str, given: dict):
+    """Return the flags of a walk with a model of this kind, EulerFlags for a flow: those given, and
+    defaults. Raises ValueError where a flow is given what it has no use for."""
+    if kind not in models.FLOWS:
+        return settings.WalkFlags(**given)
+    if unused := given.keys() - settings.EulerFlags.__dataclass_fields__.keys():
+        told = ", ".join("--" + name for name in sorted(unused))
+        raise ValueError(f"a flow is walked by Euler steps and has no use for {told}; drop it")
+    return settings.EulerFlags(**given)
 
 
 def measure_samples(x, labels, flags, device, about, few=None):

@@ -101,7 +101,9 @@ def announced(file, how):
     if str(file) != "deepfloyd" and any(how.large().values()):
         raise ValueError("--model-dir, --embeddings, --offload and --download go with --model "
                          "deepfloyd; add it, or drop them")
-    model = models.load_model(str(file), machine.pick_device(how.device), **how.large())
+    device = machine.pick_device(how.device)
+    precision = machine.pick_precision(how.precision, device)
+    model = models.load_model(str(file), device, precision, **how.large())
     print(f"weights: {models.origin(file)} ({model.summary})", flush=True)
     return model
 

@@ -7,6 +7,7 @@ from minidiff import checkpoint, models, runs, shipped
 from minidiff.models import DigitModel, FlowModel, walk
 from minidiff.settings import EulerFlags, WalkFlags
 from minidiff.unet import UNet
+from sample.evaluate import flags_of
 from tests.conftest import attentive
 
 
@@ -169,10 +170,10 @@ def test_a_flow_is_loaded_as_one_and_takes_no_flags_of_a_diffusion(workplace):
     for kind in models.FLOWS:
         save(runs.RUNS / kind / "001" / runs.LAST, kind=kind)
         assert isinstance(models.load_model(kind), FlowModel)
-    assert models.flags_of("flow", {"seed": 3}) == EulerFlags(steps=50, seed=3)
-    assert models.flags_of("class", {"eta": 1.0}) == WalkFlags(eta=1.0)
+    assert flags_of("flow", {"seed": 3}) == EulerFlags(steps=50, seed=3)
+    assert flags_of("class", {"eta": 1.0}) == WalkFlags(eta=1.0)
     with pytest.raises(ValueError, match="no use for --clip, --eta"):
-        models.flags_of("flow-uncond", {"eta": 1.0, "clip": True})
+        flags_of("flow-uncond", {"eta": 1.0, "clip": True})
 
 
 def test_guidance_until_the_start_is_plain_conditioning():

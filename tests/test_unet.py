@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from minidiff.blocks import folded
 from minidiff.unet import UNet
 
 COUNTS = {
@@ -158,3 +160,26 @@ def test_time_is_read_in_float32_under_autocast():
     assert t[0].bfloat16() == t[1].bfloat16()
     assert torch.equal(shifts[0], network.time1(t[:, None]))
     assert not torch.equal(shifts[0][0], shifts[0][1])
+
+
+@pytest.mark.parametrize("form", [(0, 0), (1, 10), (2, 10)])
+def test_folding_the_norms_changes_nothing_but_rounding(form):
+    """With any running statistics, gains and shifts, the folded network answers as its original in
+    eval mode does; the original keeps its norms, and training mode changes it no more."""
+    network = UNet(6, *form)
+    with torch.no_grad():
+        for m in network.modules():
+            if isinstance(m, nn.BatchNorm2d):
+                m.running_mean.normal_()
+                m.running_var.uniform_(0.001, 1)
+                m.weight.uniform_(0.5, 2)
+                m.bias.normal_()
+    x, (time, classes) = torch.randn(3, 1, 28, 28), form
+    t = torch.rand(3, time).squeeze(1) if time else None
+    c = torch.eye(10)[:3] if classes else None
+    bare = folded(network)
+    expected, found = network.eval()(x, t, c), bare(x, t, c)
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in bare.modules())
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == 17
+    assert torch.equal(bare.train()(x, t, c), found)

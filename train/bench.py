@@ -1,0 +1,171 @@
+"""Measure how fast training and sampling are here, against the machine's limits and against plain.
+
+    make bench                       prints a table, writes bench.json; some five minutes
+    make bench PEERS=1               the UNets of other libraries too
+    make bench ARGS="--runs 9"       more rounds, a surer median
+
+All is measured in one process and one run, in turn (clock.py), so the ratios hold even where the
+machine is busy; seconds hold for a quiet one only. *Plain* is the usual tutorial's loop (plain.py).
+*Operations* are the multiplications and additions of convolutions and matrix products, counted by
+torch while it trains; their rate is held against that of one large matrix product, about the most
+that a network can reach. Start-up and memory are measured in fresh processes.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from minidiff import (
+    checkpoint,
+    cli,
+    config,
+    data,
+    evaluate,
+    machine,
+    models,
+    runs,
+    settings,
+    shipped,
+)
+from minidiff.trainer import fit
+from minidiff.unet import UNet
+from train import class_cond, fresh, peers, plain, report
+from train.clock import Parts, count, in_turn, summary
+
+DIGITS = torch.arange(40) % 10
+SIZES = {"cpu": (2048, 2**26), "cuda": (8192, 2**30)}  # side of a matrix, floats copied
+
+
+@dataclass(frozen=True)
+class BenchFlags:
+    """How much to measure, and where it goes. Raises ValueError for values out of range."""
+
+    runs: int = config.flag(5, "rounds of each measurement")
+    out: str = config.flag("bench.json", "JSON of all figures")
+    width: int = config.flag(64, "D of the network that is trained")
+    batch_size: int = config.flag(128, "pictures per training step")
+    plain_steps: int = config.flag(300, "network calls of the plain sampler")
+    peers: bool = config.flag(False, "also the libraries that `make bench PEERS=1` installs")
+    device: str = config.flag("auto", "auto: cuda, else mps, else cpu", machine.DEVICES)
+    data_dir: str = config.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+
+    def __post_init__(self):
+        for name in ("runs", "width", "plain_steps"):
+            config.at_least(name, getattr(self, name), 1)
+        config.at_least("batch_size", self.batch_size, 2)
+
+
+def main(argv=None):
+    """Measure as the flags say; print the table, write the JSON."""
+    (given,) = cli.parse([BenchFlags], argv, "make bench", "measure speed against plain and limits")
+    flags = BenchFlags(**given)
+    out, device = cli.writable(flags.out, ".json"), machine.pick_device(flags.device)
+    if flags.peers:
+        peers.check()
+    sets = {s: data.load("auto", s, flags.data_dir).to(device) for s in ("train", "test")}
+    precision = machine.pick_precision("auto", device)
+    found = {
+        "hardware": machine.describe(device), "versions": report.versions(),
+        "data": sets["train"].name, "precision": precision,
+        "limits": _told("limits", limits, device, flags.runs),
+        "training": _told("training", training, sets["train"], flags, device, precision),
+        "sampling": _told("sampling", sampling, sets, flags, device),
+        "fresh": _told("start-up and memory", fresh.measure, flags),
+    }
+    if flags.peers:
+        found["peers"] = _told("peers", peers.measure, sets["train"], flags, device)
+    print(report.table(found))
+    runs.write_json(out, found)
+    print(f"wrote {out}")
+
+
+def _told(name, work, *args):
+    print(name, file=sys.stderr, flush=True)
+    return work(*args)
+
+
+def limits(device, rounds):
+    """Return the rates of one large matrix product, operations a second, and of copying memory,
+    bytes a second, read and written."""
+    n, size = SIZES.get(device.type, SIZES["cpu"])
+    ways, a = {}, torch.rand(n, n, device=device)
+    for name in ("float32", "bfloat16"):
+        x = a.to(getattr(torch, name))
+        ways[name] = partial(torch.mm, x, x.clone())
+    source = torch.ones(size, device=device)
+    ways["memory"] = partial(torch.empty_like(source).copy_, source)
+    amount = {"float32": 2 * n**3, "bfloat16": 2 * n**3, "memory": 2 * 4 * size}
+    times = in_turn(ways, 3 * rounds, device)
+    return {name: summary([amount[name] / s for s in times[name]]) for name in ways}
+
+
+def training(dataset, flags, device, precision):
+    """Return images per second of both loops, operations per image, and seconds of each part."""
+    B, steps = flags.batch_size, 3 if device.type == "cpu" else 50
+    ours, watched = (fresh.ready(flags.width, B, device, precision) for _ in range(2))
+    operations = count(lambda: ours.update(*next(again(dataset, ours)), ours.cfg.lr))
+    parts = Parts(device)
+    watched.loss_fn = parts.timed("forward", watched.loss_fn)
+    watched.optimizer.step = parts.timed("optimiser", watched.optimizer.step)
+    watched.update = parts.timed("step", watched.update)
+    pictures = parts.timed("data", again(dataset, watched).__next__)
+    progress, images = fit(ours, dataset, log_every=steps), []
+    losses = plain.train(UNet(flags.width, **class_cond.JOB.network).to(device),
+                         plain.forever(plain.loader(dataset, B)))
+    times = in_turn({
+        "ours": lambda: images.append(next(progress).images),
+        "plain": lambda: [next(losses) for _ in range(steps)],
+        "parts": lambda: [watched.update(*pictures(), watched.cfg.lr) for _ in range(steps)],
+    }, flags.runs, device)
+    s = parts.seconds
+    s["backward"] = s.pop("step") - s["forward"] - s["optimiser"]
+    return {
+        "width": flags.width, "batch_size": B, "operations": operations / B,
+        "ours": summary([n / t for n, t in zip(images[1:], times["ours"])]),
+        "plain": summary([B * steps / t for t in times["plain"]]),
+        "parts": {k: s[k] / watched.step for k in ("data", "forward", "backward", "optimiser")},
+    }
+
+
+def again(dataset, training):
+    """Yield batches of a training, over and over."""
+    while True:
+        yield from data.batches(dataset, training.cfg.batch_size, training.generator)
+
+
+def sampling(sets, flags, device):
+    """Return seconds for forty guided digits from the shipped weights, drawn by plain and by ours
+    in both formats, and how good all that were drawn are."""
+    file, how = shipped.marks("class")[-1], settings.WalkFlags()
+    network, prompts = checkpoint.rebuild(checkpoint.load(file)), [str(k) for k in DIGITS.tolist()]
+    network, drawn = network.to(device), {"ours": [], "ours, bfloat16": [], "plain": []}
+    exact, rough = (models.load_model(str(file), device, p) for p in ("float32", "bfloat16"))
+
+    def ours(model, seed):
+        *_, last = models.walk(
+            model, prompts, how.steps, seed, **how.options(model), **model.guidance
+        )
+        return last.x_t
+
+    def tutorial(seed):
+        torch.manual_seed(seed)
+        return plain.sample(network, DIGITS, exact.guidance["gamma"], flags.plain_steps)
+
+    draw = dict(zip(drawn, (partial(ours, exact), partial(ours, rough), tutorial)))
+    ways = {k: lambda k=k: drawn[k].append(draw[k](len(drawn[k]))) for k in drawn}
+    times = in_turn(ways, flags.runs, device, warm=False)
+    judge = models.load_kind("classifier", str(shipped.marks("classifier")[-1]))
+    measure = evaluate.Measure(checkpoint.rebuild(judge).to(device), sets["train"], sets["test"])
+    asked = DIGITS.repeat(flags.runs).to(device)
+    calls = dict.fromkeys(drawn, how.steps) | {"plain": 2 * flags.plain_steps}
+    return {
+        k: {"digits": len(DIGITS), "calls": calls[k], "seconds": summary(times[k]),
+            **measure(torch.cat(drawn[k]).clamp(0, 1), asked)}
+        for k in drawn
+    }
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,97 @@
+"""What only a fresh process can tell: how long it takes to start, and how much memory it needs.
+
+A process that has worked before has its libraries loaded and its memory claimed. So each of these
+is a new one, on the same source, that does one thing and ends.
+"""
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from minidiff import data, machine, models, shipped
+from minidiff.config import TrainConfig
+from minidiff.settings import WalkFlags
+from minidiff.trainer import Training
+from minidiff.unet import UNet
+from train import class_cond, plain
+from train.clock import in_turn, summary
+
+STARTS = {
+    "import torch": "import torch",
+    "import minidiff": "import minidiff",
+    "first digit": "from train.fresh import first_digit; first_digit()",
+}
+
+
+def measure(flags):
+    """Return seconds of each of STARTS, and the peak memory of training in bytes.
+
+    flags: BenchFlags.
+    """
+    times = in_turn({name: partial(child, code) for name, code in STARTS.items()},
+                    min(3, flags.runs))
+    size = f"{flags.width}, {flags.batch_size}, {flags.device!r}"
+    code = "from train.fresh import peak; print(peak({!r}, {}))"
+    memory = {way: int(child(code.format(way, size))) for way in ("ours", "plain")}
+    return {**{name: summary(times[name]) for name in times}, "memory": memory}
+
+
+def child(code):
+    """Run Python code in a fresh process; return what it printed. Raises CalledProcessError where
+    it failed."""
+    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE,
+                          cwd=Path(__file__).parent.parent).stdout
+
+
+def first_digit():
+    """Draw one digit with the shipped weights."""
+    model = models.load_model(str(shipped.marks("class")[-1]), machine.pick_device("auto"))
+    *_, last = models.walk(model, ["3"], WalkFlags().steps, 0, **model.guidance)
+    return last.x_t
+
+
+def ready(width, batch_size, device, precision="auto"):
+    """Return a class-conditioned Training of ours that never ends, on `device`."""
+    precision = machine.pick_precision(precision, device)
+    cfg = TrainConfig(batch_size=batch_size, precision=precision, epochs=10**6)
+    network = UNet(width, **class_cond.JOB.network).train()
+    network = network.to(device, memory_format=machine.memory_format(device, precision))
+    return Training(network, class_cond.JOB.loss(cfg, device), cfg, device)
+
+
+def peak(way, width, batch_size, device="auto"):
+    """Return the most memory this process held, in bytes, after three training steps: on a GPU
+    what torch claimed there, else all of the process with its libraries.
+
+    way: "ours" or "plain".
+    """
+    device = machine.pick_device(device)
+    images = torch.randint(256, (3 * batch_size, 1, 28, 28), dtype=torch.uint8, device=device)
+    few = data.Dataset("noise", images, torch.arange(len(images), device=device) % 10)
+    if way == "ours":
+        training = ready(width, batch_size, device)
+        for x_0, labels in data.batches(few, batch_size, training.generator):
+            training.update(x_0, labels, training.cfg.lr)
+    else:
+        network = UNet(width, **class_cond.JOB.network).to(device)
+        list(plain.train(network, plain.loader(few, batch_size)))
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return _resident()
+
+
+def _resident():
+    """Return the most memory this process held, in bytes. Linux tells a new program's own; what
+    getrusage says there starts at the parent's."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    import resource  # not on every system
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
