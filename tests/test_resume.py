@@ -77,12 +77,13 @@ def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path):
     a run that nobody touched. (All four side by side: each mostly sleeps.)"""
     cases = {"early": (signal.SIGKILL, 0, -9), "kill": (signal.SIGKILL, 1, -9),
              "term": (signal.SIGTERM, 1, 143), "ctrl-c": (signal.SIGINT, 1, 130)}
-    running = {name: launch(tmp_path / name, *TINY, "--T", "20", slow=0.5) for name in cases}
+    running = {name: launch(tmp_path / name, *TINY, "--T", "20", slow=1.0) for name in cases}
+    for name, (how, epoch, _) in cases.items():
+        sign = tmp_path / name / ("last.pt" if epoch else "metrics.csv")
+        wait_for(sign.is_file, running[name])
+        running[name].send_signal(how)
     for name, (how, epoch, status) in cases.items():
         process, folder = running[name], tmp_path / name
-        sign = folder / ("last.pt" if epoch else "metrics.csv")
-        wait_for(sign.is_file, process)
-        process.send_signal(how)
         _, err = process.communicate(timeout=60)
         assert process.returncode == status, (name, err)
         assert "Traceback" not in err and (how == signal.SIGKILL or "--resume" in err)
