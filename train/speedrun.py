@@ -33,7 +33,7 @@ from minidiff.unet import UNet
 from train import class_cond
 
 RECIPE = {
-    "width": 24, "batch_size": 16, "epochs": 1, "lr": 4e-3, "decay": "linear", "warmup": 200,
+    "width": 24, "batch_size": 12, "epochs": 1, "lr": 4e-3, "decay": "linear", "warmup": 200,
 }
 GUIDANCE = config.GuidanceFlags(gamma=2.5, guide_until=0.2)
 STEPS = 20
