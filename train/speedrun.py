@@ -10,7 +10,7 @@ machine for its format are in it, measuring is not.
 Beside a short recipe it needs one idea. Which digit it becomes is decided at large t, where the
 loss is small and few steps of the training look. Here t is drawn with a probability that grows with
 t itself, P(t) = (2t - 1) / T², so half of all pictures have t above 0.7 T; nothing else of the loss
-changes. Uniform t needs twice the steps for the same digits. What else was tried stands in
+changes. With uniform t it took twice the pictures for such digits. What else was tried stands in
 docs/speed.md.
 """
 
@@ -44,7 +44,7 @@ from minidiff.unet import UNet
 from train import class_cond
 
 RECIPE = {
-    "width": 24, "batch_size": 16, "epochs": 1, "lr": 4e-3, "decay": "linear", "warmup": 200,
+    "width": 24, "batch_size": 12, "epochs": 1, "lr": 4e-3, "decay": "linear", "warmup": 200,
 }
 GUIDANCE = settings.GuidanceFlags(gamma=2.5, guide_until=0.2)
 STEPS = 20
