@@ -2,9 +2,13 @@
 
 import json
 import re
+import runpy
 import shutil
+import signal
 import subprocess
+import sys
 import threading
+import warnings
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -89,6 +93,21 @@ def trained(tmp_path_factory):
         run(train.classifier.JOB, TINY)
         run(train.upsampler.JOB, [*TINY, "--T", "20"])
     return place
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run `python -m module words` in this process, which spares its start; return exit status and
+    stderr of a command that ends itself."""
+    def run_it(module, *words):
+        monkeypatch.setattr(sys, "argv", [module, *words])
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        with pytest.raises(SystemExit) as stop, warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # that it was imported before
+            runpy.run_module(module, run_name="__main__", alter_sys=False)
+        return stop.value.code, capsys.readouterr().err
+
+    return run_it
 
 
 def attentive(T=300):

@@ -140,12 +140,23 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkey
         ("figures", ["--only", "cats"], "denoiser uncond class sweep"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_a_failure(tmp_path, module, words, told):
+def test_a_mistake_is_one_sentence_and_a_failure(
+    tmp_path, monkeypatch, command, module, words, told
+):
     """On stderr, without a traceback, nothing left behind."""
-    done = subprocess.run([sys.executable, "-m", module, *words], cwd=tmp_path, text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    status, err = command(module, *words)
+    assert status == 2 and told in err and "Traceback" not in err
     assert not any((tmp_path / "runs").rglob("*"))
+
+
+def test_a_process_of_its_own_says_the_same(tmp_path):
+    """One of them as a person would call it."""
+    done = subprocess.run([sys.executable, "-m", "train.uncond", "--epochs", "0"], cwd=tmp_path,
+                          text=True, capture_output=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2
+    assert done.stderr == "minidiff: epochs must be at least 1, got 0\n"
 
 
 def test_too_many_steps_are_refused_with_the_schedules_length(trained, monkeypatch):
