@@ -89,6 +89,7 @@ def main(argv=None):
     print(f"{ACCURACY:.0%} and {RATIO:g} {'reached' if reached else 'not reached'}")
     runs.write_json(out, {
         "hardware": machine.describe(device), "data": train.name, "recipe": RECIPE,
+        "precision": machine.pick_precision("auto", device),
         "steps": STEPS, **asdict(GUIDANCE), "median": middle, "reached": reached, "runs": found,
     })
     print(f"wrote {out}")
@@ -126,7 +127,7 @@ def trained(dataset, seed, device):
     network = UNet(cfg.width, **class_cond.JOB.network)
     network = network.to(device, memory_format=machine.memory_format(device, precision))
     progress = fit(Training(network, loss(cfg, device), cfg, device), dataset, 100)
-    for p in (bar := tqdm(progress, file=sys.stderr, mininterval=5, disable=None)):
+    for p in (bar := tqdm(progress, mininterval=0.5 if sys.stderr.isatty() else 10)):
         bar.set_description(f"seed {seed}, step {p.step} of {p.steps}, loss {p.loss:.4f}")
     return network.eval()
 
