@@ -34,6 +34,9 @@ TABLE = minidiff.__doc__.partition("    here ")[2].partition("\n\n")[0]
 NOTATION = [re.split(" {2,}", line.strip(), maxsplit=2) for line in TABLE.splitlines()[1:]]
 TITLES = {name: f"{papers} in papers; elsewhere {elsewhere}"
           for here, papers, elsewhere in NOTATION for name in here.split(", ")}
+FLOW = {  # chapters on flows, where x_0, t and v mean something else
+    "x_0": "the noise a walk begins with", "x_1": "the picture", "x_t": "between noise and picture",
+    "t": "0 (noise) .. 1 (data)", "v": "the velocity", "s": "a later time than t"}
 SAYING = (ast.Module, ast.ClassDef, ast.FunctionDef)
 SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
 INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
@@ -188,8 +191,10 @@ def _inline(part, file):
     if opened and name not in TITLES and ("_" in name or name in names(file)):
         return f"<code>{link(name, file, escape(part))}</code>"
     try:
-        title = TITLES.get(part, TITLES.get(part.rpartition("_")[0], ""))
-        return f'<abbr title="{escape(title)}">{formula.math(part)}</abbr>'
+        told = FLOW if file.stem in ("flow", "flow_sampler") else TITLES
+        title = told.get(part, told.get(part.rpartition("_")[0], ""))
+        title = f' title="{escape(title)}"' if title else ""
+        return f"<abbr{title}>{formula.math(part)}</abbr>"
     except ValueError:
         return name + opened + rich(inside, file)
 

@@ -1,7 +1,7 @@
 """minidiff: diffusion models from scratch in plain PyTorch. The source is the tutorial.
 
-Read it in this order. Every file opens with its lecture, which ends by naming the next; before that
-come exercises, each with the test or the figure's script that holds the answer.
+Read it in this order. Every file opens with its lecture, which ends by naming the next; in all but
+the plumbing exercises come before that, each with the test or figure that holds the answer.
 
     the theory     schedule   how much of the picture is left at step t
                    diffusion  add noise; undo it algebraically; the two losses

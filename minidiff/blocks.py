@@ -21,10 +21,11 @@ network left in training mode while it samples gives pictures that depend on the
 and its running means go astray: models.py and the training scripts take care to switch.
 
 Once its means are fixed, the norm is only a scale and a shift of each channel, and so is what a
-convolution does last. `folded` takes the one into the other, which leaves less to compute:
+convolution does last. `folded` takes the one into the other, which leaves less to compute. With the
+norm's own weight and bias, and W x + b of the convolution,
 
-    gain (W x + b - mean) + beta  =  (gain W) x + (gain (b - mean) + beta),
-    gain = gamma / sqrt(var + epsilon)
+    gain = weight / sqrt(var + epsilon)
+    gain · (W x + b − mean) + bias = (gain · W) x + gain · (b − mean) + bias
 
 FCBlock ends without an activation: it scales or shifts features, and both signs must be possible.
 

@@ -23,7 +23,7 @@ Sources: DeepFloyd IF, github.com/deep-floyd/IF; Imagen, arXiv:2205.11487 (T5 as
 section 2.1; noise conditioning augmentation: section 2.4).
 
 Exercises
-1. Forget that they count from 0: hand them t in place of t - 1. What notices, and by how much?
+1. Forget that they count from 0: hand them t in place of t - 1. Who notices? (make test-deepfloyd)
    test_against_deepfloyd.py: test_ours_is_theirs
 2. Noise what the second stage is shown to alpha_bar[level] in place of alpha_bar[level + 1].
    test_against_deepfloyd.py: test_ours_is_theirs

@@ -19,7 +19,7 @@ the mean velocity is spread at every t just as the x_t above are, and so arrives
 matching, theorem 1). Nothing random is left after the start; what it takes is to solve an
 ordinary differential equation, dx/dt = v_hat(x, t). That is flow_sampler.py.
 
-Is it another theory? Hardly. Shrink x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes for
+Is it another theory? Hardly. Divide x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes for
 sqrt(alpha_bar) = t / sqrt(t² + (1 - t)²); and given x_t, velocity, noise and picture follow from
 each other:
 
@@ -39,10 +39,11 @@ Choices. As in diffusion.py each picture of a batch draws its own t, spread even
 Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003; CS180, Fall 2025.
 
 Exercises
-1. Write x_t as q_sample would make it. Which alpha_bar belongs to t, and what is the unit?
-   test_flow.py: test_the_line_is_the_noising_of_a_schedule_in_another_unit
-2. What does a network answer that sees nothing but noise?
-   test_flow.py: test_the_best_answer_to_noise_alone_is_the_mean_picture
+1. Let time run the other way, x_t = t x_0 + (1 - t) x_1, in this file alone. What breaks first?
+   test_flow.py: test_time_runs_from_noise_to_data
+2. What is the loss of a network that always answers 0? And of the best one there can be?
+   test_flow.py: test_the_loss_of_the_true_velocity_is_zero_and_of_silence_that_of_noise_and_data
+   test_flow.py: test_the_ideal_velocity_has_the_loss_theory_gives
 Next: flow_sampler.py
 """
 

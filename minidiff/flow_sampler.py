@@ -22,8 +22,8 @@ Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003.
 Exercises
 1. For which data is one step enough?
    test_flow_sampler.py: test_one_step_is_enough_where_the_flow_is_straight
-2. Take an Euler step with `ddim_step`. What must the schedule be?
-   test_flow_sampler.py: test_an_euler_step_is_a_ddim_step
+2. Ask the network at the end of each step, not at its beginning. Which question can it not answer?
+   test_flow_sampler.py: test_the_network_is_asked_from_noise_to_data_and_never_at_the_end
 Next: strokes.py
 """
 

@@ -39,9 +39,7 @@ class EulerFlags:
 
     steps: int = flag(50, "network calls from noise to picture")
     seed: int = flag(0, "of all noise")
-    model: str = flag(
-        "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest, or shipped"
-    )
+    model: str = flag("", "a kind, a run's folder or a checkpoint; default: newest, or shipped")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
     precision: str = flag("float32", "of the network; auto: the faster, other pixels", PRECISIONS)
 
@@ -72,6 +70,9 @@ class WalkFlags(LargeFlags, EulerFlags):
     """How to walk a diffusion from noise to pictures. Raises ValueError as `EulerFlags`."""
 
     steps: int = flag(20, "network calls from noise to picture")
+    model: str = flag(
+        "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest, or shipped"
+    )
     sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", ("ddpm", "ddim"))
     variance: str = flag("beta_tilde", "ddpm only: noise of a step; learned: deepfloyd", VARIANCES)
     eta: float = flag(0.0, "ddim only: share of fresh noise, 0 .. 1")

@@ -130,13 +130,13 @@ class Upsampler(DigitModel):
         return self.ask(torch.cat([x_t, low.view_as(x_t)], 1), times, digit)
 
 
-def load(place="", device="cpu") -> Upsampler:
+def load(place="", device="cpu", precision="float32") -> Upsampler:
     """Load the upsampler: "" for the newest run or the shipped one, a checkpoint, or a run's
     folder. Raises ValueError where there is none, and as `models.load_model`."""
     file = models.find("upsampler", place)
     found = checkpoint.load(file)
     model = models.from_checkpoint(
-        found, file, device, kinds=("upsampler",), made=Upsampler
+        found, file, device, precision, kinds=("upsampler",), made=Upsampler
     )
     model.file = file
     return model

@@ -22,6 +22,10 @@ def run(kind, asking, argv, about):
     guided = [settings.GuidanceFlags] if kind != "uncond" else []
     given = cli.parse([*classes, *guided], argv, f"python -m sample.{script}", about)
     how, outputs, _ = [cls(**each) for cls, each in zip(classes, given)]
+    if guided:
+        settings.GuidanceFlags(**given[3])  # refused now rather than later
+    if flow and how.model == "deepfloyd":
+        raise ValueError("deepfloyd is no flow; use it with sample.class_cond")
     files = writable(outputs)
     file = models.find(kind, how.model)
     model = announced(file, how)
@@ -62,7 +66,7 @@ def second_stage(outputs, how, first):
     if first.kind == "deepfloyd":
         model = deepfloyd.load(stage=2, **how.large(), device=device, texts=first.texts)
     else:
-        model = upsampler.load(device=device)
+        model = upsampler.load("", device, machine.pick_precision(how.precision, device))
     print(f"weights: {models.origin(model.file)} ({model.summary})", flush=True)
     if outputs.upsample_steps > model.schedule.T:
         raise ValueError(f"upsample-steps must lie in 1..{model.schedule.T}, the steps of this "
@@ -101,6 +105,8 @@ def announced(file, how):
     if str(file) != "deepfloyd" and any(how.large().values()):
         raise ValueError("--model-dir, --embeddings, --offload and --download go with --model "
                          "deepfloyd; add it, or drop them")
+    if str(file) == "deepfloyd" and how.precision != "float32":
+        raise ValueError("deepfloyd has a number format of its own; drop --precision")
     device = machine.pick_device(how.device)
     precision = machine.pick_precision(how.precision, device)
     model = models.load_model(str(file), device, precision, **how.large())

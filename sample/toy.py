@@ -107,7 +107,7 @@ def walk(network, schedule, arms, gamma, seed):
 def exact_eps(schedule, points):
     """Return the best eps_fn(x_t, t) there is for data that are just these points (N,2,1,1).
 
-    Which point hides under x_t? Each could, with a weight exp(-|x_t - sqrt(ab) x_0|² / 2 (1 - ab));
+    Which point hides under x_t? Each could, with a weight exp(-|x_t - sqrt(ab) x_0|² / (2 - 2 ab));
     the guess x_0_hat = E[x_0 | x_t] is their weighted mean.
     """
 

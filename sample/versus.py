@@ -60,7 +60,7 @@ def main(argv=None):
             "weights": f"{models.origin(files[kind])} ({checkpoint.summary(found)})",
             "md5": hashlib.md5(files[kind].read_bytes(), usedforsecurity=False).hexdigest(),
         }
-    steps = [count for count in STEPS if count <= found["config"]["T"]]
+    steps = [count for count in STEPS if count <= found["config"]["T"]]  # of the diffusion
     device = machine.pick_device(flags.device)
     measure, judged = load_measure(flags.judge, flags.data_dir, device)
     about.update(judge=judged, n=flags.n, hardware=machine.describe(device), points=[])
@@ -69,7 +69,7 @@ def main(argv=None):
         x, labels, told = draw(file, how, guidance, flags.n)
         about["points"].append({"group": group, "curve": curve, **told, **measure(x, labels)})
         runs.write_json(out, about)
-    print(f"wrote {out}; draw it with: make figures ARGS='--only flow'")
+    print(f"wrote {out}; draw it with: make figures ONLY=flow")
 
 
 if __name__ == "__main__":

@@ -69,21 +69,20 @@ def main(argv=None):
     found = {
         "hardware": machine.describe(device), "versions": report.versions(),
         "data": sets["train"].name, "precision": precision,
-        "limits": _told("limits", limits, device, flags.runs),
-        "training": _told("training", training, sets["train"], flags, device, precision),
-        "sampling": _told("sampling", sampling, sets, flags, device),
-        "fresh": _told("start-up and memory", fresh.measure, flags),
     }
-    if flags.peers:
-        found["peers"] = _told("peers", peers.measure, sets["train"], flags, device)
+    parts = {
+        "limits": lambda: limits(device, flags.runs),
+        "training": lambda: training(sets["train"], flags, device, precision),
+        "sampling": lambda: sampling(sets, flags, device),
+        "fresh": lambda: fresh.measure(flags),
+        **({"peers": lambda: peers.measure(sets["train"], flags, device)} if flags.peers else {}),
+    }
+    for name, work in parts.items():
+        print(name, file=sys.stderr, flush=True)
+        found[name] = work()
+        runs.write_json(out, found)  # what is measured stays, whatever comes
     print(report.table(found))
-    runs.write_json(out, found)
     print(f"wrote {out}")
-
-
-def _told(name, work, *args):
-    print(name, file=sys.stderr, flush=True)
-    return work(*args)
 
 
 def limits(device, rounds):

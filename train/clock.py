@@ -19,6 +19,8 @@ def wait(device):
     """Wait until the device has done what it was asked: a GPU works while Python runs ahead."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def seconds(work, device=CPU):

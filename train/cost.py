@@ -43,7 +43,7 @@ class CostFlags:
     def __post_init__(self):
         for name in ("images", "epochs", "devices"):
             config.at_least(name, getattr(self, name), 1)
-        if not self.rate > 0 or not 0 < self.share <= 1:
+        if not 0 < self.rate < 1e9 or not 0 < self.share <= 1:
             raise ValueError(
                 f"rate must be above 0 and share in 0..1, got {self.rate} and {self.share}"
             )

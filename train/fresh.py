@@ -22,7 +22,7 @@ from train.clock import in_turn, summary
 STARTS = {
     "import torch": "import torch",
     "import minidiff": "import minidiff",
-    "first digit": "from train.fresh import first_digit; first_digit()",
+    "first digit": "from train.fresh import first_digit; first_digit({device!r})",
 }
 
 
@@ -31,7 +31,8 @@ def measure(flags):
 
     flags: BenchFlags.
     """
-    times = in_turn({name: partial(child, code) for name, code in STARTS.items()},
+    starts = {name: code.format(device=flags.device) for name, code in STARTS.items()}
+    times = in_turn({name: partial(child, code) for name, code in starts.items()},
                     min(3, flags.runs))
     size = f"{flags.width}, {flags.batch_size}, {flags.device!r}"
     code = "from train.fresh import peak; print(peak({!r}, {}))"
@@ -46,9 +47,9 @@ def child(code):
                           cwd=Path(__file__).parent.parent).stdout
 
 
-def first_digit():
+def first_digit(device="auto"):
     """Draw one digit with the shipped weights."""
-    model = models.load_model(str(shipped.marks("class")[-1]), machine.pick_device("auto"))
+    model = models.load_model(str(shipped.marks("class")[-1]), machine.pick_device(device))
     *_, last = models.walk(model, ["3"], WalkFlags().steps, 0, **model.guidance)
     return last.x_t
 

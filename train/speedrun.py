@@ -39,7 +39,7 @@ from minidiff.blocks import folded
 from minidiff.diffusion import noise_like, q_sample, spread
 from minidiff.guidance import drop_condition
 from minidiff.schedule import linear
-from minidiff.trainer import Training, fit
+from minidiff.trainer import Training, fit, steps_per_epoch
 from minidiff.unet import UNet
 from train import class_cond
 
@@ -74,6 +74,10 @@ def main(argv=None):
     train, test = (data.load("auto", s, flags.data_dir).to(device) for s in ("train", "test"))
     judge = models.load_kind("classifier", str(shipped.marks("classifier")[-1]))
     measure = evaluate.Measure(checkpoint.rebuild(judge).to(device), train, test)
+    about = {
+        "hardware": machine.describe(device), "data": train.name, "recipe": RECIPE,
+        "precision": machine.pick_precision("auto", device), "steps": STEPS, **asdict(GUIDANCE),
+    }
     found = []
     for seed in range(flags.seeds):
         start = time.perf_counter()
@@ -82,16 +86,12 @@ def main(argv=None):
         x, labels = drawn(network, flags.n)
         found.append({"seed": seed, "seconds": seconds, **measure(x, labels)})
         print(f"seed {seed}: " + told(found[-1]), flush=True)
-    middle = {k: statistics.median(run[k] for run in found)
-              for k in ("seconds", "accuracy", "ratio")}
-    reached = middle["accuracy"] >= ACCURACY and middle["ratio"] <= RATIO
-    print(f"median of {len(found)}: {told(middle)}; {machine.describe(device)}; {train.name}")
+        middle = {k: statistics.median(run[k] for run in found)
+                  for k in ("seconds", "accuracy", "ratio")}
+        reached = middle["accuracy"] >= ACCURACY and middle["ratio"] <= RATIO
+        runs.write_json(out, {**about, "median": middle, "reached": reached, "runs": found})
+    print(f"median of {len(found)}: {told(middle)}; {about['hardware']}; {train.name}")
     print(f"{ACCURACY:.0%} and {RATIO:g} {'reached' if reached else 'not reached'}")
-    runs.write_json(out, {
-        "hardware": machine.describe(device), "data": train.name, "recipe": RECIPE,
-        "precision": machine.pick_precision("auto", device),
-        "steps": STEPS, **asdict(GUIDANCE), "median": middle, "reached": reached, "runs": found,
-    })
     print(f"wrote {out}")
 
 
@@ -127,8 +127,12 @@ def trained(dataset, seed, device):
     network = UNet(cfg.width, **class_cond.JOB.network)
     network = network.to(device, memory_format=machine.memory_format(device, precision))
     progress = fit(Training(network, loss(cfg, device), cfg, device), dataset, 100)
-    for p in (bar := tqdm(progress, mininterval=0.5 if sys.stderr.isatty() else 10)):
-        bar.set_description(f"seed {seed}, step {p.step} of {p.steps}, loss {p.loss:.4f}")
+    steps = cfg.epochs * steps_per_epoch(len(dataset), cfg.batch_size)
+    wait = 0.5 if sys.stderr.isatty() else 10  # seconds; a log file wants fewer lines
+    with tqdm(total=steps, unit="step", desc=f"seed {seed}", mininterval=wait) as bar:
+        for p in progress:
+            bar.set_postfix_str(f"loss {p.loss:.4f}", refresh=False)
+            bar.update(p.step - bar.n)
     return network.eval()
 
 
