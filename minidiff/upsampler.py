@@ -21,7 +21,7 @@ that shrinks to `low` is
 
 Put into every step, it leaves the network to decide just what the small picture leaves open: where
 in its pixel an edge lies. `faithful` does that, and most of what is measured is its doing (README):
-interpolation with its contrast stretched, held in the same way, comes within 1.5 dB of this stage
+interpolation with its contrast stretched, held in the same way, comes within 1.7 dB of this stage
 on strokes without any network. The network adds those. Left free it draws lines as sharp as true
 ones, but lines of its own, and pixel by pixel is farther from the truth than interpolation.
 
