@@ -34,7 +34,7 @@ of them tells how to go on.
 Sources: DistributedDataParallel, arXiv:2006.15704; torch's documentation of torchrun.
 
 Exercises
-1. Let each process normalise by its own share: leave out `_sum` there. Is the step still the same?
+1. Let each process normalise by its own share alone. Is the step still the same?
    test_parallel.py: test_a_step_of_two_processes_is_the_step_of_one
 2. Train an epoch with two processes and go on with one. Where should the loss end?
    test_parallel.py: test_a_training_is_the_same_under_any_number_of_processes
