@@ -99,7 +99,8 @@ test-diffusers: $(REFEREE)  ## check our samplers against the diffusers library
 	@$(PY) -m pytest tests/test_against_diffusers.py $(ARGS)
 
 test-deepfloyd: $(LARGE)  ## check our loader and sampler against DeepFloyd's own pipelines
-	@$(PY) -m pytest tests/test_against_deepfloyd.py tests/test_deepfloyd.py tests/test_course.py $(ARGS)
+	@$(PY) -m pytest tests/test_against_deepfloyd.py tests/test_deepfloyd.py \
+	tests/test_course.py tests/test_hub.py $(ARGS)
 
 setup-deepfloyd: $(LARGE) ## install what DeepFloyd needs (no weights)
 

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from figures.section import INPUTS, Studio
 from minidiff import editing, photos
+from minidiff.deepfloyd import HABITS
 from minidiff.images import load_image, save_grid
 from minidiff.samplers import sample, sample_path
 from minidiff.upsampler import upsample
@@ -20,7 +21,7 @@ PHOTO = "a high quality photo"
 CASCADE = ("a man wearing a hat", "a rocket ship", "an oil painting of a snowy mountain village")
 STEPS = ((20, 20), (20, 64), (64, 64))  # of both stages
 STARTS = (1, 3, 5, 7, 10, 20)  # i_start, of 33 steps
-HOLE = "rows 2:20 columns 24:42"  # of 64 pixels
+HOLE = HABITS["mask"]  # of 64 pixels
 EDITS = ("a rocket ship", "a pencil", "a photo of a dog")
 ANAGRAMS = (
     ("an oil painting of people around a campfire", "an oil painting of an old man"),
@@ -34,7 +35,6 @@ HYBRIDS = (  # from afar, from near
 )
 LOGO = ("a photo of an eye", "a photo of a cpu")
 PROMPTS = ["", PHOTO, *CASCADE, *EDITS, *sum((*ANAGRAMS, *HYBRIDS), ()), *LOGO]
-LEVEL = 0.25  # of the noise on what stage II is shown, share of T
 
 
 class CourseStudio(Studio):
@@ -71,8 +71,9 @@ class CourseStudio(Studio):
     def large(self, x, prompts=None, steps=20):
         """Return pictures x (N,3,64,64) drawn again by the second stage, (N,3,256,256)."""
         return upsample(
-            self.second_stage, x.clamp(-1, 1), prompts, steps=steps, level=LEVEL, gamma=4.0,
-            held=False, kind="learned", clip=self.second_stage.clips["dynamic"],
+            self.second_stage, x.clamp(-1, 1), prompts, steps=steps, held=False, kind="learned",
+            level=HABITS["upsample_level"], gamma=HABITS["upsample_gamma"],
+            clip=self.second_stage.clips["dynamic"],
         )
 
     def edited(self, x_0, prompt, start):

@@ -17,8 +17,6 @@ from PIL import Image, ImageDraw, ImageFont
 from minidiff import cli
 
 FOLDER = Path(__file__).parent / "inputs"
-WEB = ("web-5", "web-star")
-DRAWN = ("drawn-3", "drawn-spiral")
 SIZE = 140  # pixels
 
 

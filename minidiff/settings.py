@@ -29,8 +29,7 @@ class LargeFlags:
 
     def large(self) -> dict:
         """Return these as keyword arguments of `models.load_model`."""
-        return {"model_dir": self.model_dir, "embeddings": self.embeddings,
-                "offload": self.offload, "download": self.download}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(LargeFlags)}
 
 
 @dataclass(frozen=True)
