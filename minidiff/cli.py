@@ -21,6 +21,8 @@ from pathlib import Path
 
 import torch
 
+from minidiff import machine
+
 
 def flag(default, help, choices=None, bare=None):
     """Return a dataclass field that `parse` turns into a flag. bare: its value when the flag is
@@ -80,6 +82,7 @@ def main(body):
 
     Ctrl-C and SIGTERM end with status 130 and 143. Set MINIDIFF_DEBUG=1 to see a traceback instead.
     """
+    machine.keep_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job ignores it
     try:

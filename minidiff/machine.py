@@ -1,6 +1,6 @@
 """What is there: the device, its number format, its name.
 
-The same source runs on a laptop's cores, an Apple GPU and a server. Three questions decide how:
+The same source runs on a laptop's cores, an Apple GPU and a server. Four questions decide how:
 
 Where?      cuda if there is one, else mps, else cpu.
 How exact?  Training may compute in bfloat16 (8 bits of mantissa, float32's range) where the
@@ -9,11 +9,16 @@ How exact?  Training may compute in bfloat16 (8 bits of mantissa, float32's rang
             every number is converted first. So a CPU is asked: one small convolution in each, and
             bfloat16 only if it clearly wins. Sampling is float32 unless bfloat16 is asked for: the
             same seed should give the same picture, whatever the machine was found to like.
+Who keeps   A training step makes hundreds of tensors of some megabytes and drops them again, and so
+memory?     does a step of sampling. glibc, the C library of most Linuxes, gives large ones back to
+            the system and asks for others a moment later, and the system clears every page before
+            it lends it out. `keep_memory` asks glibc to keep what it has.
 Who was it? A line for the run's papers, since a time without its machine means nothing.
 
 Next: files.py
 """
 
+import ctypes
 import platform
 import time
 
@@ -22,6 +27,7 @@ import torch.nn.functional as F
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "float32", "bfloat16")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -76,13 +82,24 @@ def _bfloat16_is_faster() -> bool:
     return seconds[torch.bfloat16] < 0.75 * seconds[torch.float32]
 
 
-def memory_format(device: torch.device, precision: str = "float32") -> torch.memory_format:
-    """Return how pictures lie in memory: channels last where convolutions are faster that way.
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Return how pictures lie in memory: channels last, where convolutions are faster, on cuda and
+    CPUs; on mps as torch has it."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
-    That is on cuda, and on a CPU in bfloat16; in float32 a CPU is as fast or faster without.
+
+def keep_memory() -> bool:
+    """Ask glibc to keep up to 2 GiB that tensors of 64 MiB and less have dropped; see above.
+
+    Returns whether there was a glibc to ask. It holds until the process ends, so it is for programs
+    (cli.py) to call.
     """
-    wins = device.type == "cuda" or (device.type == "cpu" and precision == "bfloat16")
-    return torch.channels_last if wins else torch.contiguous_format
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # another system, another C library
+        return False
+    sized = mallopt(M_MMAP_THRESHOLD, 2**26) or mallopt(M_MMAP_THRESHOLD, 2**25)  # an older glibc
+    return bool(sized and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def describe(device: torch.device) -> str:

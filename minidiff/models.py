@@ -225,7 +225,7 @@ def from_checkpoint(
         raise ValueError(f"{name} does not tell its model's number of steps T")
     device = torch.device(device)
     network = folded(checkpoint.rebuild(found))
-    network = network.to(device, memory_format=machine.memory_format(device, precision))
+    network = network.to(device, memory_format=machine.memory_format(device))
     made = made or (FlowModel if found["kind"] in FLOWS else DigitModel)
     model = made(network, found["config"]["T"], precision)
     model.kind, model.summary = found["kind"], checkpoint.summary(found)

@@ -119,10 +119,12 @@ class Training:
     def load_state_dict(self, state: dict, epoch: int, step: int) -> None:
         """Take up the point that `state_dict` described. The weights are the caller's."""
         self.optimizer.load_state_dict(state["optimizer"])
-        for p in self.network.parameters():  # fused Adam trusts the shapes blindly
-            moments = [v for name, v in self.optimizer.state[p].items() if name != "step"]
-            if any(moment.shape != p.shape for moment in moments):
-                raise ValueError("the optimiser's moments do not fit the weights")
+        for p in self.network.parameters():
+            found = self.optimizer.state[p]
+            for name in found.keys() - {"step"}:  # fused Adam trusts shapes and order blindly
+                if found[name].shape != p.shape:
+                    raise ValueError("the optimiser's moments do not fit the weights")
+                found[name] = torch.empty_like(p).copy_(found[name])
         self.generator.set_state(state["generator"])
         self.epoch, self.step = epoch, step
 

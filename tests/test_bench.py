@@ -1,6 +1,7 @@
 """train/bench.py: the comparison is fair, the counting right. Nothing is timed."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -48,6 +49,16 @@ def test_plain_draws_by_the_courses_sampler():
     x = torch.randn(2, 1, 28, 28)
     ours = sample(guided(model, cond, null, 2.0), model.schedule, x, list(range(30, -1, -1)))
     assert torch.allclose(ours, theirs, atol=1e-3), (ours - theirs).abs().max()
+
+
+def test_plain_draws_again_and_again():
+    """Seed after seed, each the sampler's own result."""
+    network, digits = attentive().network, torch.tensor([3, 8])
+    pictures = plain.draws(network, digits, 2.0, 3, torch.device("cpu"))
+    for seed in (0, 1):
+        found = next(pictures)
+        torch.manual_seed(seed)
+        assert torch.equal(found, plain.sample(network, digits, 2.0, 3))
 
 
 def test_plain_sees_the_same_pictures(tiny):
@@ -98,6 +109,27 @@ def test_parts_add_up_what_passes_through_them():
     parts = clock.Parts(torch.device("cpu"))
     double = parts.timed("double", lambda x, by=2: x * by)
     assert double(3) == 6 and double(3, by=3) == 9 and parts.seconds["double"] > 0
+
+
+def written(file, rounds):
+    """Write which process this is and how far it has come, once a round."""
+    for k in range(rounds):
+        file.write_text(f"{os.getpid()} {k}")
+        yield
+
+
+def test_work_elsewhere_is_done_when_asked_and_not_before(tmp_path):
+    """Each call is one round of a generator in another process; its end is told here."""
+    file, seen = tmp_path / "log", set()
+    work = fresh.Elsewhere(written, file, 2)
+    for k in ("0", "1"):
+        work()
+        process, done = file.read_text().split()
+        seen.add(process)
+        assert done == k and process != str(os.getpid())
+    assert len(seen) == 1
+    with pytest.raises(EOFError):
+        work()
 
 
 def test_peak_memory_is_measured_for_both_ways():

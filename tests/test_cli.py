@@ -72,6 +72,15 @@ def test_a_mistake_is_one_line_on_stderr_without_traceback(capsys, monkeypatch):
     assert _stop(KeyboardInterrupt()) == 130
 
 
+def test_a_program_keeps_its_memory(monkeypatch):
+    """Asked of the C library before the work begins."""
+    order = []
+    monkeypatch.setattr("minidiff.machine.keep_memory", lambda: order.append("kept"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    main(lambda: order.append("work"))
+    assert order == ["kept", "work"]
+
+
 def test_outputs_are_checked_before_the_work(tmp_path):
     """A wrong ending or a missing folder is told at once, not after an hour of sampling."""
     assert writable(tmp_path / "a.png", ".png") == tmp_path / "a.png"

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     {"strokes", "machine", "files", "blocks", "schedule", "guidance", "torchvision_ops",
-     "classifier", "cli", "parallel", "photos", "views", "hub"},
-    {"data", "config", "images", "unet", "diffusion"},
-    {"checkpoint", "runs", "samplers", "embeddings", "flow"},
+     "classifier", "parallel", "photos", "views", "hub"},
+    {"data", "cli", "images", "unet", "diffusion"},
+    {"checkpoint", "runs", "config", "samplers", "embeddings", "flow"},
     {"shipped", "trainer", "editing", "deepfloyd", "flow_sampler", "settings"},
     {"models", "evaluate"},
     {"gallery", "upsampler"},

@@ -80,6 +80,24 @@ def test_forgetting_a_part_of_the_state_is_noticed(tiny, forgotten):
     assert not same(finish(second, tiny), straight)
 
 
+def test_a_run_goes_on_where_pictures_lie_in_another_order(tiny):
+    """Moments saved in torch's own order meet weights that lie channels last, as when a run moves
+    to another device: each moment finds its weight. Here the gradient is known, 2 w."""
+    x, runs = tiny.pictures(slice(8)), []
+    for _ in range(2):
+        run = training(config(), lambda network, *_: sum(p.square().sum()
+                                                         for p in network.parameters()))
+        runs.append(run)
+    straight, moved = runs
+    straight.update(x, None, 1e-2)
+    moved.network.to(memory_format=torch.channels_last)
+    moved.network.load_state_dict(straight.network.state_dict())
+    moved.load_state_dict(deepcopy(straight.state_dict()), 0, 1)
+    for run in runs:
+        run.update(x, None, 1e-2)
+    assert same(straight.network.state_dict(), moved.network.state_dict())
+
+
 def test_the_seed_decides_the_weights(tiny):
     """Same seed same bits, another seed another model."""
     a, b, c = (finish(training(config(seed=s, epochs=1)), tiny) for s in (0, 0, 1))

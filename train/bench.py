@@ -4,8 +4,9 @@
     make bench PEERS=1               the UNets of other libraries too
     make bench ARGS="--runs 9"       more rounds, a surer median
 
-All is measured in one process and one run, in turn (clock.py), so the ratios hold even where the
-machine is busy; seconds hold for a quiet one only. *Plain* is the usual tutorial's loop (plain.py).
+All is measured in one run, in turn (clock.py), so the ratios hold even where the machine is busy;
+seconds hold for a quiet one only. *Plain* is the usual tutorial's way (plain.py), in processes of
+its own, since a program of ours changes how its process holds memory (machine.py).
 *Operations* are the multiplications and additions of convolutions and matrix products, counted by
 torch while it trains; their rate is held against that of one large matrix product, about the most
 that a network can reach. Start-up and memory are measured in fresh processes.
@@ -30,8 +31,7 @@ from minidiff import (
     shipped,
 )
 from minidiff.trainer import fit
-from minidiff.unet import UNet
-from train import class_cond, fresh, peers, plain, report
+from train import fresh, peers, plain, report
 from train.clock import Parts, count, in_turn, summary
 
 DIGITS = torch.arange(40) % 10
@@ -111,11 +111,10 @@ def training(dataset, flags, device, precision):
     watched.update = parts.timed("step", watched.update)
     pictures = parts.timed("data", again(dataset, watched).__next__)
     progress, images = fit(ours, dataset, log_every=steps), []
-    losses = plain.train(UNet(flags.width, **class_cond.JOB.network).to(device),
-                         plain.forever(plain.loader(dataset, B)))
+    tutorial = fresh.Elsewhere(plain.rounds, dataset.to("cpu"), flags.width, B, steps, device)
     times = in_turn({
         "ours": lambda: images.append(next(progress).images),
-        "plain": lambda: [next(losses) for _ in range(steps)],
+        "plain": tutorial,
         "parts": lambda: [watched.update(*pictures(), watched.cfg.lr) for _ in range(steps)],
     }, flags.runs, device)
     s = parts.seconds
@@ -139,7 +138,7 @@ def sampling(sets, flags, device):
     in both formats, and how good all that were drawn are."""
     file, how = shipped.marks("class")[-1], settings.WalkFlags()
     network, prompts = checkpoint.rebuild(checkpoint.load(file)), [str(k) for k in DIGITS.tolist()]
-    network, drawn = network.to(device), {"ours": [], "ours, bfloat16": [], "plain": []}
+    drawn = {"ours": [], "ours, bfloat16": [], "plain": []}
     exact, rough = (models.load_model(str(file), device, p) for p in ("float32", "bfloat16"))
 
     def ours(model, seed):
@@ -148,11 +147,9 @@ def sampling(sets, flags, device):
         )
         return last.x_t
 
-    def tutorial(seed):
-        torch.manual_seed(seed)
-        return plain.sample(network, DIGITS, exact.guidance["gamma"], flags.plain_steps)
-
-    draw = dict(zip(drawn, (partial(ours, exact), partial(ours, rough), tutorial)))
+    gamma = exact.guidance["gamma"]
+    tutorial = fresh.Elsewhere(plain.draws, network, DIGITS, gamma, flags.plain_steps, device)
+    draw = dict(zip(drawn, (partial(ours, exact), partial(ours, rough), lambda _: tutorial())))
     ways = {k: lambda k=k: drawn[k].append(draw[k](len(drawn[k]))) for k in drawn}
     times = in_turn(ways, flags.runs, device, warm=False)
     judge = models.load_kind("classifier", str(shipped.marks("classifier")[-1]))
@@ -161,7 +158,7 @@ def sampling(sets, flags, device):
     calls = dict.fromkeys(drawn, how.steps) | {"plain": 2 * flags.plain_steps}
     return {
         k: {"digits": len(DIGITS), "calls": calls[k], "seconds": summary(times[k]),
-            **measure(torch.cat(drawn[k]).clamp(0, 1), asked)}
+            **measure(torch.cat(drawn[k]).clamp(0, 1).to(device), asked)}
         for k in drawn
     }
 

@@ -1,9 +1,11 @@
 """What only a fresh process can tell: how long it takes to start, and how much memory it needs.
 
 A process that has worked before has its libraries loaded and its memory claimed. So each of these
-is a new one, on the same source, that does one thing and ends.
+is a new one, on the same source, that does one thing and ends. `Elsewhere` is one that stays, and
+works only when it is asked to.
 """
 
+import multiprocessing
 import subprocess
 import sys
 from functools import partial
@@ -47,8 +49,40 @@ def child(code):
                           cwd=Path(__file__).parent.parent).stdout
 
 
+class Elsewhere:
+    """A generator in a process of its own: every call returns what it yields next.
+
+    rounds, args: the generator function and what it is called with. Raises EOFError where the
+    generator or its process has ended, after its own words.
+    """
+
+    def __init__(self, rounds, *args):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, there = context.Pipe()
+        context.Process(target=_serve, args=(there, rounds, args), daemon=True).start()
+        there.close()
+        self.pipe.recv()  # it is ready
+
+    def __call__(self):
+        """Ask for a round and wait for what it yields."""
+        self.pipe.send(None)
+        return self.pipe.recv()
+
+
+def _serve(pipe, rounds, args):
+    work = rounds(*args)
+    pipe.send("ready")
+    try:
+        while True:
+            pipe.recv()
+            pipe.send(next(work))
+    except (EOFError, KeyboardInterrupt):  # nobody asks any more
+        pass
+
+
 def first_digit(device="auto"):
     """Draw one digit with the shipped weights."""
+    machine.keep_memory()  # as every program of ours
     model = models.load_model(str(shipped.marks("class")[-1]), machine.pick_device(device))
     *_, last = models.walk(model, ["3"], WalkFlags().steps, 0, **model.guidance)
     return last.x_t
@@ -59,7 +93,7 @@ def ready(width, batch_size, device, precision="auto"):
     precision = machine.pick_precision(precision, device)
     cfg = TrainConfig(batch_size=batch_size, precision=precision, epochs=10**6)
     network = UNet(width, **class_cond.JOB.network).train()
-    network = network.to(device, memory_format=machine.memory_format(device, precision))
+    network = network.to(device, memory_format=machine.memory_format(device))
     return Training(network, class_cond.JOB.loss(cfg, device), cfg, device)
 
 
@@ -73,12 +107,12 @@ def peak(way, width, batch_size, device="auto"):
     images = torch.randint(256, (3 * batch_size, 1, 28, 28), dtype=torch.uint8, device=device)
     few = data.Dataset("noise", images, torch.arange(len(images), device=device) % 10)
     if way == "ours":
+        machine.keep_memory()
         training = ready(width, batch_size, device)
         for x_0, labels in data.batches(few, batch_size, training.generator):
             training.update(x_0, labels, training.cfg.lr)
     else:
-        network = UNet(width, **class_cond.JOB.network).to(device)
-        list(plain.train(network, plain.loader(few, batch_size)))
+        next(plain.rounds(few, width, batch_size, 3, device))
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return _resident()

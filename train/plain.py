@@ -6,12 +6,15 @@ by weight, and the loss is read after every step. Samples are drawn in 300 steps
 the network in each, one per guidance branch. Nothing is slower than it has to be in this style.
 """
 
+from itertools import count
+
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from minidiff.torchvision_ops import torchvision_functional
+from minidiff.unet import UNet
 
 T = 300
 P_UNCOND = 0.1
@@ -90,3 +93,21 @@ def forever(loader):
     """Yield a loader's batches, epoch after epoch."""
     while True:
         yield from loader
+
+
+def draws(network, digits, gamma, steps, device):
+    """Yield samples of the digits asked for, on the CPU, with seeds 0, 1, ...: `sample`."""
+    network.to(device)
+    for seed in count():
+        torch.manual_seed(seed)
+        yield sample(network, digits, gamma, steps).cpu()
+
+
+def rounds(dataset, width, batch_size, steps, device):
+    """Train; yield nothing after every so many steps."""
+    network = UNet(width, time=1, classes=10).to(device)
+    losses = train(network, forever(loader(dataset, batch_size)))
+    while True:
+        for _ in range(steps):
+            next(losses)
+        yield

@@ -85,7 +85,7 @@ def _training(job: Job, cfg, device) -> trainer.Training:
     torch.manual_seed(cfg.seed)
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     network = checkpoint.build(job.name, {"width": cfg.width, **job.network})
-    network = network.to(device, memory_format=machine.memory_format(device, cfg.precision))
+    network = network.to(device, memory_format=machine.memory_format(device))
     return trainer.Training(network, job.loss(cfg, device), cfg, device)
 
 

@@ -125,7 +125,7 @@ def trained(dataset, seed, device):
     cfg = config.TrainConfig(**RECIPE, seed=seed, precision=precision)
     torch.manual_seed(seed)
     network = UNet(cfg.width, **class_cond.JOB.network)
-    network = network.to(device, memory_format=machine.memory_format(device, precision))
+    network = network.to(device, memory_format=machine.memory_format(device))
     progress = fit(Training(network, loss(cfg, device), cfg, device), dataset, 100)
     steps = cfg.epochs * steps_per_epoch(len(dataset), cfg.batch_size)
     wait = 0.5 if sys.stderr.isatty() else 10  # seconds; a log file wants fewer lines
