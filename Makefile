@@ -14,7 +14,7 @@ LARGE  := .venv/deepfloyd
 RIVALS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures book bench speedrun test test-diffusers test-deepfloyd setup-deepfloyd lint clean
+.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures book bench ablation speedrun test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ book: $(READY)            ## the source as a book to read in a browser, docs/boo
 
 bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against plain and the machine's limits (PEERS=1: and other libraries)
 	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.bench $(if $(PEERS),--peers) $(ARGS)
+
+ablation: $(READY)        ## measure what each technique of speed is worth
+	@$(PY) -m train.ablation $(ARGS)
 
 speedrun: $(READY)        ## the shortest training that reaches 99% and a ratio of 5, five seeds
 	@$(PY) -m train.speedrun $(ARGS)

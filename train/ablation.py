@@ -1,0 +1,173 @@
+"""What is each technique of speed worth? The work without it, in turn with the work as it is.
+
+    make ablation                    prints a table, writes ablation.json; some four minutes
+
+Training is a step of the class-conditioned model, sampling forty guided digits from the shipped
+weights. Each row leaves one technique out and keeps all others; its figure is how many times as
+long that takes. They do not multiply to the whole gain, since some lean on others.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from minidiff import checkpoint, cli, config, machine, models, runs, settings, shipped
+from minidiff.blocks import GELU, Spread
+from train import fresh
+from train.clock import in_turn, summary
+
+DIGITS = [str(k % 10) for k in range(40)]
+AS_IT_IS = "as it is"
+
+
+@dataclass(frozen=True)
+class AblationFlags:
+    """How much to measure, and where it goes. Raises ValueError for values out of range."""
+
+    runs: int = config.flag(7, "rounds of each measurement")
+    out: str = config.flag("ablation.json", "JSON of all figures")
+    width: int = config.flag(64, "D of the network that is trained")
+    batch_size: int = config.flag(128, "pictures per training step")
+    precision: str = config.flag("auto", "number format of the training", machine.PRECISIONS)
+    steps: int = config.flag(300, "network calls of sampling without few-step sampling")
+    device: str = config.flag("auto", "auto: cuda, else mps, else cpu", machine.DEVICES)
+
+    def __post_init__(self):
+        for name in ("runs", "width", "steps"):
+            config.at_least(name, getattr(self, name), 1)
+        config.at_least("batch_size", self.batch_size, 2)
+
+
+def main(argv=None):
+    """Measure as the flags say; print the table, write the JSON."""
+    (given,) = cli.parse([AblationFlags], argv, "make ablation", "measure each technique of speed")
+    flags = AblationFlags(**given)
+    out, device = cli.writable(flags.out, ".json"), machine.pick_device(flags.device)
+    precision = machine.pick_precision(flags.precision, device)
+    print(f"{machine.describe(device)}, medians of {flags.runs} ± spread, each in turn")
+    found = {"hardware": machine.describe(device), "precision": precision}
+    for name, ways in (
+        (f"training, {precision}, D = {flags.width}, batch {flags.batch_size}",
+         training(flags, device, precision)),
+        ("sampling 40 guided digits, float32", sampling(flags, device)),
+    ):
+        print(name, file=sys.stderr, flush=True)
+        times = in_turn(ways, flags.runs, device)
+        found[name] = {way: summary(each) for way, each in times.items()}
+        runs.write_json(out, found)
+        print(table(name, found[name]))
+    print(f"wrote {out}")
+
+
+def training(flags, device, precision):
+    """Return the ways to do a training step, as functions without arguments."""
+    size = flags.width, flags.batch_size, device
+    ways = {
+        AS_IT_IS: step(*size, precision),
+        "in float32": step(*size, "float32"),
+        "pictures in torch's order": step(*size, precision, reordered),
+        "torch's GELU": step(*size, precision, partial(plainer, kind=GELU)),
+        "torch's transposed convolution": step(*size, precision, partial(plainer, kind=Spread)),
+        "Adam not fused": step(*size, precision, unfused),
+        "memory given back": fresh.Elsewhere(rounds, step, *size, precision),
+    }
+    if precision == "float32":
+        del ways["in float32"]
+    return ways
+
+
+def step(width, batch_size, device, precision, change=lambda training: None):
+    """Return a function that does one step of a training of ours, changed."""
+    training = fresh.ready(width, batch_size, device, precision)
+    change(training)
+    labels = torch.arange(batch_size, device=device) % 10
+    return partial(training.update, torch.rand(batch_size, 1, 28, 28, device=device), labels, 1e-4)
+
+
+def plainer(model, kind):
+    """Let every layer of this kind, which is torch's own in a quicker way, be torch's own."""
+    for layer in model.network.modules():
+        if type(layer) is kind:
+            layer.__class__ = kind.__base__
+
+
+def reordered(model):
+    """Let weights, and so pictures, lie in torch's own order."""
+    model.network.to(memory_format=torch.contiguous_format)
+
+
+def unfused(training):
+    """Give a training the Adam that goes weight by weight."""
+    training.optimizer = torch.optim.Adam(training.network.parameters(), fused=False)
+
+
+def rounds(make, *args):
+    """Yield nothing after every call of make(*args)."""
+    work = make(*args)
+    while True:
+        work()
+        yield
+
+
+class Halves(models.DigitModel):
+    """A model that is asked for both branches of guidance one by one."""
+
+    def ask(self, *inputs):
+        """Return what DigitModel does, by two calls where a batch holds two branches."""
+        if len(inputs[0]) <= len(DIGITS):
+            return super().ask(*inputs)
+        return torch.cat([super(Halves, self).ask(*part) for part in zip(
+            *(v.chunk(2) for v in inputs))])
+
+
+def sampling(flags, device):
+    """Return the ways to draw the digits, as functions without arguments."""
+    return {
+        AS_IT_IS: drawing(device),
+        f"{flags.steps} steps": drawing(device, how=settings.WalkFlags(steps=flags.steps)),
+        "guided at every step": drawing(device, guide_until=0.0),
+        "two calls to guide": drawing(device, made=Halves),
+        "norms not folded": drawing(device, unfolded),
+        "pictures in torch's order": drawing(device, reordered),
+        "torch's GELU": drawing(device, partial(plainer, kind=GELU)),
+        "memory given back": fresh.Elsewhere(rounds, drawing, device),
+        "(in bfloat16)": drawing(device, precision="bfloat16"),
+    }
+
+
+def unfolded(model):
+    """Give the shipped model back its norms."""
+    network = checkpoint.rebuild(checkpoint.load(shipped.marks("class")[-1]))
+    model.network = network.to(model.device, memory_format=machine.memory_format(model.device))
+
+
+def drawing(device, change=lambda model: None, precision="float32", made=None, **given):
+    """Return a function that draws the digits with the shipped model, changed."""
+    found = checkpoint.load(shipped.marks("class")[-1])
+    model = models.from_checkpoint(found, device=device, precision=precision, made=made)
+    change(model)
+    return partial(draw, model, **given)
+
+
+@torch.no_grad()
+def draw(model, how=None, **guidance):
+    """Draw the digits as the flags `how` say and with the model's own guidance, but for what is
+    given; return them."""
+    how = how or settings.WalkFlags()
+    *_, last = models.walk(model, DIGITS, how.steps, 0, **how.options(model),
+                           **{**model.guidance, **guidance})
+    return last.x_t
+
+
+def table(name, found):
+    """Return medians and ratios as text."""
+    base = found[AS_IT_IS]["median"]
+    rows = [f"{way:<34}{each['median']:>9.3g} s ± {each['spread']:<4.0%}"
+            f"{each['median'] / base:>8.2f}x" for way, each in found.items()]
+    return "\n".join(["", name, *(f"  {row}" for row in rows)])
+
+
+if __name__ == "__main__":
+    cli.main(main)
