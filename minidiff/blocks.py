@@ -27,10 +27,6 @@ norm's own weight and bias, and W x + b of the convolution,
     gain = weight / sqrt(var + epsilon)
     gain · (W x + b − mean) + bias = (gain · W) x + gain · (b − mean) + bias
 
-Two layers are torch's own, taken a quicker way. A transposed convolution of a single pixel is a
-matrix product, and `Spread` computes it as one. `GELU` shows torch a picture that lies channels
-last in just that order, for which it has a better kernel. What each gave stands in docs/speed.md.
-
 FCBlock ends without an activation: it scales or shifts features, and both signs must be possible.
 
 Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024).
@@ -48,67 +44,42 @@ Next: unet.py
 from copy import deepcopy
 
 import torch
-import torch.nn.functional as F
 from torch import nn
-
-
-class GELU(nn.GELU):
-    """x times the chance that a normal number is below x, of pictures: (B,c,H,W) -> (B,c,H,W)."""
-
-    def forward(self, x):
-        """Return GELU(x), in the order of memory that x has."""
-        if x.is_contiguous(memory_format=torch.channels_last):
-            return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return super().forward(x)
-
-
-class Spread(nn.ConvTranspose2d):
-    """n x n transposed convolution of stride n, of one pixel: (B,i,1,1) -> (B,o,n,n)."""
-
-    def __init__(self, i, o, n):
-        super().__init__(i, o, n, n, 0)
-
-    def forward(self, x):
-        """Return the n x n picture that each pixel becomes, channels last."""
-        i, o, n, _ = self.weight.shape
-        weight = self.weight.permute(2, 3, 1, 0).reshape(n * n * o, i)
-        y = F.linear(x.flatten(1), weight, self.bias.repeat(n * n))
-        return y.view(-1, n, n, o).permute(0, 3, 1, 2)
 
 
 class Conv(nn.Sequential):
     """3x3 convolution, BatchNorm, GELU: (B,i,H,W) -> (B,o,H,W)."""
 
     def __init__(self, i, o):
-        super().__init__(nn.Conv2d(i, o, 3, 1, 1), nn.BatchNorm2d(o), GELU())
+        super().__init__(nn.Conv2d(i, o, 3, 1, 1), nn.BatchNorm2d(o), nn.GELU())
 
 
 class DownConv(nn.Sequential):
     """3x3 convolution of stride 2, BatchNorm, GELU: (B,i,H,W) -> (B,o,H/2,W/2)."""
 
     def __init__(self, i, o):
-        super().__init__(nn.Conv2d(i, o, 3, 2, 1), nn.BatchNorm2d(o), GELU())
+        super().__init__(nn.Conv2d(i, o, 3, 2, 1), nn.BatchNorm2d(o), nn.GELU())
 
 
 class UpConv(nn.Sequential):
     """4x4 transposed convolution of stride 2, BatchNorm, GELU: (B,i,H,W) -> (B,o,2H,2W)."""
 
     def __init__(self, i, o):
-        super().__init__(nn.ConvTranspose2d(i, o, 4, 2, 1), nn.BatchNorm2d(o), GELU())
+        super().__init__(nn.ConvTranspose2d(i, o, 4, 2, 1), nn.BatchNorm2d(o), nn.GELU())
 
 
 class Flatten(nn.Sequential):
     """Mean over n x n, GELU: (B,c,n,n) -> (B,c,1,1). No parameters."""
 
     def __init__(self, n=7):
-        super().__init__(nn.AvgPool2d(n), GELU())
+        super().__init__(nn.AvgPool2d(n), nn.GELU())
 
 
 class Unflatten(nn.Sequential):
     """n x n transposed convolution, BatchNorm, GELU: (B,c,1,1) -> (B,c,n,n)."""
 
     def __init__(self, c, n=7):
-        super().__init__(Spread(c, c, n), nn.BatchNorm2d(c), GELU())
+        super().__init__(nn.ConvTranspose2d(c, c, n, n, 0), nn.BatchNorm2d(c), nn.GELU())
 
 
 class ConvBlock(nn.Sequential):

@@ -6,14 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from minidiff.blocks import (
-    GELU,
     Conv,
     ConvBlock,
     DownBlock,
     DownConv,
     FCBlock,
     Flatten,
-    Spread,
     Unflatten,
     UpBlock,
     UpConv,
@@ -76,35 +74,6 @@ def test_flatten_is_the_gelu_of_the_mean():
     """Mean over all 49 places first, GELU after."""
     x = torch.randn(2, 3, 7, 7)
     assert torch.allclose(Flatten()(x), F.gelu(x.mean((2, 3), keepdim=True)), atol=1e-6)
-
-
-@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
-def test_gelu_is_its_formula_in_any_order_of_memory(order):
-    """x Phi(x), and its slope Phi(x) + x phi(x), by the error function in double precision; the
-    result lies in memory as the picture did."""
-    x = torch.randn(2, 3, 5, 7, dtype=torch.float64).contiguous(memory_format=order)
-    y = GELU()(x.requires_grad_())
-    y.sum().backward()
-    chance = (1 + torch.erf(x / 2**0.5)) / 2
-    slope = chance + x * (-x.square() / 2).exp() / (2 * torch.pi) ** 0.5
-    assert torch.allclose(y, x * chance, atol=1e-12) and torch.allclose(x.grad, slope, atol=1e-12)
-    assert y.is_contiguous(memory_format=order) and not y.isnan().any()
-
-
-def test_spread_is_torchs_transposed_convolution():
-    """The matrix product gives what torch's layer gives, and the same gradients, whichever way the
-    weight lies in memory."""
-    layer, x = Spread(3, 5, 7).double(), torch.randn(4, 3, 1, 1, dtype=torch.float64)
-    for order in (torch.contiguous_format, torch.channels_last):
-        layer.to(memory_format=order)
-        found = []
-        for way in (layer, lambda x: F.conv_transpose2d(x, layer.weight, layer.bias, 7)):
-            layer.zero_grad()
-            given = x.clone().requires_grad_()
-            y = way(given)
-            (y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum().backward()
-            found.append((y, given.grad, layer.weight.grad.clone(), layer.bias.grad.clone()))
-        assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(*found))
 
 
 def test_fcblock_can_return_both_signs():
