@@ -1,4 +1,4 @@
-"""What is there: the device, its number format, its name.
+"""What is there: the device, its number format, its memory, its name.
 
 The same source runs on a laptop's cores, an Apple GPU and a server. Four questions decide how:
 
