@@ -89,7 +89,8 @@ def memory_format(device: torch.device) -> torch.memory_format:
 
 
 def keep_memory() -> bool:
-    """Ask glibc to keep up to 2 GiB that tensors of 64 MiB and less have dropped; see above.
+    """Ask glibc to keep up to 2 GiB that tensors of 64 MiB and less (an older glibc: 32) have
+    dropped; see above.
 
     Returns whether there was a glibc to ask. It holds until the process ends, so it is for programs
     (cli.py) to call.

@@ -52,6 +52,8 @@ def test_a_training_without_a_technique_takes_the_same_step(few):
     assert {n for n, t in trainings.items() if not t.optimizer.defaults["fused"]} == {
         "Adam not fused"}
     assert {n for n, t in trainings.items() if t.cfg.precision == "float32"} == {"in float32"}
+    weights = {name: t.network.up2[0][0].weight for name, t in trainings.items()}
+    assert {n for n, w in weights.items() if w.is_contiguous()} == {"pictures in torch's order"}
     torch.manual_seed(0)
     start, losses = trainings["as it is"].network.state_dict(), {}
     x, labels = torch.rand(4, 1, 28, 28), torch.arange(4)
@@ -61,6 +63,18 @@ def test_a_training_without_a_technique_takes_the_same_step(few):
     middle = losses["in float32"]
     assert all(abs(loss / middle - 1) < 0.01 for loss in losses.values()), losses
     assert "in float32" not in ablation.training(few, CPU, "float32")
+
+
+def test_a_round_is_as_many_steps_as_it_is_asked_for():
+    """Two steps of the optimiser where two are wanted; elsewhere one call a yield but the first."""
+    work = ablation.steps(2, 4, 4, CPU, "float32")
+    work()
+    assert work.args[1].step == 2
+    calls = []
+    rounds = ablation.rounds(lambda: lambda: calls.append(1))
+    for expected in (0, 1, 2):
+        next(rounds)
+        assert len(calls) == expected
 
 
 def test_the_table_is_what_the_json_holds(few, workplace, capsys):

@@ -1,22 +1,22 @@
 """train/bench.py: the comparison is fair, the counting right. Nothing is timed."""
 
 import json
-import os
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+import train.ablation
 import train.bench
-from minidiff import data
+from minidiff import data, machine
 from minidiff.diffusion import noise_like, noise_loss, spread
 from minidiff.guidance import guided
 from minidiff.samplers import sample
 from minidiff.schedule import linear
 from minidiff.unet import UNet
 from tests.conftest import attentive
-from train import clock, fresh, peers, plain, report
+from train import class_cond, clock, fresh, peers, plain, report
 
 
 def test_plain_and_ours_are_the_same_loss():
@@ -55,6 +55,7 @@ def test_plain_draws_again_and_again():
     """Seed after seed, each the sampler's own result."""
     network, digits = attentive().network, torch.tensor([3, 8])
     pictures = plain.draws(network, digits, 2.0, 3, torch.device("cpu"))
+    assert next(pictures) is None
     for seed in (0, 1):
         found = next(pictures)
         torch.manual_seed(seed)
@@ -111,31 +112,25 @@ def test_parts_add_up_what_passes_through_them():
     assert double(3) == 6 and double(3, by=3) == 9 and parts.seconds["double"] > 0
 
 
-def written(file, rounds):
-    """Write which process this is and how far it has come, once a round."""
-    for k in range(rounds):
-        file.write_text(f"{os.getpid()} {k}")
-        yield
+def test_a_round_of_plain_is_as_many_steps_as_it_is_asked_for(monkeypatch, tiny):
+    """Or it would look faster; and its network is the one that ours trains."""
+    done = []
+    monkeypatch.setattr(plain, "train", lambda *_: (done.append(k) for k in range(100)))
+    rounds = plain.rounds(tiny, 2, 8, 3, torch.device("cpu"))
+    for expected in (0, 3, 6):
+        next(rounds)
+        assert len(done) == expected
+    assert class_cond.JOB.network == plain.NETWORK
 
 
-def test_work_elsewhere_is_done_when_asked_and_not_before(tmp_path):
-    """Each call is one round of a generator in another process; its end is told here."""
-    file, seen = tmp_path / "log", set()
-    work = fresh.Elsewhere(written, file, 2)
-    for k in ("0", "1"):
-        work()
-        process, done = file.read_text().split()
-        seen.add(process)
-        assert done == k and process != str(os.getpid())
-    assert len(seen) == 1
-    with pytest.raises(EOFError):
-        work()
-
-
-def test_peak_memory_is_measured_for_both_ways():
-    """At least torch itself."""
-    for way in ("ours", "plain"):
-        assert fresh.peak(way, 2, 4, "cpu") > 5e7
+@pytest.mark.parametrize("main", [train.bench.main, train.ablation.main])
+def test_too_many_steps_are_refused_before_anything_is_measured(main, monkeypatch):
+    """300 were trained."""
+    monkeypatch.setattr(data, "load", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(machine, "pick_device", lambda *_: pytest.fail("begun"))
+    name = "--plain-steps" if main is train.bench.main else "--steps"
+    with pytest.raises(ValueError, match="must lie in 1..300.*got 301"):
+        main([name, "301"])
 
 
 def test_the_bench_writes_what_it_prints(workplace, monkeypatch, capsys, tiny):

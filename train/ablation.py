@@ -4,7 +4,8 @@
 
 Training is a step of the class-conditioned model, sampling forty guided digits from the shipped
 weights. Each row leaves one technique out and keeps all others; its figure is how many times as
-long that takes. They do not multiply to the whole gain, since some lean on others.
+long that takes. They do not multiply to the whole gain, since some lean on others. bfloat16 is in
+brackets where it is not the default: that row is with it.
 """
 
 import sys
@@ -14,7 +15,7 @@ from functools import partial
 import torch
 
 from minidiff import checkpoint, cli, config, machine, models, runs, settings, shipped
-from train import fresh
+from train import fresh, plain
 from train.clock import in_turn, summary
 
 DIGITS = [str(k % 10) for k in range(40)]
@@ -38,6 +39,7 @@ class AblationFlags:
         for name in ("runs", "repeat", "width", "steps"):
             config.at_least(name, getattr(self, name), 1)
         config.at_least("batch_size", self.batch_size, 2)
+        plain.check_steps("steps", self.steps)
 
 
 def main(argv=None):
@@ -102,8 +104,9 @@ def unfused(training):
 
 
 def rounds(make, *args):
-    """Yield nothing after every call of make(*args)."""
+    """Yield nothing when ready, and after every call of make(*args)."""
     work = make(*args)
+    yield
     while True:
         work()
         yield

@@ -55,6 +55,7 @@ class BenchFlags:
         for name in ("runs", "width", "plain_steps"):
             config.at_least(name, getattr(self, name), 1)
         config.at_least("batch_size", self.batch_size, 2)
+        plain.check_steps("plain_steps", self.plain_steps)
 
 
 def main(argv=None):

@@ -1,7 +1,7 @@
 """Measure several ways of doing the same so that the figures can be compared.
 
 A machine is not the same machine a minute later: it warms up, and others want it too. So ways are
-measured in turn, a b c, a b c, ..., in one process, and what counts is their ratio. Of each way
+measured in turn, a b c, a b c, ..., in one run, and what counts is their ratio. Of each way
 the median is told, and its spread, the distance between its quartiles divided by the median.
 """
 

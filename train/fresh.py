@@ -6,6 +6,8 @@ works only when it is asked to.
 """
 
 import multiprocessing
+import pickle
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -52,31 +54,47 @@ def child(code):
 class Elsewhere:
     """A generator in a process of its own: every call returns what it yields next.
 
-    rounds, args: the generator function and what it is called with. Raises EOFError where the
-    generator or its process has ended, after its own words.
+    rounds, args: the generator function and what it is called with. Its first yield says that it is
+    ready, and is waited for here. An error of the generator is raised here, by the call that met
+    it; ValueError where the process is lost.
     """
 
     def __init__(self, rounds, *args):
         context = multiprocessing.get_context("spawn")
         self.pipe, there = context.Pipe()
-        context.Process(target=_serve, args=(there, rounds, args), daemon=True).start()
+        work = pickle.dumps((rounds, args))  # not torch's way, which wants much of /dev/shm
+        process = context.Process(target=_serve, args=(there, work), daemon=True)
+        told = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is this process's to answer
+        process.start()
+        signal.signal(signal.SIGINT, told)
         there.close()
-        self.pipe.recv()  # it is ready
+        self()
 
     def __call__(self):
         """Ask for a round and wait for what it yields."""
-        self.pipe.send(None)
-        return self.pipe.recv()
+        try:
+            self.pipe.send(None)
+            found = self.pipe.recv()
+        except (EOFError, OSError) as e:
+            raise ValueError("a process that was being measured is lost, killed or out of memory; "
+                             "measure again, or less (--width, --batch-size)") from e
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
 
-def _serve(pipe, rounds, args):
+def _serve(pipe, work):
+    rounds, args = pickle.loads(work)
     work = rounds(*args)
-    pipe.send("ready")
     try:
         while True:
             pipe.recv()
-            pipe.send(next(work))
-    except (EOFError, KeyboardInterrupt):  # nobody asks any more
+            try:
+                found = next(work)
+            except Exception as e:  # the caller's to tell
+                found = e
+            pipe.send(found)
+    except (EOFError, OSError):  # nobody asks any more
         pass
 
 
@@ -112,7 +130,9 @@ def peak(way, width, batch_size, device="auto"):
         for x_0, labels in data.batches(few, batch_size, training.generator):
             training.update(x_0, labels, training.cfg.lr)
     else:
-        next(plain.rounds(few, width, batch_size, 3, device))
+        work = plain.rounds(few, width, batch_size, 3, device)
+        for _ in range(2):  # it is ready; it has done three steps
+            next(work)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return _resident()

@@ -18,6 +18,7 @@ from minidiff.unet import UNet
 
 T = 300
 P_UNCOND = 0.1
+NETWORK = {"time": 1, "classes": 10}
 BETA = torch.linspace(1e-4, 0.02, T)
 ALPHA_BAR = torch.cumprod(1 - BETA, 0)  # entry t - 1 is step t's
 
@@ -89,6 +90,12 @@ def sample(network, digits, gamma, steps=T):
     return x
 
 
+def check_steps(name, steps):
+    """Raise ValueError for more steps than there are."""
+    if steps > T:
+        raise ValueError(f"{name} must lie in 1..{T}, the steps that were trained, got {steps}")
+
+
 def forever(loader):
     """Yield a loader's batches, epoch after epoch."""
     while True:
@@ -96,17 +103,18 @@ def forever(loader):
 
 
 def draws(network, digits, gamma, steps, device):
-    """Yield samples of the digits asked for, on the CPU, with seeds 0, 1, ...: `sample`."""
+    """Yield once when ready, then samples of the digits asked for, on the CPU, seed after seed."""
     network.to(device)
+    yield
     for seed in count():
         torch.manual_seed(seed)
         yield sample(network, digits, gamma, steps).cpu()
 
 
 def rounds(dataset, width, batch_size, steps, device):
-    """Train; yield nothing after every so many steps."""
-    network = UNet(width, time=1, classes=10).to(device)
-    losses = train(network, forever(loader(dataset, batch_size)))
+    """Train; yield nothing when ready, and after every so many steps."""
+    losses = train(UNet(width, **NETWORK).to(device), forever(loader(dataset, batch_size)))
+    yield
     while True:
         for _ in range(steps):
             next(losses)
