@@ -41,7 +41,7 @@ def test_what_is_left_out_is_left_out(few):
     seen = []
     model = models["two calls to guide"]
     model.network.register_forward_hook(lambda module, args, y: seen.append(len(args[0])))
-    ablation.draw(model, gamma=3.0, guide_until=0.5)
+    ablation.fresh.draw(model, ["3", "8"], gamma=3.0, guide_until=0.5)
     assert set(seen) == {2} and len(seen) == 30  # 10 of 20 steps ask twice
 
 

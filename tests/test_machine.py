@@ -88,3 +88,21 @@ def test_without_glibc_memory_is_left_alone(monkeypatch):
             raise wrong
         monkeypatch.setattr(ctypes, "CDLL", library)
         assert machine.keep_memory() is False
+
+
+def test_an_older_glibc_is_asked_for_what_it_grants(monkeypatch):
+    """It refuses more than 32 MiB; then 32 are asked for, and only what was granted is followed by
+    the rest, since that alone would make things worse."""
+    for most, granted in ((2**26, True), (2**25, True), (0, False)):
+        asked = {}
+
+        def mallopt(knob, value, most=most, asked=asked):
+            fits = knob != machine.M_MMAP_THRESHOLD or value <= most
+            asked.update({knob: value} if fits else {})
+            return int(fits)
+
+        library = type("Library", (), {"mallopt": staticmethod(mallopt)})
+        monkeypatch.setattr(ctypes, "CDLL", lambda _, library=library: library)
+        assert machine.keep_memory() is granted
+        assert asked.get(machine.M_MMAP_THRESHOLD, 0) == most
+        assert (machine.M_TRIM_THRESHOLD in asked) == granted

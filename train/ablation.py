@@ -1,6 +1,6 @@
 """What is each technique of speed worth? The work without it, in turn with the work as it is.
 
-    make ablation                    prints a table, writes ablation.json; some four minutes
+    make ablation                    prints a table, writes ablation.json; some three minutes
 
 Training is a step of the class-conditioned model, sampling forty guided digits from the shipped
 weights. Each row leaves one technique out and keeps all others; its figure is how many times as
@@ -66,16 +66,14 @@ def main(argv=None):
 def training(flags, device, precision):
     """Return the ways to do a training step, as functions without arguments."""
     size = flags.repeat, flags.width, flags.batch_size, device
-    ways = {
+    other = {} if precision == "float32" else {"in float32": steps(*size, "float32")}
+    return {
         AS_IT_IS: steps(*size, precision),
-        "in float32": steps(*size, "float32"),
+        **other,
         "pictures in torch's order": steps(*size, precision, reordered),
         "Adam not fused": steps(*size, precision, unfused),
         "memory given back": fresh.Elsewhere(rounds, steps, *size, precision),
     }
-    if precision == "float32":
-        del ways["in float32"]
-    return ways
 
 
 def steps(n, width, batch_size, device, precision, change=lambda training: None):
@@ -148,17 +146,7 @@ def drawing(device, change=lambda model: None, precision="float32", made=None, *
     found = checkpoint.load(shipped.marks("class")[-1])
     model = models.from_checkpoint(found, device=device, precision=precision, made=made)
     change(model)
-    return partial(draw, model, **given)
-
-
-@torch.no_grad()
-def draw(model, how=None, **guidance):
-    """Draw the digits as the flags `how` say and with the model's own guidance, but for what is
-    given; return them."""
-    how = how or settings.WalkFlags()
-    *_, last = models.walk(model, DIGITS, how.steps, 0, **how.options(model),
-                           **{**model.guidance, **guidance})
-    return last.x_t
+    return partial(fresh.draw, model, DIGITS, **given)
 
 
 def table(name, found):

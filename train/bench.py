@@ -1,6 +1,6 @@
 """Measure how fast training and sampling are here, against the machine's limits and against plain.
 
-    make bench                       prints a table, writes bench.json; some five minutes
+    make bench                       prints a table, writes bench.json; some three minutes
     make bench PEERS=1               the UNets of other libraries too
     make bench ARGS="--runs 9"       more rounds, a surer median
 
@@ -141,16 +141,10 @@ def sampling(sets, flags, device):
     network, prompts = checkpoint.rebuild(checkpoint.load(file)), [str(k) for k in DIGITS.tolist()]
     drawn = {"ours": [], "ours, bfloat16": [], "plain": []}
     exact, rough = (models.load_model(str(file), device, p) for p in ("float32", "bfloat16"))
-
-    def ours(model, seed):
-        *_, last = models.walk(
-            model, prompts, how.steps, seed, **how.options(model), **model.guidance
-        )
-        return last.x_t
-
     gamma = exact.guidance["gamma"]
     tutorial = fresh.Elsewhere(plain.draws, network, DIGITS, gamma, flags.plain_steps, device)
-    draw = dict(zip(drawn, (partial(ours, exact), partial(ours, rough), lambda _: tutorial())))
+    ours = (partial(fresh.draw, model, prompts) for model in (exact, rough))
+    draw = dict(zip(drawn, (*ours, lambda seed: tutorial())))
     ways = {k: lambda k=k: drawn[k].append(draw[k](len(drawn[k]))) for k in drawn}
     times = in_turn(ways, flags.runs, device, warm=False)
     judge = models.load_kind("classifier", str(shipped.marks("classifier")[-1]))

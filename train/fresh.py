@@ -102,7 +102,15 @@ def first_digit(device="auto"):
     """Draw one digit with the shipped weights."""
     machine.keep_memory()  # as every program of ours
     model = models.load_model(str(shipped.marks("class")[-1]), machine.pick_device(device))
-    *_, last = models.walk(model, ["3"], WalkFlags().steps, 0, **model.guidance)
+    return draw(model, ["3"])
+
+
+def draw(model, prompts, seed=0, how=None, **guidance):
+    """Draw the prompts as the flags `how` say, the defaults if none, and with the model's own
+    guidance but for what is given; return them."""
+    how = how or WalkFlags()
+    options = {**how.options(model), **model.guidance, **guidance}
+    *_, last = models.walk(model, prompts, how.steps, seed, **options)
     return last.x_t
 
 
