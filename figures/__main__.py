@@ -1,6 +1,6 @@
 """`python -m figures`: draw the figures (see run.py)."""
 
-from figures.run import run
-from minidiff.cli import main
+from figures.build import run
+from minidiff.system.cli import program
 
-main(run)
+program(run)

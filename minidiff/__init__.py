@@ -1,35 +1,27 @@
 """minidiff: diffusion models from scratch in plain PyTorch. The source is the tutorial.
 
-Read it in this order. Every file opens with its lecture, which ends by naming the next; in all but
-the plumbing exercises come before that, each with the test or figure that holds the answer.
+    theory/       the idea: schedule, noise, losses, samplers, guidance, flows; imports only torch
+    network/      the UNet and its building blocks
+    data/         labelled images as tensors, and prompts as vectors
+    editing/      what can be done while sampling: image to image, inpainting, illusions
+    models/       a network under one contract; from prompts to images
+    training/     recipes, the loop, several GPUs
+    evaluation/   numbers and figures that show whether a model is good
+    files/        checkpoints, runs, images
+    system/       the hardware and the command line
+    weights/      what ships
 
-    the theory     schedule   how much of the picture is left at step t
-                   diffusion  add noise; undo it algebraically; the two losses
-                   guidance   drop the condition, mix two predictions
-    the network    blocks     the bricks
-                   unet       the bricks put together
-    the walk       samplers   from noise to data
-                   views      ways to look at a picture
-                   editing    what can be done on the way
-    another way    flow       from noise to data along straight lines
-                   flow_sampler   and how to follow them
-    the digits     strokes    drawn by a pen
-                   torchvision_ops, data   real ones, as one tensor on the device
-    the training   machine, files, cli, config, settings
-                   trainer    the loop
-                   parallel   the same on several GPUs or machines
-    the workshop   photos, images, classifier, checkpoint, runs
-                   shipped    the weights that come with the project
-                   models     a file becomes a model that can be prompted
-    the proof      evaluate   how good are the digits
-                   gallery    the pictures that tell
-    the sequel     upsampler  a second stage, that draws it all again twice as large
-                   hub, embeddings, deepfloyd   a large model of sentences, optional
+Read the chapters in order; each ends by naming the next file. The first is train/first.py, the
+whole idea on one page.
 
-Theory and network never import each other. They meet in one contract:
+    1  train/first.py           5  models/model.py        9  models/generate.py
+    2  theory/schedule.py       6  training/loop.py
+    3  theory/diffusion.py      7  theory/samplers.py
+    4  network/unet.py          8  theory/guidance.py
+
+Theory and network never import each other. They meet in one contract (models/model.py):
 
     eps_hat = model(x_t, t, cond)      x_t (B,C,H,W) float; t (B,) int64 in 1..T
-    v_hat   = model(x_t, t, cond)      of a flow; t (B,) float, 0 (noise) .. 1 (data)
 
 "DDPM (4)" is equation 4 of "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; "DDIM" is
 "Denoising Diffusion Implicit Models", arXiv:2010.02502; "improved DDPM" is arXiv:2102.09672.
@@ -47,29 +39,42 @@ Names are the papers' symbols in ASCII. What others call them:
     alpha         α_t           alphas[t - 1]; here ᾱ_t / ᾱ_s for any s < t
     alpha_bar     ᾱ_t           alphas_cumprod[t - 1]; the DDIM paper writes α_t
     beta_tilde    β̃_t           posterior_variance, "fixed_small"
-    sigma, z      σ, z          deviation of the noise in one step, or of the denoiser's; the noise
-    v             v             the network's second output, which tells a variance: "learned_range"
+    sigma, z      σ, z          standard deviation of noise; noise added in a step
     eta           η             eta
     gamma         w = γ - 1     guidance_scale, cfg_scale = γ
     p_uncond      p_uncond      class_dropout_prob, cond_drop_prob
     cond          c, y          encoder_hidden_states, class_labels
 
-In flow and flow_sampler alone x_0 is the noise, x_1 the picture, t a float from 0 to 1, and the
-network returns v_hat, a velocity: the names of the papers on flows.
+In theory/flow.py alone x_0 is the noise, x_1 the image, t a float from 0 to 1, and the network
+returns v_hat, a velocity: the names of the papers on flows.
 """
 
-from minidiff.diffusion import denoising_loss, noise_loss, predict_x_0, q_sample
-from minidiff.editing import VIEWS, anagram, gaussian_denoise, hybrid, inpaint, one_step, sdedit
-from minidiff.flow import blind_loss, flow_loss, interpolate
-from minidiff.flow_sampler import euler_step, flow_path
-from minidiff.guidance import drop_condition, guided, until
-from minidiff.samplers import ddim_step, ddpm_step, sample, sample_path
-from minidiff.schedule import Schedule, cosine, evenly, linear, strided
-from minidiff.unet import UNet
+from importlib import import_module
 
-__all__ = [
-    "VIEWS", "Schedule", "UNet", "anagram", "blind_loss", "cosine", "ddim_step", "ddpm_step",
-    "denoising_loss", "drop_condition", "euler_step", "evenly", "flow_loss", "flow_path",
-    "gaussian_denoise", "guided", "hybrid", "inpaint", "interpolate", "linear", "noise_loss",
-    "one_step", "predict_x_0", "q_sample", "sample", "sample_path", "sdedit", "strided", "until",
-]
+_PLACES = {  # public name: where it is defined; imported when it is first used
+    "theory.schedule": "Schedule cosine evenly linear strided",
+    "theory.diffusion": "denoising_loss noise_loss predict_x_0 q_sample",
+    "theory.samplers": "ddim_step ddpm_step sample trajectory",
+    "theory.guidance": "drop_condition guided until",
+    "theory.flow": "euler_step flow_loss flow_sample flow_trajectory interpolate pure_noise_loss",
+    "network.unet": "UNet",
+    "editing.views": "VIEWS",
+    "editing.blur": "gaussian_blur",
+    "editing.image_to_image": "one_step sdedit",
+    "editing.inpainting": "inpaint",
+    "editing.illusions": "anagram hybrid",
+    "models.generate": "generate",
+    "models.zoo": "load_model",
+}
+_HOME = {name: module for module, names in _PLACES.items() for name in names.split()}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'minidiff' has no attribute {name!r}")
+    return getattr(import_module(f"minidiff.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return [*globals(), *__all__]

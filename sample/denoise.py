@@ -1,4 +1,4 @@
-"""Noise a picture and try to get it back: by blur, in one step, and in many.
+"""Add noise to an image and remove it again: by blur, in one step, and in many.
 
     python -m sample.denoise --image my.png --start 10
 """
@@ -7,50 +7,53 @@ from dataclasses import dataclass
 
 import torch
 
-from minidiff import cli, config, editing
-from minidiff.samplers import sample_path
-from sample.edit import begin, beside
+from minidiff.editing.blur import best_blur, gaussian_blur
+from minidiff.editing.image_to_image import noised, one_step
+from minidiff.system import cli
+from minidiff.theory.samplers import trajectory
+from sample.edit import Edit, beside
 
 
 @dataclass(frozen=True)
-class DenoiseFlags:
-    """How noisy, and how often. Raises ValueError for fewer than one."""
+class DenoiseOptions:
+    """How noisy, and how many results. Raises ValueError for fewer than one."""
 
-    prompt: str = cli.flag("", "what the picture shows; empty: let the model see")
+    prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     start: int = cli.flag(
-        -1, "step whose noise is put on, 0 (all) .. --steps - 1 (least); -1: four tenths of --steps"
+        -1, "step whose noise is added, 0 (most) .. --steps - 1 (least); -1: four tenths of --steps"
     )
-    n: int = cli.flag(4, "how many ways back to walk")
+    n: int = cli.flag(4, "how many results of sampling")
 
     def __post_init__(self):
-        config.at_least("n", self.n, 1)
+        cli.at_least("n", self.n, 1)
 
 
 def main(argv=None):
-    """Denoise as the flags say."""
-    desk = begin(DenoiseFlags, argv, "denoise", "noise a picture and try to get it back")
-    flags, x_0, levels, schedule = desk.own, desk.load(), desk.timesteps, desk.model.schedule
-    start = desk.start
-    if not 0 <= start < len(levels) - 1:
+    """Denoise as the options say."""
+    edit = Edit("denoise", DenoiseOptions, argv, "add noise to an image and remove it again")
+    own, x_0, timesteps, schedule = edit.own, edit.load(), edit.timesteps, edit.schedule
+    start = edit.start
+    if not 0 <= start < len(timesteps) - 1:
         raise ValueError(
-            f"start must lie in 0..{len(levels) - 2}, from all noise to least; got {start}"
+            f"start must lie in 0..{len(timesteps) - 2}, from most noise to least; got {start}"
         )
-    t, eps_fn = levels[start], desk.eps_fn(flags.prompt)
-    x_t = editing.noised(schedule, x_0[:1], t, desk.generator).expand(flags.n, -1, -1, -1)
-    jump = editing.one_step(eps_fn, schedule, x_t, t)[:1]
-    sigma, best = editing.best_gaussian(x_t[:1], x_0[:1])
-    fixed = editing.gaussian_denoise(x_t[:1])
-    path = sample_path(eps_fn, schedule, x_t, levels[start:], **desk.options)
-    told = (
-        f"left to right: {desk.picture.image}; noised to t = {t}; blurred with σ = 2; with the "
-        f"best σ, {sigma:g}; in one step; then in {len(levels) - 1 - start} steps"
+    t, eps_fn = timesteps[start], edit.eps_fn(own.prompt)
+    x_t = noised(schedule, x_0[:1], t, edit.generator).expand(own.n, -1, -1, -1)
+    jump = one_step(eps_fn, schedule, x_t, t)[:1]
+    sigma, best = best_blur(x_t[:1], x_0[:1])
+    blurred = gaussian_blur(x_t[:1])
+    states = trajectory(eps_fn, schedule, x_t, timesteps[start:], **edit.sampling)
+    caption = (
+        f"left to right: {edit.image.image}; noised to t = {t}; blurred with σ = 2; with the "
+        f"best σ, {sigma:g}; in one step; then in {len(timesteps) - 1 - start} steps"
     )
-    desk.finish(
-        path, len(levels) - start, told,
-        lambda x: torch.cat([beside(torch.cat([x_0[:1], x_t[:1], fixed, best, jump]), x), x]),
-        flags.prompt,
+    edit.finish(
+        states, len(timesteps) - start, caption,
+        lambda x: torch.cat([beside(torch.cat([x_0[:1], x_t[:1], blurred, best, jump]), x), x]),
+        own.prompt,
     )
 
 
 if __name__ == "__main__":
-    cli.main(main)
+    with cli.program():
+        main()

@@ -1,160 +1,121 @@
-"""What the editing scripts share: the model, a person's picture, the walk, a judge's reading."""
+"""What the editing scripts share: the model, the user's image, the eps_fn, the judge's reading."""
 
-import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-from minidiff import checkpoint, cli, images, models, photos, schedule, settings
-from minidiff.classifier import Classifier
-from sample.run import (
-    announced,
-    guidance_for,
-    second_stage,
-    unit,
-    upsampled,
-    watched,
-    writable,
-    write,
-)
+from minidiff.files import photos
+from minidiff.models import zoo
+from minidiff.models.generate import prompted
+from minidiff.network.classifier import Classifier
+from minidiff.network.registry import rebuild
+from minidiff.system import cli
+from minidiff.theory import schedule
+from sample import generate
 
 
-@dataclasses.dataclass(frozen=True)
-class MixingFlags(settings.GuidanceFlags):
-    """Guidance where two prompts share a picture: each wants to be told plainly."""
+@dataclass(frozen=True)
+class ImageOptions:
+    """The user's own image. Raises ValueError for values out of range."""
 
-    gamma: float = cli.flag(6.0, "0 ignores the prompts, 1 only conditions")
-    guide_until: float = cli.flag(0.0, "gamma above 1 holds from t/T = 1 down to this, 0 .. 1")
-
-
-@dataclasses.dataclass(frozen=True)
-class PictureFlags:
-    """A person's own picture. Raises ValueError for values out of range."""
-
-    image: str = cli.flag("figures/inputs/drawn-3.png", "picture file of any size and kind")
-    invert: bool = cli.flag(True, "turn dark ink on light into light on dark, for the digit models")
+    image: str = cli.flag("", "image file of any size and kind")
+    invert: bool = cli.flag(True, "invert dark ink on light ground, for the digit models")
     fit: str = cli.flag("crop", "crop the middle, or pad what is not square", photos.FITS)
 
 
-class Desk(NamedTuple):
-    """An edit about to be made. own: the script's flags. picture: PictureFlags."""
+class Edit:
+    """An edit about to be made: a `generate.Session` and what is derived from it."""
 
-    own: object
-    how: settings.WalkFlags
-    picture: PictureFlags
-    outputs: settings.OutputFlags
-    files: dict
-    model: models.DigitModel
-    guidance: settings.GuidanceFlags
-    generator: torch.Generator
-    second: models.DigitModel | None
-
-    @property
-    def timesteps(self):
-        """The levels of the walk, from noise to picture."""
-        return schedule.evenly(self.model.schedule.T, self.how.steps)
+    def __init__(self, script, own, argv, about, *, image=True):
+        more = (ImageOptions,) if image else ()
+        session = generate.begin(script, own, argv, about, kinds=("class", "uncond"), more=more)
+        self.own, self.options, self.outputs, more, _, self.model, self.second, self.files = session
+        self.image = more[0] if image else None
+        if image and Path(self.image.image).resolve() in [f.resolve() for f in self.files.values()]:
+            raise ValueError(
+                f"--image and an output are the same file, {self.image.image}; name another"
+            )
+        self.schedule = self.model.schedule
+        self.timesteps = schedule.evenly(self.schedule.T, self.options.steps)
+        self.generator = torch.Generator().manual_seed(self.options.seed)
 
     @property
     def start(self):
-        """The step to start at; four tenths of the steps unless told."""
-        return self.own.start if self.own.start != -1 else round(0.4 * self.how.steps)
+        """The index to start at; four tenths of the steps unless it was typed."""
+        return self.own.start if self.own.start != -1 else round(0.4 * self.options.steps)
 
     @property
-    def options(self):
-        """What every walk of this edit is told: `sample_path`'s keyword arguments."""
-        return {"generator": self.generator, **self.how.options(self.model)}
+    def sampling(self):
+        """The keyword arguments of `trajectory`."""
+        return {"generator": self.generator, **self.options.sampling(self.model)}
 
     def eps_fn(self, prompt):
-        """Return the eps_fn(x_t, t) that is asked for `prompt` in each of the n pictures."""
-        return models.prompted(
-            self.model, [prompt] * self.own.n, **self.guidance.options()
-        )
+        """Return the eps_fn(x_t, t) for the prompt in each of the n images."""
+        return prompted(self.model, [prompt] * self.own.n, **self.options.guidance)
 
     def noise(self):
-        """Return n pictures of noise."""
+        """Return n images of noise."""
         x = torch.randn(self.own.n, *self.model.image_shape, generator=self.generator)
         return x.to(self.model.device)
 
     def load(self):
-        """Return the person's picture n times, inverted if need be and wished."""
-        flags, model = self.picture, self.model
-        x = images.load_image(flags.image, model.image_shape, model.data_range, flags.fit)
-        if flags.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
-            print("dark ink on light: turned into light on dark (--no-invert keeps it)")
+        """Return the user's image n times, inverted if necessary and wished."""
+        image, model = self.image, self.model
+        x = photos.load_image(image.image, model.image_shape, model.data_range, image.fit)
+        if image.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
+            print("dark ink on light ground: inverted (--no-invert keeps it)")
             x = 1 - x
         return x.to(model.device).expand(self.own.n, -1, -1, -1)
 
-    def finish(self, path, total, told, shown, prompt="", **grid):
-        """Walk a path of `total` States, and write what the flags name. told: how the caption
-        begins. shown: from the result to the pictures of the PNG. prompt: a digit becomes the npz's
-        labels. grid: of `images.save_grid`. Returns the result (n,C,H,W)."""
-        x, states = watched(path, total, self.outputs.gif)
-        caption = f"{told}; {self.model.summary}; {self.how}, {self.guidance}"
-        low, high = self.model.data_range
-        states = [s._replace(x_t=unit(s.x_t, self.model)) for s in states]
+    def finish(self, states, total, caption, shown, prompt="", **grid):
+        """Sample `total` states, and write what the options name. caption: how it begins. shown:
+        from the result to the images of the PNG. prompt: a digit becomes the npz's labels. grid: of
+        `images.save_grid`. Returns the result (n,C,H,W)."""
+        x, kept = generate.watch(states, total, self.outputs.gif)
+        model = self.model
+        caption = f"{caption}; {model.summary}; {self.options.describe(model)}"
+        kept = [s._replace(x_t=model.to_unit(s.x_t)) for s in kept]
         labels = [int(prompt)] * len(x) if prompt.isdigit() else None
-        result, larger = upsampled(
-            unit(x, self.model), self.second, self.outputs, self.how, [prompt] * len(x)
+        result, larger = generate.enlarge(
+            model.to_unit(x), self.second, self.outputs, self.options, [prompt] * len(x)
         )
-        seen = unit(shown(result * (high - low) + low), self.model)
-        write(self.files, result, states, caption, larger=larger, labels=labels, shown=seen, **grid)
+        seen = model.to_unit(shown(model.from_unit(result)))
+        generate.write(
+            self.files, result, kept, caption, larger=larger, labels=labels, shown=seen, **grid
+        )
         return x
 
 
-def begin(own, argv, name, about, *, picture=True, guidance=settings.GuidanceFlags) -> Desk:
-    """Read the flags, check what can be checked, load the model.
-
-    own: the script's dataclass of flags. name, about: for --help. picture: whether the script wants
-    one. guidance: MixingFlags, or GuidanceFlags and the model's own values before their defaults.
-    """
-    classes = [own, settings.WalkFlags, settings.OutputFlags, guidance, PictureFlags]
-    given = cli.parse(classes[: 5 if picture else 4], argv, f"python -m sample.{name}", about)
-    told = [cls(**each) for cls, each in zip(classes, given)]
-    files = writable(told[2])
-    if picture and Path(told[4].image).resolve() in [file.resolve() for file in files.values()]:
-        raise ValueError(f"--image and an output are the same file, {told[4].image}; name another")
-    model = announced(models.find("class", told[1].model), told[1])
-    if model.kind in models.FLOWS:
-        raise ValueError(f"a {model.kind!r} model has no noise levels; name a 'class' one")
-    told = [settings.suited(cls, each, model.habits) for cls, each in zip(classes, given)]
-    flags, how, outputs, asked = told[:4]
-    if guidance is settings.GuidanceFlags or not model.conditional:
-        asked = guidance_for(model, given[3])
-    generator, shown = torch.Generator().manual_seed(how.seed), told[4] if picture else None
-    second = second_stage(outputs, how, model)
-    return Desk(flags, how, shown, outputs, files, model, asked, generator, second)
-
-
-def beside(picture, x):
-    """Return pictures (N,C,H,W) in the size of x, to stand beside it."""
-    return F.interpolate(picture, size=x.shape[2:], mode="nearest")
+def beside(image, x):
+    """Return images (N,C,H,W) in the size of x, to be shown beside it."""
+    return F.interpolate(image, size=x.shape[2:], mode="nearest")
 
 
 def judge() -> Classifier | None:
     """Return the newest or shipped classifier, if there is one."""
     try:
-        return checkpoint.rebuild(models.load_kind("classifier"))
+        return rebuild(zoo.load_kind("classifier"))
     except ValueError:
         return None
 
 
 @torch.no_grad()
 def reads(reader, x, prompt):
-    """Tell which of pictures x (N,1,28,28) are read as the digit `prompt`: bool (N,)."""
+    """Return for which images x (N,1,28,28) the judge reads the digit `prompt`: bool (N,)."""
     return reader(x.clamp(0, 1).cpu()).argmax(1) == int(prompt)
 
 
-def tell(reader, *asked):
-    """Print how many are read as asked. asked: (what, pictures, prompt); a judge reads digits only,
-    so other prompts are passed over. Nothing is printed where there is no judge."""
-    asked = [(told, x, p) for told, x, p in asked if p.isdigit() and x.shape[1:] == (1, 28, 28)]
-    if reader is None or not asked:
+def report(reader, *readings):
+    """Print how many images are read as prompted. readings: (what, images, prompt); a judge reads
+    digits only, so other prompts are skipped. Nothing is printed where there is no judge."""
+    readings = [(w, x, p) for w, x, p in readings if p.isdigit() and x.shape[1:] == (1, 28, 28)]
+    if reader is None or not readings:
         return
-    found = [(told, p, reads(reader, x, p)) for told, x, p in asked]
-    for told, p, right in found:
-        print(f"{told}: read as {p} in {right.sum()} of {len(right)}")
+    found = [(what, p, reads(reader, x, p)) for what, x, p in readings]
+    for what, p, right in found:
+        print(f"{what}: read as {p} in {right.sum()} of {len(right)}")
     if len(found) > 1:
         both = torch.stack([right for *_, right in found]).all(0)
         print(f"all of it in {both.sum()} of {len(both)}")

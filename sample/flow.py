@@ -1,17 +1,17 @@
-"""Draw the digits asked for by following a flow.
+"""Generate digits with a flow.
 
     python -m sample.flow --digits 0123456789 --per-digit 4 --steps 10 --out grid.png
-    python -m sample.flow --model flow-uncond        as many of a flow that is asked for nothing
+    python -m sample.flow --model flow-uncond        as many, of a flow without labels
 """
 
-from minidiff import cli, settings
-from sample.run import run
+from functools import partial
 
+from minidiff.models.zoo import FLOWS
+from minidiff.system.cli import program
+from sample.generate import DigitOptions, run
 
-def main(argv=None):
-    """Sample as the flags say and write what they name: a column for each digit."""
-    run("flow", settings.DigitFlags, argv, "draw the digits asked for by following a flow")
-
+main = partial(run, "flow", FLOWS, DigitOptions, "generate digits with a flow")
 
 if __name__ == "__main__":
-    cli.main(main)
+    with program():
+        main()

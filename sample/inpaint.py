@@ -1,57 +1,61 @@
-"""Fill a hole in a picture.
+"""Fill a hole in an image.
 
     python -m sample.inpaint --image my.png --mask "rows 2:20 columns 8:20" --prompt 3
     python -m sample.inpaint --image my.png --mask hole.png --prompt 3 --resample 5
 
-What is known stays exactly as it is. --resample steps back and forth, so that hole and surroundings
-agree better, and takes so many times as long.
+The known part stays exactly as it is. --resample goes back and forth between noise levels, so that
+hole and surroundings become consistent, and takes so many times as long.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from minidiff import cli, config, editing, photos
-from sample.edit import begin, beside, judge, tell
+from minidiff.editing.inpainting import inpaint, inpaint_calls
+from minidiff.files import photos
+from minidiff.system import cli
+from sample.edit import Edit, beside, judge, report
 
 
 @dataclass(frozen=True)
-class InpaintFlags:
-    """What to fill, and with what. Raises ValueError for fewer than one."""
+class InpaintOptions:
+    """The hole, and its prompt. Raises ValueError for fewer than one."""
 
-    mask: str = cli.flag("rows 14:28", "the hole: 'rows 2:20 columns 8:20', or a picture (light)")
-    prompt: str = cli.flag("", "what to draw; empty: whatever fits")
+    mask: str = cli.flag("rows 14:28", "the hole: 'rows 2:20 columns 8:20', or an image (light)")
+    prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     resample: int = cli.flag(5, "how often each step is taken: RePaint's resampling; 1: none")
-    n: int = cli.flag(8, "how many to draw")
+    n: int = cli.flag(8, "how many images")
 
     def __post_init__(self):
-        config.at_least("n", self.n, 1)
-        config.at_least("resample", self.resample, 1)
+        cli.at_least("n", self.n, 1)
+        cli.at_least("resample", self.resample, 1)
 
 
 def main(argv=None):
-    """Fill as the flags say."""
-    desk = begin(InpaintFlags, argv, "inpaint", "fill a hole in a picture")
-    flags, picture, x_0 = desk.own, desk.picture, desk.load()
-    size = photos.size_of(picture.image)
-    mask = photos.load_mask(flags.mask, desk.model.image_shape, size, picture.fit).to(x_0.device)
-    calls = editing.inpaint_calls(desk.how.steps, flags.resample)
-    print(f"cost: {calls} network calls ({desk.how.steps} without resampling)", flush=True)
-    path = editing.inpaint(
-        desk.eps_fn(flags.prompt), desk.model.schedule, x_0, mask, desk.noise(), desk.timesteps,
-        resample=flags.resample, **desk.options,
+    """Inpaint as the options say."""
+    edit = Edit("inpaint", InpaintOptions, argv, "fill a hole in an image")
+    own, image, x_0 = edit.own, edit.image, edit.load()
+    size = photos.size_of(image.image)
+    mask = photos.load_mask(own.mask, edit.model.image_shape, size, image.fit).to(x_0.device)
+    calls = inpaint_calls(edit.options.steps, own.resample)
+    print(f"cost: {calls} network calls ({edit.options.steps} without resampling)", flush=True)
+    states = inpaint(
+        edit.eps_fn(own.prompt), edit.schedule, x_0, mask, edit.noise(), edit.timesteps,
+        resample=own.resample, **edit.sampling,
     )
-    grey = sum(desk.model.data_range) / 2
-    told = (
-        f"left: {picture.image}, and its hole in grey ({flags.mask}); then filled as "
-        f"{flags.prompt!r}, each step taken {flags.resample} times"
+    grey = sum(edit.model.data_range) / 2
+    caption = (
+        f"left: {image.image}, and its hole in grey ({own.mask}); then filled as {own.prompt!r}, "
+        f"each step taken {own.resample} times"
     )
     given = torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey)])
-    x = desk.finish(
-        path, desk.how.steps + 1, told, lambda x: torch.cat([beside(given, x), x]), flags.prompt
+    x = edit.finish(
+        states, edit.options.steps + 1, caption, lambda x: torch.cat([beside(given, x), x]),
+        own.prompt,
     )
-    tell(judge(), ("filled", x, flags.prompt))
+    report(judge(), ("filled", x, own.prompt))
 
 
 if __name__ == "__main__":
-    cli.main(main)
+    with cli.program():
+        main()

@@ -1,49 +1,51 @@
-"""Draw a picture anew, near to one that is given: SDEdit, image to image.
+"""Generate an image close to a given one: SDEdit, image to image.
 
     python -m sample.sdedit --image my.png --prompt 3 --start 5
 
---start says how much of the picture is drowned in noise first: 0 nearly all, the last step nothing.
+--start says how much of the image is hidden by noise first: 0 nearly all, the last step nothing.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from minidiff import cli, config, editing
-from sample.edit import begin, beside, judge, tell
+from minidiff.editing.image_to_image import sdedit
+from minidiff.system import cli
+from sample.edit import Edit, beside, judge, report
 
 
 @dataclass(frozen=True)
-class SdeditFlags:
-    """What to make of the picture. Raises ValueError for fewer than one."""
+class SdeditOptions:
+    """What to make of the image. Raises ValueError for fewer than one."""
 
-    prompt: str = cli.flag("", "what to draw; empty: whatever the model sees in it")
+    prompt: str = cli.flag("", "what to make of it; empty: no prompt")
     start: int = cli.flag(
-        -1, "step to start at, 0 (from noise) .. --steps (the picture); -1: four tenths of --steps"
+        -1, "step to start at, 0 (from noise) .. --steps (the image); -1: four tenths of --steps"
     )
-    n: int = cli.flag(8, "how many to draw")
+    n: int = cli.flag(8, "how many images")
 
     def __post_init__(self):
-        config.at_least("n", self.n, 1)
+        cli.at_least("n", self.n, 1)
 
 
 def main(argv=None):
-    """Draw as the flags say."""
-    desk = begin(SdeditFlags, argv, "sdedit", "draw a picture anew, near to one that is given")
-    flags, x_0, levels = desk.own, desk.load(), desk.timesteps
-    start = desk.start
-    path = editing.sdedit(
-        desk.eps_fn(flags.prompt), desk.model.schedule, x_0, levels, start, **desk.options
+    """Edit as the options say."""
+    edit = Edit("sdedit", SdeditOptions, argv, "generate an image close to a given one")
+    own, x_0, timesteps, start = edit.own, edit.load(), edit.timesteps, edit.start
+    states = sdedit(
+        edit.eps_fn(own.prompt), edit.schedule, x_0, timesteps, start, **edit.sampling
     )
-    told = (
-        f"left: {desk.picture.image}; then it is noised to t = {levels[start]} (start {start}) "
-        f"and drawn anew as {flags.prompt!r}"
+    caption = (
+        f"left: {edit.image.image}; then noised to t = {timesteps[start]} (start {start}) and "
+        f"sampled as {own.prompt!r}"
     )
-    x = desk.finish(
-        path, len(levels) - start, told, lambda x: torch.cat([beside(x_0[:1], x), x]), flags.prompt
+    x = edit.finish(
+        states, len(timesteps) - start, caption,
+        lambda x: torch.cat([beside(x_0[:1], x), x]), own.prompt,
     )
-    tell(judge(), ("drawn anew", x, flags.prompt))
+    report(judge(), ("edited", x, own.prompt))
 
 
 if __name__ == "__main__":
-    cli.main(main)
+    with cli.program():
+        main()

@@ -9,7 +9,7 @@ picture needs is new: the data, a network of ten lines, two drawings. What happe
     1. put noise on points                        diffusion.noise_loss puts it there
     2. teach a network to tell the noise          and measures the guess; guidance.drop_condition
                                                   hides the class now and then
-    3. start at noise alone, and take away what   samplers.sample_path, with guidance.guided
+    3. start at noise alone, and take away what   samplers.trajectory, with guidance.guided
        the network sees of it, bit by bit
 
 toy.gif shows step 3, at several strengths of guidance. toy.png shows what the network has learned:
@@ -28,11 +28,13 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from minidiff import cli, config, images, settings
-from minidiff.diffusion import noise_loss, predict_eps, q_sample
-from minidiff.guidance import drop_condition, guided
-from minidiff.samplers import sample_path
-from minidiff.schedule import evenly, linear
+from minidiff.files import images
+from minidiff.models import options
+from minidiff.system import cli
+from minidiff.theory.diffusion import noise_loss, predict_eps, q_sample
+from minidiff.theory.guidance import drop_condition, guided
+from minidiff.theory.samplers import trajectory
+from minidiff.theory.schedule import evenly, linear
 
 T, WALK = 1000, 100        # noising steps; network calls of a walk
 POINTS, BATCH = 4000, 512  # of the data; of a batch
@@ -50,9 +52,9 @@ class ToyFlags:
     seed: int = cli.flag(0, "of everything random")
 
     def __post_init__(self):
-        config.at_least("steps", self.steps, 1)
-        settings.GuidanceFlags(gamma=self.gamma)
-        settings.EulerFlags(seed=self.seed)
+        cli.at_least("steps", self.steps, 1)
+        options.SampleOptions(gamma=self.gamma)
+        options.SampleOptions(seed=self.seed)
 
 
 def spiral(n, generator=None):
@@ -101,7 +103,7 @@ def walk(network, schedule, arms, gamma, seed):
     cond = torch.eye(2)[arms]
     eps_fn = guided(network, cond, torch.zeros_like(cond), gamma)
     how = {"kind": "beta_tilde", "generator": generator}
-    return sample_path(eps_fn, schedule, x_T, evenly(schedule.T, WALK), **how)
+    return trajectory(eps_fn, schedule, x_T, evenly(schedule.T, WALK), **how)
 
 
 def exact_eps(schedule, points):
@@ -189,4 +191,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    cli.main(main)
+    cli.program(main)

@@ -24,11 +24,12 @@ import train.flow
 import train.flow_uncond
 import train.uncond
 import train.upsampler
-from minidiff import checkpoint, runs, strokes
-from minidiff.data import Dataset
-from minidiff.models import DigitModel
-from minidiff.unet import UNet
-from train.run import run
+from minidiff.data import strokes
+from minidiff.data.dataset import Dataset
+from minidiff.files import checkpoint, runs
+from minidiff.models.model import NoiseModel
+from minidiff.network.unet import UNet
+from train.launch import launch
 
 TINY = ["--dataset", "strokes", "--width", "2", "--batch-size", "64", "--epochs", "2",
         "--early-epoch", "1", "--device", "cpu", "--precision", "float32"]  # not as timed: the same
@@ -80,18 +81,18 @@ def workplace(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A folder with one finished run of each kind."""
+    """A folder with one finished launch of each kind."""
     place = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         small(patch.setattr)
         patch.chdir(place)
-        run(train.uncond.JOB, [*TINY, "--T", "20"])
-        run(train.class_cond.JOB, [*TINY, "--T", "20"])
-        run(train.flow.JOB, [*TINY, "--sample-steps", "10"])
-        run(train.flow_uncond.JOB, [*TINY, "--sample-steps", "10"])
-        run(train.denoiser.JOB, TINY)
-        run(train.classifier.JOB, TINY)
-        run(train.upsampler.JOB, [*TINY, "--T", "20"])
+        launch(train.uncond.JOB, [*TINY, "--T", "20"])
+        launch(train.class_cond.JOB, [*TINY, "--T", "20"])
+        launch(train.flow.JOB, [*TINY, "--sample-steps", "10"])
+        launch(train.flow_uncond.JOB, [*TINY, "--sample-steps", "10"])
+        launch(train.denoiser.JOB, TINY)
+        launch(train.classifier.JOB, TINY)
+        launch(train.upsampler.JOB, [*TINY, "--T", "20"])
     return place
 
 
@@ -121,11 +122,11 @@ def attentive(T=300):
         for _ in range(30):  # BatchNorm sees what it will have to normalise
             one_hot = torch.eye(10)[torch.randint(10, (16,))]
             network(torch.randn(16, 1, 28, 28), torch.rand(16), one_hot)
-    return DigitModel(network.eval(), T)
+    return NoiseModel(network.eval(), T)
 
 
 def weights(folder):
-    """Return the weights a run's folder has reached."""
+    """Return the weights a launch's folder has reached."""
     return checkpoint.load(Path(folder) / runs.LAST)["weights"]
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-import figures.run
+import figures.build
 import sample.uncond
 import train.class_cond
 import train.classifier
@@ -19,10 +19,11 @@ import train.denoiser
 import train.flow
 import train.flow_uncond
 import train.uncond
-from minidiff import checkpoint, runs, shipped
-from minidiff.config import TrainConfig
+from minidiff.files import checkpoint, runs
+from minidiff.models import zoo  # CHECK shipped
+from minidiff.training.recipe import Recipe
 from tests.conftest import TINY, same, weights
-from train.run import run
+from train.launch import launch
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,7 +51,7 @@ def test_a_run_folder_holds_what_it_promises(trained):
 
 def test_a_training_says_what_it_will_do_and_how_long(trained, workplace, capsys):
     """Recipe and its time, the other recipe, hardware, folder, each epoch's loss."""
-    run(train.uncond.JOB, [*TINY, "--T", "20"])
+    launch(train.uncond.JOB, [*TINY, "--T", "20"])
     out = capsys.readouterr().out
     for told in ("recipe    laptop: 2 epochs of 3 steps", "expected ", "other     full: width 64",
                  "strokes, 130 pictures", "cpu (", "runs/uncond/001", "epoch 2: mean loss",
@@ -86,7 +87,7 @@ def test_every_way_of_sampling_runs_and_differs_from_the_default(trained, monkey
 def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
     """Every figure of three sections, named on stdout; test_page.py has the others."""
     monkeypatch.chdir(trained)
-    figures.run.run(["--only", "denoiser uncond class"])
+    figures.build.run(["--only", "denoiser uncond class"])
     drawn = {p.name for p in Path("figures/out").glob("*.[pg][ni][gf]")}
     assert drawn == {
         "denoiser-noising.png", "denoiser-loss.png", "denoiser-denoised-epoch-01.png",
@@ -103,10 +104,10 @@ def test_figures_are_drawn_from_the_runs_files(trained, monkeypatch, capsys):
 
 
 def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkeypatch, capsys):
-    """With no run and nothing shipped: every target, and a failure."""
-    monkeypatch.setattr(shipped, "WEIGHTS", workplace)
+    """With no launch and nothing shipped: every target, and a failure."""
+    monkeypatch.setattr(zoo, "WEIGHTS", workplace)
     with pytest.raises(ValueError, match="nothing could be drawn"):
-        figures.run.run([])
+        figures.build.run([])
     err = capsys.readouterr().err
     for target in ("train-denoiser", "train-uncond", "train-class"):
         assert f"make {target}" in err
@@ -115,7 +116,7 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkey
 @pytest.mark.parametrize(
     "module, words, told",
     [
-        ("train.uncond", ["--resume", "--run-dir", "nowhere"], "nowhere holds no run to resume"),
+        ("train.uncond", ["--resume", "--launch-dir", "nowhere"], "nowhere holds no launch to resume"),
         ("train.uncond", ["--epochs", "0"], "epochs must be at least 1, got 0"),
         ("train.uncond", ["--dataset", "cifar"], "auto, mnist, fashion, strokes"),
         ("train.uncond", ["--precision", "float16"], "bfloat16"),
@@ -127,13 +128,13 @@ def test_figures_say_what_is_missing_and_which_target_makes_it(workplace, monkey
         ("sample.class_cond", ["--guide-until", "-1"], "0..1, got -1.0"),
         ("sample.flow", ["--steps", "0"], "steps must be at least 1, got 0"),
         ("sample.toy", ["--out", "a.png"], ".gif"),
-        ("sample.versus", ["--n", "3"], "n must be at least 10, got 3"),
-        ("sample.evaluate", ["--out", "a.txt"], ".json"),
-        ("sample.evaluate", ["--model", "no.pt"], "there is no checkpoint"),
-        ("sample.sweep", ["--out", "no/where.json"], "folder"),
-        ("train.bench", ["--runs", "0"], "runs must be at least 1, got 0"),
-        ("train.bench", ["--peers"], "make bench PEERS=1 installs them"),
-        ("train.speedrun", ["--out", "a.txt"], ".json"),
+        ("sample.measure.compare", ["--n", "3"], "n must be at least 10, got 3"),
+        ("sample.measure.evaluate", ["--out", "a.txt"], ".json"),
+        ("sample.measure.evaluate", ["--model", "no.pt"], "there is no checkpoint"),
+        ("sample.measure.sweep", ["--out", "no/where.json"], "folder"),
+        ("train.benchmarks.bench", ["--runs", "0"], "runs must be at least 1, got 0"),
+        ("train.benchmarks.bench", ["--peers"], "make bench PEERS=1 installs them"),
+        ("train.benchmarks.speedrun", ["--out", "a.txt"], ".json"),
         ("minidiff.shipped", [], "name the runs"),
         ("minidiff.shipped", ["nowhere"], "no finished training"),
         ("sample.uncond", ["--model", "no.pt"], "there is no checkpoint"),
@@ -160,7 +161,7 @@ def test_a_process_of_its_own_says_the_same(tmp_path):
 
 
 def test_too_many_steps_are_refused_with_the_schedules_length(trained, monkeypatch):
-    """The model of this run has T = 20."""
+    """The model of this launch has T = 20."""
     monkeypatch.chdir(trained)
     with pytest.raises(ValueError, match=r"1\.\.20"):
         sample.uncond.main(["--steps", "21", "--device", "cpu"])
@@ -181,7 +182,7 @@ def test_the_network_is_trained_with_t_over_T():
         heard.append(t)
         return x
 
-    cfg = TrainConfig(T=20)
+    cfg = Recipe(T=20)
     loss = train.uncond.JOB.loss(cfg, torch.device("cpu"))
     loss(network, torch.zeros(500, 1, 28, 28), None, torch.Generator().manual_seed(0))
     assert torch.allclose(heard[0].unique(), torch.arange(1, 21) / 20)
@@ -198,7 +199,7 @@ def test_a_flows_losses_tell_t_itself_and_the_digit_now_and_then():
 
     x_1, labels = torch.ones(4000, 1, 4, 4), torch.arange(4000) % 10
     for job in (train.flow.JOB, train.flow_uncond.JOB):
-        loss = job.loss(TrainConfig(p_uncond=0.2), torch.device("cpu"))
+        loss = job.loss(Recipe(p_uncond=0.2), torch.device("cpu"))
         found = loss(network, x_1, labels, torch.Generator().manual_seed(0))
         assert found.item() == pytest.approx(2, rel=0.02)
         assert 0 <= heard["t"].min() < 0.001 and 0.999 < heard["t"].max() < 1
@@ -219,7 +220,7 @@ def test_the_class_loss_hides_the_digit_now_and_then_and_tells_t_over_T():
         return x
 
     labels = torch.arange(4000) % 10
-    loss = train.class_cond.JOB.loss(TrainConfig(T=20, p_uncond=0.2), torch.device("cpu"))
+    loss = train.class_cond.JOB.loss(Recipe(T=20, p_uncond=0.2), torch.device("cpu"))
     loss(network, torch.zeros(4000, 1, 28, 28), labels, torch.Generator().manual_seed(0))
     told = heard["c"].sum(1) > 0
     assert abs((~told).float().mean() - 0.2) < 4 * (0.2 * 0.8 / 4000) ** 0.5

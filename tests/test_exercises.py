@@ -4,14 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minidiff import diffusion
-from minidiff.config import TrainConfig
-from minidiff.guidance import guided
-from minidiff.samplers import sample, variance
-from minidiff.schedule import cosine, evenly, linear
-from minidiff.trainer import learning_rate
-from minidiff.upsampler import enlarged
-from minidiff.views import VIEWS
+from minidiff.editing.views import VIEWS
+from minidiff.models.upsampler import enlarged
+from minidiff.theory import diffusion
+from minidiff.theory.guidance import guided
+from minidiff.theory.samplers import sample, variance
+from minidiff.theory.schedule import cosine, evenly, linear
+from minidiff.training.loop import learning_rate
+from minidiff.training.recipe import Recipe
 
 
 def noise(*shape, seed=0):
@@ -98,7 +98,7 @@ def test_two_views_in_a_row_are_a_view(first, then):
 def test_decay_by_the_batch_ends_learning_within_an_epoch():
     """trainer.py, 1: 1e-3 · 0.1^(469 / 20) = 3.5e-27, lost beside any weight; by the epoch it is
     8.9e-4."""
-    cfg = TrainConfig(epochs=20, lr=1e-3, decay="exponential")
+    cfg = Recipe(epochs=20, lr=1e-3, decay="exponential")
     assert learning_rate(cfg, 469, 469) == pytest.approx(8.9e-4, rel=0.01)
     by_the_batch = learning_rate(cfg, 469, 1)
     assert by_the_batch == pytest.approx(3.5e-27, rel=0.02)

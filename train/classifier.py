@@ -1,34 +1,35 @@
-"""Train the digit classifier, and let it read the test digits and strokes.
+"""Train the digit classifier, and measure it on the test digits and on strokes.
 
-    python -m train.classifier --dataset mnist      also prints how many strokes it reads
+    python -m train.classifier --dataset mnist      also prints its accuracy on strokes
 """
 
-from minidiff import classifier, data
-from minidiff.cli import main
-from minidiff.images import save_grid
-from train.run import Job, run
+from minidiff.data import dataset
+from minidiff.files.images import save_grid
+from minidiff.network import classifier
+from minidiff.system.cli import program
+from train.launch import Job, launch
 
 
-def loss(cfg, device):
+def loss(model, x_0, labels, generator, cfg):
     """Return the loss: cross entropy on jittered digits."""
-    return classifier.classification_loss
+    return classifier.classification_loss(model, x_0, labels, generator)
 
 
-def draw(network, cfg, test, path, caption):
-    """Print the share it reads of its test set and of strokes; draw what it gets wrong."""
-    device = next(network.parameters()).device
-    for found in (test, data.load("strokes", "test")):
-        found = found.to(device)
-        wrong = (classifier.read(network, found) != found.labels).nonzero().flatten()
-        share = 1 - len(wrong) / len(found)
-        line = f"{found.name} test digits read: {share:.2%} of {len(found):,}"
+def draw(model, cfg, test, name_file, caption):
+    """Print the accuracy on its test set and on strokes; draw what it gets wrong."""
+    for found in (test, dataset.load("strokes", "test")):
+        found = found.to(model.device)
+        wrong = (classifier.predict(model, found) != found.labels).nonzero().flatten()
+        accuracy = 1 - len(wrong) / len(found)
+        line = f"accuracy on {found.name} test digits: {accuracy:.2%} of {len(found):,}"
         print(line, flush=True)
         if len(wrong):
-            save_grid(path(f"mistakes-{found.name}"), found.pictures(wrong[:100]),
-                      f"the first misread: {line}; {caption}")
+            save_grid(name_file(f"mistakes-{found.name}"), found.images_at(wrong[:100]),
+                      f"the first mistakes: {line}; {caption}")
 
 
 JOB = Job("classifier", {}, loss, draw)
 
 if __name__ == "__main__":
-    main(lambda: run(JOB))
+    with program():
+        launch(JOB)

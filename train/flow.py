@@ -1,39 +1,31 @@
-"""Train a flow: v_hat(x_t, t, digit), the velocity from noise to picture, the digit hidden now and
-then.
+"""Train a flow: v_hat(x_t, t, digit), the velocity from noise to image, the digit sometimes
+hidden.
 
     python -m train.flow                     the recipe that fits this machine
     python -m train.flow --recipe full       the course's: D = 64, batch 64, 10 epochs
-    python -m train.flow --resume            go on with the newest run
+    python -m train.flow --resume            continue the newest run
 """
 
-import torch.nn.functional as F
-
-from minidiff.cli import main
-from minidiff.flow import flow_loss
-from minidiff.gallery import draw_model
-from minidiff.guidance import drop_condition
-from minidiff.models import FlowModel
-from minidiff.settings import GuidanceFlags
-from train.run import Job, run
+from minidiff.evaluation.gallery import draw_model
+from minidiff.system.cli import program
+from minidiff.theory.flow import flow_loss
+from minidiff.theory.guidance import drop_condition
+from train.launch import Job, launch
 
 
-def loss(cfg, device):
-    """Return the loss: the network guesses the velocity at x_t, told t and mostly the digit."""
-
-    def loss_fn(network, x_1, labels, generator):
-        cond = drop_condition(F.one_hot(labels, 10).float(), cfg.p_uncond, generator)
-        return flow_loss(network, x_1, cond, generator)
-
-    return loss_fn
+def loss(model, x_1, labels, generator, cfg):
+    """Return the loss: the network predicts the velocity at x_t, given t and mostly the digit."""
+    cond = drop_condition(model.condition(labels), cfg.p_uncond, generator)
+    return flow_loss(model, x_1, cond, generator)
 
 
-def draw(network, cfg, test, name_file, caption):
-    """Draw four of each digit, guided, and the way to four of them."""
-    draw_model(name_file, FlowModel(network), cfg.sample_steps, caption,
-               GuidanceFlags(**FlowModel.guidance))
+def draw(model, cfg, test, name_file, caption):
+    """Draw four of each digit, guided, and the trajectories of four of them."""
+    draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
 JOB = Job("flow", {"time": 1, "classes": 10}, loss, draw)
 
 if __name__ == "__main__":
-    main(lambda: run(JOB))
+    with program():
+        launch(JOB)

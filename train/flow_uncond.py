@@ -1,28 +1,28 @@
-"""Train a flow that is asked for nothing: v_hat(x_t, t). Here time multiplies, unet.py tells how.
+"""Train a flow without conditions: v_hat(x_t, t). Here time multiplies (see unet.py, `scaled`).
 
     python -m train.flow_uncond                     the recipe that fits this machine
     python -m train.flow_uncond --recipe full       the course's: D = 64, batch 64, 10 epochs
-    python -m train.flow_uncond --resume            go on with the newest run
+    python -m train.flow_uncond --resume            continue the newest run
 """
 
-from minidiff.cli import main
-from minidiff.flow import flow_loss
-from minidiff.gallery import draw_model
-from minidiff.models import FlowModel
-from train.run import Job, run
+from minidiff.evaluation.gallery import draw_model
+from minidiff.system.cli import program
+from minidiff.theory.flow import flow_loss
+from train.launch import Job, launch
 
 
-def loss(cfg, device):
-    """Return the loss: the network guesses the velocity at x_t, told t."""
-    return lambda network, x_1, labels, generator: flow_loss(network, x_1, None, generator)
+def loss(model, x_1, labels, generator, cfg):
+    """Return the loss: the network predicts the velocity at x_t, given t."""
+    return flow_loss(model, x_1, None, generator)
 
 
-def draw(network, cfg, test, name_file, caption):
-    """Draw 40 samples, and the way to four of them."""
-    draw_model(name_file, FlowModel(network), cfg.sample_steps, caption)
+def draw(model, cfg, test, name_file, caption):
+    """Draw 40 samples, and the trajectories of four of them."""
+    draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
 JOB = Job("flow-uncond", {"time": 1, "scaled": True}, loss, draw)
 
 if __name__ == "__main__":
-    main(lambda: run(JOB))
+    with program():
+        launch(JOB)

@@ -1,34 +1,28 @@
-"""Train the time-conditioned model: eps_hat(x_t, t), every noise level. DDPM (14), algorithm 1.
+"""Train the time-conditioned model: eps_hat(x_t, t). DDPM, algorithm 1.
 
     python -m train.uncond                     the recipe that fits this machine
     python -m train.uncond --recipe full       the course's: D = 64, 20 epochs
-    python -m train.uncond --resume            go on with the newest run
+    python -m train.uncond --resume            continue the newest run
 """
 
-from minidiff.cli import main
-from minidiff.diffusion import noise_loss
-from minidiff.gallery import draw_model
-from minidiff.models import DigitModel
-from minidiff.schedule import linear
-from train.run import Job, run
+from minidiff.evaluation.gallery import draw_model
+from minidiff.system.cli import program
+from minidiff.theory.diffusion import noise_loss
+from train.launch import Job, launch
 
 
-def loss(cfg, device):
-    """Return the loss: the network guesses the noise in x_t, told t/T."""
-    schedule = linear(cfg.T).to(device)
-
-    def loss_fn(network, x_0, labels, generator):
-        return noise_loss(schedule, lambda x, t, _: network(x, t / cfg.T), x_0, None, generator)
-
-    return loss_fn
+def loss(model, x_0, labels, generator, cfg):
+    """Return the loss: the network predicts the noise in x_t, given t/T."""
+    return noise_loss(model.schedule, model, x_0, None, generator)
 
 
-def draw(network, cfg, test, name_file, caption):
-    """Draw 40 samples, and the way to four of them."""
-    draw_model(name_file, DigitModel(network, cfg.T), cfg.sample_steps, caption)
+def draw(model, cfg, test, name_file, caption):
+    """Draw 40 samples, and the trajectories of four of them."""
+    draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
 JOB = Job("uncond", {"time": True}, loss, draw)
 
 if __name__ == "__main__":
-    main(lambda: run(JOB))
+    with program():
+        launch(JOB)

@@ -1,0 +1,240 @@
+"""Build the book: every source file a page, its words on the left and its code on the right.
+
+The order is the lectures' own: the door, then from "Next:" to "Next:", then the scripts. Names in
+the code lead to where they are defined, formulas are MathML (formula.py), and the pictures of
+`make figures` stand beside the code that made them. Nothing is fetched, and there is no script.
+"""
+
+import ast
+import re
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import minidiff
+from figures.book.book import formula
+from figures.build import FILES, ROOT, SECTIONS, module
+from minidiff.files import runs
+from minidiff.files.images import caption_of
+from minidiff.system import cli
+
+try:
+    from jinja2 import Template
+    from markdown_it import MarkdownIt
+    from pygments import lex
+    from pygments.lexers import PythonLexer
+    from pygments.token import STANDARD_TYPES
+except ImportError:
+    MarkdownIt = None
+
+DOOR, SCRIPTS = ROOT / "minidiff" / "__init__.py", ("train", "sample", "figures")
+TABLE = minidiff.__doc__.partition("    here ")[2].partition("\n\n")[0]
+NOTATION = [re.split(" {2,}", line.strip(), maxsplit=2) for line in TABLE.splitlines()[1:]]
+TITLES = {name: f"{papers} in papers; elsewhere {elsewhere}"
+          for here, papers, elsewhere in NOTATION for name in here.split(", ")}
+FLOW = {  # chapters on flows, where x_0, t and v mean something else
+    "x_0": "the noise a walk begins with", "x_1": "the picture", "x_t": "between noise and picture",
+    "t": "0 (noise) .. 1 (data)", "v": "the velocity", "s": "a later time than t"}
+SAYING = (ast.Module, ast.ClassDef, ast.FunctionDef)
+SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
+INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
+    r"((?<![\w/])(?:\w+/)?\w+\.py\b|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
+    rf"|(?<![\w'’@\"-])(?<!\w\.)(?:{SYMBOLS})(?:_(?:[A-Za-z]|\d+|{{[^}}]*}}))?(?:_hat)?[²³]?"
+    r"(?!\w|[\"(]|-[A-Za-z]|\.\w))")
+
+
+@dataclass(frozen=True)
+class BookFlags:
+    """Where the book goes, and where its pictures are."""
+
+    out: str = cli.flag("docs/book", "folder for the book")
+    pictures: str = cli.flag("figures/out", "folder that `make figures` has filled")
+
+
+@cache
+def chapters():
+    """Return the source files in the order of the book."""
+    files, found = [DOOR], ["", "schedule.py"]
+    while found:
+        files.append(DOOR.parent / found[1])
+        found = re.search(r"^Next: (\w+\.py)", files[-1].read_text(encoding="utf-8"), re.M)
+    return files + [f for folder in SCRIPTS for f in sorted((ROOT / folder).glob("[a-z]*.py"))]
+
+
+def href(file, name=""):
+    """Return the address of a file's page, or of a definition on it."""
+    page = "index" if file == DOOR else "-".join(file.relative_to(ROOT).with_suffix("").parts)
+    return f"{page}.html#{name}" if name else f"{page}.html"
+
+
+@cache
+def parsed(file):
+    """Return a file's text, its syntax tree, and {name: row} of what it defines, rows from 0."""
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    nodes = [n for top in tree.body
+             for n in getattr(top, "targets", None) or [getattr(top, "target", top)]]
+    defined = {getattr(n, "name", getattr(n, "id", "")): n.lineno - 1 for n in nodes}
+    return text, tree, {name: row for name, row in defined.items() if name}
+
+
+@cache
+def names(file):
+    """Return {name: (file, name there)} of what a file defines or imports; a module has no name."""
+    found = {}
+    for node in ast.walk(parsed(file)[1]):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("minidiff", *SCRIPTS):
+            source = ROOT.joinpath(*node.module.split("."))
+            whole = source / "__init__.py" if source.is_dir() else source.with_suffix(".py")
+            for alias in node.names:
+                part = source / f"{alias.name}.py"
+                there = (part, "") if part.is_file() else names(whole).get(alias.name)
+                found[alias.asname or alias.name] = there
+    return found | {name: (file, name) for name in parsed(file)[2]}
+
+
+def link(word, file, shown):
+    """Return what is shown, linked if a file knows the word, which may be "module.name"."""
+    first, _, rest = word.partition(".")
+    known = names(file).get(first)
+    if known and rest:
+        known = names(known[0]).get(rest) if not known[1] else None
+    return f'<a href="{href(*known)}">{shown}</a>' if known and known[0] in chapters() else shown
+
+
+def highlighted(file):
+    """Return a file's lines as HTML: definitions are anchors, and names link to them.
+
+    What is an argument or a variable anywhere in the file is left alone."""
+    text, tree, defined = parsed(file)
+    inside = [n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)]
+    hidden = {n.arg for n in inside if isinstance(n, ast.arg)} | {
+        n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    rows, before, anchored = [""], ["", ""], set()
+    for kind, value in lex(text, PythonLexer(stripnl=False)):
+        style = STANDARD_TYPES.get(kind, "")
+        for k, part in enumerate(value.split("\n")):
+            rows += [""] * (k > 0)
+            shown = f'<span class="{style}">{escape(part)}</span>' if part.strip() else part
+            if defined.get(part) == len(rows) - 1 and part not in anchored:
+                anchored.add(part)
+                shown = f'<a id="{part}" href="#{part}">{shown}</a>'
+            elif part[:1] == "=":  # an argument's name
+                rows[-1] = re.sub("<a[^>]*>([^ ]+ [^ ]+)</a>$", r"\1", rows[-1])
+            elif style[:1] == "n":
+                word = f"{before[0]}.{part}" if before[1] == "." else part
+                shown = link(word, file, shown) if word.split(".")[0] not in hidden else shown
+            rows[-1] += shown
+            before = [before[1], part]
+    return rows
+
+
+def blocks(file):
+    """Yield (words, code as HTML, names defined) for each piece of a file."""
+    text, tree, defined = parsed(file)
+    lines, rows, said = [*text.splitlines(), ""], highlighted(file), {}
+    starts = {k for k in range(len(lines)) if lines[k - 2:k] == ["", ""]} | {0}
+    for node in ast.walk(tree):
+        if isinstance(node, SAYING) and ast.get_docstring(node):
+            first, end = node.body[0].lineno - 1, node.body[0].end_lineno
+            said |= dict.fromkeys(range(first, end + (not lines[end])), "")
+            said[first] = "\n" + ast.get_docstring(node)
+            top = [*getattr(node, "decorator_list", ()), node][0]
+            starts.add(end if node is tree else top.lineno - 1)
+    comments = {k for k, row in enumerate(rows) if re.match(' *<span class="c', row)}
+    said |= {k: lines[k].strip()[2:] for k in comments}
+    starts = sorted(k for k in starts | comments if k - 1 not in comments)
+    for first, end in zip(starts, [*starts[1:], len(lines)]):
+        words = "\n".join(said[k] for k in range(first, end) if k in said)
+        code = "\n".join(rows[k] for k in range(first, end) if k not in said)
+        here = [name for name, row in [("", 0), *defined.items()] if first <= row < end]
+        yield words, code.strip("\n"), here
+
+
+def reader(file):
+    """Return what turns a file's words, Markdown of a modest kind, into HTML."""
+    md = MarkdownIt("zero").enable(["code", "backticks", "emphasis", "list", "newline"])
+
+    def code(_, tokens, k, *__):
+        told = tokens[k].content
+        return f"<code>{link(told.partition('(')[0], file, escape(told))}</code>"
+
+    md.add_render_rule("text", lambda _, tokens, k, *__: rich(tokens[k].content, file))
+    md.add_render_rule("code_inline", code)
+    md.add_render_rule("code_block", lambda _, tokens, k, *__: formula.display(
+        tokens[k].content, md.renderInline))
+
+    def read(words):
+        words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
+        return md.render(re.sub(r"\n(?=   \w*/?\w+\.py)", "  \n", words))  # an answer: its own line
+
+    return read
+
+
+def rich(text, file):
+    """Return text as HTML, with files, papers and calls as links and symbols as formulas."""
+    shown = "".join(_inline(part, file) if k % 2 else escape(part, False)
+                    for k, part in enumerate(INLINE.split(text)))
+    beside = r"([(\[]?)(<abbr [^>]*>)(.*?)</abbr>([])]*[,.;:]?)"  # no line may break in there
+    return re.sub(beside, r"\2\1\3\4</abbr>", shown)
+
+
+def _inline(part, file):
+    name, opened, inside = part.partition("(")
+    if part.endswith(".py"):
+        there = [f for f in (ROOT / part, DOOR.parent / part) if f in chapters()]
+        return f'<a href="{href(there[0])}">{part}</a>' if there else part
+    if part.startswith("arXiv"):
+        return f'<a href="https://arxiv.org/abs/{part[6:]}">{part}</a>'
+    if opened and name not in TITLES and ("_" in name or name in names(file)):
+        return f"<code>{link(name, file, escape(part))}</code>"
+    try:
+        told = FLOW if file.stem in ("flow", "flow_sampler") else TITLES
+        title = told.get(part, told.get(part.rpartition("_")[0], ""))
+        title = f' title="{escape(title)}"' if title else ""
+        return f"<abbr{title}>{formula.math(part)}</abbr>"
+    except ValueError:
+        return name + opened + rich(inside, file)
+
+
+def pictures(folder):
+    """Return {(file, name of a definition or ""): [(Section, name, [(picture, caption)])]}."""
+    record, found = folder / "manifest.json", defaultdict(list)
+    drawn = runs.read_json(record) if record.is_file() else {}
+    for name in SECTIONS:
+        section, script = module(name).SECTION, f"figures/{FILES.get(name, name)}.py: draw"
+        files = [f for f in drawn.get(name, {}).get("files", ()) if (folder / f).is_file()]
+        for place in (*section.code, script):
+            file, _, definition = place.partition(": ")
+            found[ROOT / file, definition].append(
+                (section, name, [(f, caption_of(folder / f)) for f in files]))
+    return found
+
+
+def run(argv=None):
+    """Write the book. Raises ValueError where the packages for it are missing."""
+    flags = BookFlags(**cli.parse([BookFlags], argv, "python -m figures.book.book", "build the book")[0])
+    if MarkdownIt is None:
+        raise ValueError("the book needs markdown-it-py, Pygments and Jinja2; install them with: "
+                         "python -m pip install -c constraints.txt -e '.[book]'")
+    out, folder, here = Path(flags.out), Path(flags.pictures), ROOT / "figures"
+    out.mkdir(parents=True, exist_ok=True)
+    for file in (here / "book.css", *folder.glob("*.png")):
+        shutil.copy(file, out)
+    template = Template((here / "book.html").read_text(encoding="utf-8"))
+    files, shown = chapters(), pictures(folder)
+    first = {file: parsed(file)[0].strip('"').partition("\n")[0].strip('"') for file in files}
+    for k, file in enumerate(files):
+        page = template.render(
+            files=files, k=k, title=file.relative_to(ROOT).as_posix(), first=first, href=href,
+            notation=NOTATION, math=formula.math, words=reader(file), defined=parsed(file)[2],
+            blocks=blocks(file), shown=lambda name, file=file: shown[file, name])
+        (out / href(file)).write_text(page, encoding="utf-8")
+    print(f"wrote {len(files)} pages; open {out / 'index.html'} in a browser")
+
+
+if __name__ == "__main__":
+    cli.program(run)

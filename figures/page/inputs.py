@@ -1,0 +1,121 @@
+"""The pictures that the editing sections start from: typeset, a shape, and two drawn by hand.
+
+    python -m figures.page.inputs    writes figures/inputs/*.png; they lie there already
+
+The original page takes a photo, pictures from the web and drawings. A digit model has seen nothing
+but digits, so here "the web" gives a typeset digit and a shape, the hand a digit and a scribble.
+These are dark on light, as people draw. Three more are in colour, for DeepFloyd: a sunset, a house
+and a fish.
+"""
+
+from pathlib import Path
+
+import torch
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
+
+from minidiff.system import cli
+
+FOLDER = Path(__file__).parent / "inputs"
+SIZE = 140  # pixels
+
+
+def _page():
+    picture = Image.new("L", (SIZE, SIZE), 255)
+    return picture, ImageDraw.Draw(picture)
+
+
+def _typeset(digit):
+    picture, pen = _page()
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Serif:bold"), 120)
+    pen.text((SIZE / 2, SIZE / 2), digit, fill=0, font=font, anchor="mm")
+    return picture
+
+
+def _star():
+    picture, pen = _page()
+    angle = torch.arange(10) * torch.pi / 5 - torch.pi / 2
+    radius = torch.tensor([52.0, 22.0] * 5)
+    points = torch.stack([radius * angle.cos(), radius * angle.sin()], 1) + SIZE / 2
+    pen.polygon([tuple(p) for p in points.tolist()], fill=0)
+    return picture
+
+
+def _stroke(x, y, width=11):
+    """Draw a pen's way, x and y float (N,) in pixels, as dots that run together."""
+    picture, pen = _page()
+    for a, b in zip(x.tolist(), y.tolist()):
+        pen.ellipse([a - width / 2, b - width / 2, a + width / 2, b + width / 2], fill=0)
+    return picture
+
+
+def _three():
+    u = torch.linspace(0, 1, 300)
+    upper, lower = -2.6 + 4.1 * u, -1.5 + 4.0 * u
+    x = torch.cat([66 + 21 * upper.cos(), 66 + 25 * lower.cos()])
+    y = torch.cat([46 + 22 * upper.sin(), 92 + 24 * lower.sin()])
+    return _stroke(x + 2 * (y / 9).sin(), y)
+
+
+def _spiral():
+    u = torch.linspace(0.12, 1, 900)
+    angle = 13 * u
+    return _stroke(70 + 46 * u * angle.cos(), 70 + 42 * u * angle.sin(), 9)
+
+
+def _sunset():
+    picture = Image.new("RGB", (SIZE, SIZE))
+    pen, edges = ImageDraw.Draw(picture), torch.linspace(0, 1, SIZE).tolist()
+    for y, u in enumerate(edges):
+        sky = round(60 + 190 * u), round(70 + 80 * u), round(140 - 60 * u)
+        pen.line([0, y, SIZE, y], fill=sky)
+    pen.ellipse([52, 62, 92, 102], fill=(255, 226, 120))
+    pen.polygon([(0, 104), (38, 72), (78, 108), (110, 84), (SIZE, 106), (SIZE, SIZE), (0, SIZE)],
+                fill=(58, 38, 66))
+    return picture
+
+
+def _coloured(*lines, fill=()):
+    """Draw filled shapes, (points, colour), and then lines, (points, colour), as felt pens do."""
+    picture = Image.new("RGB", (SIZE, SIZE), "white")
+    pen = ImageDraw.Draw(picture)
+    for points, colour in fill:
+        pen.polygon(points, fill=colour)
+    for points, colour in lines:
+        pen.line(points, fill=colour, width=4, joint="curve")
+    return picture
+
+
+def _house():
+    wall, roof = [(36, 74), (105, 71), (107, 122), (38, 124)], [(28, 76), (70, 36), (114, 73)]
+    door = [(62, 123), (61, 95), (80, 94), (81, 122)]
+    grass, sky = [(0, 120), (140, 116), (140, 140), (0, 140)], [(8, 20), (24, 12), (30, 26)]
+    return _coloured(
+        *((shape + shape[:1], "black") for shape in (wall, roof, door)),
+        fill=[(grass, "forestgreen"), (wall, "bisque"), (roof, "firebrick"), (door, "saddlebrown"),
+              (sky, "gold")],
+    )
+
+
+def _fish():
+    angle = torch.linspace(0, 2 * torch.pi, 60)
+    x, y = 62 + 40 * angle.cos(), 70 + 24 * angle.sin() + 2 * (3 * angle).sin()
+    body = list(zip(x.tolist(), y.tolist()))
+    tail = [(98, 70), (128, 48), (122, 72), (129, 94)]
+    eye = [(34, 60), (42, 60), (42, 66), (34, 66)]
+    return _coloured((body, "navy"), (tail + tail[:1], "navy"),
+                     fill=[(body, "orange"), (tail, "tomato"), (eye, "black")])
+
+
+def run(argv=None):
+    """Write all seven."""
+    FOLDER.mkdir(exist_ok=True)
+    drawn = {"web-5": _typeset("5"), "web-star": _star(), "drawn-3": _three(),
+             "drawn-spiral": _spiral(), "sunset": _sunset(), "house": _house(), "fish": _fish()}
+    for name, picture in drawn.items():
+        picture.save(FOLDER / f"{name}.png", optimize=True)
+        print(f"wrote {FOLDER / name}.png")
+
+
+if __name__ == "__main__":
+    cli.program(run)

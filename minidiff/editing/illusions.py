@@ -1,0 +1,92 @@
+"""Illusions: one image that shows two things, as an anagram or as a hybrid.
+
+Anagrams (`anagram`). One image that shows a prompt p_1, such as a digit, seen one way, and p_2 seen
+another, for example upside down (views.py). eps_i is the eps_fn of p_i. Each prediction is made for
+the image as its view shows it; the predictions are mapped back and averaged:
+
+    eps_hat = mean over i of view_i⁻¹( eps_i(view_i(x_t), t) )     visual anagrams, section 3
+
+Hybrids (`hybrid`). One image that shows p_1 from afar and p_2 from near. From afar one sees low
+frequencies only, so eps_1 provides the low frequencies of the noise and eps_2 the high ones; any
+filters will do that sum to the identity:
+
+    eps_hat = sum over i of filter_i( eps_i(x_t, t) )              factorized diffusion, section 3
+
+Choices. Guidance is applied before the predictions are combined, separately for each prompt.
+
+Sources: visual anagrams, arXiv:2311.17919; factorized diffusion, arXiv:2404.11615.
+
+Exercises
+1. What is an anagram whose views are both the identity and whose prompts are equal? And a hybrid?
+   test_illusions.py: test_an_anagram_of_one_view_is_plain_sampling
+   test_illusions.py: test_a_hybrid_of_one_prompt_is_plain_sampling
+2. Split into three bands: low from one prompt, middle and high from two others. What must they sum to?
+   test_illusions.py: test_filters_sum_to_the_identity
+Next: theory/flow.py
+"""
+
+import torch
+import torch.nn.functional as F
+
+from minidiff.editing.blur import gaussian_blur
+
+
+def anagram(eps_fns, views):
+    """Return the eps_fn of an image that shows each eps_fn's prompt as seen by its view. Visual
+    anagrams, section 3.
+
+    eps_fns: list, each with its own guidance. views: as many of VIEWS' values. Raises ValueError
+    for lists of unequal length.
+    """
+    _check_pairs(eps_fns, views, "views")
+    return lambda x_t, t: torch.stack(
+        [view.back(eps_i(view.see(x_t), t)) for eps_i, view in zip(eps_fns, views)]
+    ).mean(0)
+
+
+def hybrid(eps_fns, filters):
+    """Return the eps_fn that takes from each eps_fn what its filter passes. Factorized diffusion,
+    section 3.
+
+    eps_fns: list, each with its own guidance. filters: as many linear functions of images that sum
+    to the identity, see `split`. Raises ValueError for lists of unequal length.
+    """
+    _check_pairs(eps_fns, filters, "filters")
+    return lambda x_t, t: sum(keep(eps_i(x_t, t)) for keep, eps_i in zip(filters, eps_fns))
+
+
+def _check_pairs(eps_fns, others, name):
+    if not eps_fns or len(eps_fns) != len(others):
+        count = len(eps_fns)
+        raise ValueError(f"expected as many {name} as prompts, got {len(others)} for {count}")
+
+
+def split(*coarse):
+    """Return one filter more than `coarse` has; together they sum to the identity.
+
+    coarse: linear functions of images, the coarsest first: `blur`, `motion`, `grey`. The first
+    band is what the coarsest keeps, each next what the next one keeps in addition, the last the
+    rest.
+    """
+    whole = (*coarse, lambda x: x)
+    between = [lambda x, a=a, b=b: b(x) - a(x) for a, b in zip(whole, whole[1:])]
+    return [whole[0], *between]
+
+
+def blur(sigma=2.0, kernel=33):
+    """Return the low pass by a Gaussian. Arguments: of `gaussian_blur`."""
+    return lambda x: gaussian_blur(x, kernel, sigma)
+
+
+def motion(length):
+    """Return the blur of a camera that moves sideways. length: pixels, odd; less than twice the
+    image's width. Raises ValueError for an even one."""
+    if length < 1 or length % 2 == 0:
+        raise ValueError(f"expected an odd length, got {length} pixels")
+    ends = (length // 2, length // 2, 0, 0)
+    return lambda x: F.avg_pool2d(F.pad(x, ends, mode="reflect"), (1, length), stride=1)
+
+
+def grey(x):
+    """Return images (B,C,H,W) without colour: each channel becomes the mean of all."""
+    return x.mean(1, keepdim=True).expand_as(x)

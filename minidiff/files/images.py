@@ -1,0 +1,167 @@
+"""Pictures out: grids, curves and films, each with a line that says what it shows.
+
+A picture without its settings is a rumour a week later. So every function here takes a caption
+(model, data set, epoch, steps, seed), writes it under the picture and stores it in the file.
+
+To be drawn, pictures are float (N,C,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
+clipped here, at the very end, and nowhere before.
+
+Next: classifier.py
+"""
+
+import math
+import textwrap
+from typing import NamedTuple
+
+import torch
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+from minidiff.files.atomic import atomic_write
+
+__all__ = [
+    "Panel", "caption_of", "frames_of", "save_curves", "save_figure", "save_film",
+    "save_gif", "save_grid", "save_panels",
+]
+
+SCALE = 2  # screen pixels per picture pixel
+
+
+def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
+    """Lay pictures (N,C,H,W) out row by row on one sheet with grey gaps, float (height, width), or
+    (height, width, 3) where C = 3."""
+    if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(f"wanted pictures (N,C,H,W), C 1 or 3, got {tuple(images.shape)}")
+    images = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1)
+    images = images.squeeze(3) if images.shape[3] == 1 else images
+    n, h, w = images.shape[:3]
+    rows = math.ceil(n / columns)
+    size = (rows * (h + gap) + gap, columns * (w + gap) + gap, *images.shape[3:])
+    sheet = torch.full(size, 0.5)
+    for k, picture in enumerate(images):
+        y, x = gap + k // columns * (h + gap), gap + k % columns * (w + gap)
+        sheet[y : y + h, x : x + w] = picture
+    return sheet
+
+
+def default_columns(n: int) -> int:
+    """Return how many columns show n pictures well: rows of ten, then a square."""
+    return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
+
+
+def save_grid(
+    path, images, caption, columns=None, row_labels=(), column_labels=(), *, scale=SCALE
+):
+    """Write a PNG of pictures in rows, with the caption below and labels at the edges.
+
+    images: float (N,C,H,W) in [0, 1], C 1 or 3. columns: pictures per row. scale:
+    screen pixels per picture pixel. Raises ValueError for another shape.
+    """
+    columns = columns or default_columns(len(images))
+    sheet = _tile(images, columns)
+    h, w = images.shape[-2] + 2, images.shape[-1] + 2
+    dpi = 100
+    left = 0.1 + 0.075 * max(map(len, row_labels), default=0)  # inches
+    top = 0.3 if column_labels else 0.08
+    lines = _wrap(caption, max(28, int(sheet.shape[1] * scale / 6)))
+    bottom = 0.12 + 0.16 * (lines.count("\n") + 1)
+    height, width = sheet.shape[0] * scale / dpi, sheet.shape[1] * scale / dpi
+    total_w, total_h = max(width + left + 0.1, 2.0), height + top + bottom
+    figure = Figure((total_w, total_h), dpi=dpi)
+    axes = figure.add_axes((left / total_w, bottom / total_h, width / total_w, height / total_h))
+    axes.imshow(sheet.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([1 + w / 2 + w * k for k in range(len(column_labels))], column_labels)
+    axes.set_yticks([1 + h / 2 + h * k for k in range(len(row_labels))], row_labels)
+    axes.tick_params(length=0, labelsize=8, labeltop=True, labelbottom=False)
+    axes.set_frame_on(False)
+    figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
+    save_figure(figure, path, caption)
+
+
+def save_figure(figure: Figure, path, caption) -> None:
+    """Write a figure of matplotlib as a PNG that carries its caption."""
+    with atomic_write(path) as f:
+        figure.savefig(f, format="png", metadata={"Description": caption})
+
+
+def caption_of(path) -> str:
+    """Return the caption that is stored in a PNG or GIF of this project, "" where there is none."""
+    with Image.open(path) as picture:
+        found = picture.info.get("Description") or picture.info.get("comment") or b""
+    return found if isinstance(found, str) else found.decode()
+
+
+def _wrap(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text.replace("$", r"\$"), width))
+
+
+class Panel(NamedTuple):
+    """One diagram. curves: {name: (xs, ys)}. log: axes on a log scale, of "x", "y" and "xy"."""
+
+    curves: dict
+    xlabel: str
+    ylabel: str
+    log: str = ""
+
+
+def save_curves(path, curves, caption, xlabel, ylabel):
+    """Write a PNG of curves over a common axis, y on a log scale.
+
+    curves: {name: (xs, ys)}, ys > 0. Raises ValueError where there is nothing to draw.
+    """
+    save_panels(path, [Panel(curves, xlabel, ylabel, "y")], caption)
+
+
+def save_panels(path, panels, caption):
+    """Write a PNG of diagrams side by side. panels: list of Panel. Raises ValueError where there is
+    nothing to draw."""
+    if any(not p.curves or any(len(xs) == 0 for xs, _ in p.curves.values()) for p in panels):
+        raise ValueError(f"no points to draw in {path}; nothing was logged or measured yet")
+    figure = Figure((7 if len(panels) == 1 else 5 * len(panels), 4), dpi=100, layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for name, (xs, ys) in panel.curves.items():
+            many = len(xs) > 100
+            axes.plot(xs, ys, "-" if many or len(panels) == 1 else ".-", label=name,
+                      linewidth=0.7 if many else 1.8)
+        scales = {f"{axis}scale": "log" for axis in panel.log}
+        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, **scales)
+        axes.grid(alpha=0.3, which="both")
+        axes.legend()
+    figure.suptitle(_wrap(caption, 100 if len(panels) == 1 else 75 * len(panels)), fontsize=8)
+    save_figure(figure, path, caption)
+
+
+def save_gif(path, frames, caption, milliseconds=60):
+    """Write a GIF that plays frames of a grid and rests on the last one.
+
+    frames: list of float (N,C,H,W) in [0, 1], at least one, C 1 or 3. milliseconds: per frame.
+    """
+    sheets = [_tile(f, default_columns(len(f))) for f in frames]
+    pages = []
+    for sheet in sheets:
+        picture = Image.fromarray((sheet * 255).round().byte().numpy())
+        picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.NEAREST)
+        lines = _wrap(caption, max(20, picture.width // 6))
+        strip = 14 * (lines.count("\n") + 1) + 6
+        page = Image.new(picture.mode, (picture.width, picture.height + strip), "white")
+        page.paste(picture, (0, 0))
+        ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, "black")
+        pages.append(page)
+    save_film(path, pages, caption, milliseconds)
+
+
+def save_film(path, pages, caption, milliseconds=60):
+    """Write a GIF that plays pages, pictures of Pillow of one size, and rests on the last one."""
+    pauses = [milliseconds] * (len(pages) - 1) + [2000]
+    with atomic_write(path) as f:
+        pages[0].save(
+            f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0,
+            comment=caption.encode(),
+        )
+
+
+def frames_of(path, count):
+    """Pick `count` >= 2 entries of a list, evenly spread, the first and the last included."""
+    if count >= len(path):
+        return list(path)
+    return [path[round(k * (len(path) - 1) / (count - 1))] for k in range(count)]

@@ -1,0 +1,63 @@
+"""9. From prompts to images: model, guidance and sampler put together.
+
+    generator, x_T        noise from one seed
+    cond, null            model.embed(prompts), and of as many null prompts
+    eps_fn                guided(model, cond, null, gamma) while more than guide_until T is left,
+                          plain conditioning after that
+    x_T, ..., x_0         trajectory(eps_fn, model.schedule, x_T, timesteps)
+
+Noise is generated on the CPU and then moved, so every device starts alike. Large batches go through
+the network in chunks, which bounds its memory and does not change the result.
+
+Exercises
+1. Ask for "7" twice with one seed, each time with different prompts beside it. Is it the same 7?
+   test_generate.py: test_each_image_shows_its_own_prompt
+2. Guide to the end (guide_until = 0), and only for the first half. What do you gain, what do you pay?
+   figures/part_b/sweep.py
+Next: editing/views.py, the first file of the second part
+"""
+
+from functools import partial
+
+import torch
+
+from minidiff.theory.guidance import guided
+
+CHUNK = 256  # images of 28 x 28 per network call
+
+
+def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, **options):
+    """Yield every State of sampling an image for each prompt, from noise N(0, 1) to data.
+
+    model: under the contract of model.py. prompts: list of str. steps: network calls, for a
+    schedule 1..T. gamma: of guidance (6); above 1 it holds only while t > guide_until T, and is 1
+    below. options: of the model's `trajectory`. Raises ValueError for a prompt that the model does
+    not know, for guidance of a model without prompts, and for steps out of range.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
+    fn = prompted(model, prompts, gamma, guide_until)
+    return model.trajectory(fn, x, steps, **{"generator": generator, **options})
+
+
+def prompted(model, prompts, gamma=1.0, guide_until=0.0):
+    """Return the eps_fn(x_t, t) of a model that is given these prompts, one for each image.
+
+    Arguments and errors: those of `generate`.
+    """
+    cond = model.embed(prompts)
+    network = partial(_in_chunks, model)
+    if not model.conditional:
+        if gamma != 1:
+            raise ValueError(f"a model without classes can't be guided; got gamma = {gamma}")
+        return partial(network, cond=None)
+    null = cond if gamma == 1 else model.embed([""] * len(prompts))
+    strong, plain = (model.combine(guided, network, cond, null, g) for g in (gamma, 1))
+    return model.early(guide_until, strong, plain) if gamma > 1 else strong
+
+
+def _in_chunks(model, x_t, t, cond):
+    """Return the model's prediction, made for CHUNK images at a time, fewer where they are larger."""
+    size = max(1, CHUNK * 28 * 28 // x_t[0, 0].numel())
+    parts = [slice(k, k + size) for k in range(0, len(x_t), size)]
+    return model.join([model(x_t[p], t[p], None if cond is None else cond[p]) for p in parts])

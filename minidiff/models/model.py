@@ -1,0 +1,198 @@
+"""5. A model: a network together with what sampling and training need to know about it.
+
+The theory knows nothing of UNets, and the network nothing of noise levels. They meet in one
+contract, used by training and sampling alike:
+
+    eps_hat = model(x_t, t, cond)     x_t (B,C,H,W) float; t (B,) int64 in 1..T
+    model.schedule                    how much signal is left at each t
+    model.image_shape                 (C, H, W)
+    model.data_range                  (low, high) of a clean image
+    cond = model.embed(prompts)       prompts: list of str; "" is the null prompt
+    model.defaults                    the sampling options that suit it best
+
+So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling is
+`trajectory` with an eps_fn made of the same model. The schedule and t/T are written here, once: a
+changed schedule is used by both.
+
+The digit models' prompts are "0" to "9" and "". A model without classes accepts only "". A flow
+(second part) has no schedule and returns a velocity; its t is a float, 0 .. 1.
+
+Choices. The network may compute in bfloat16; all else is float32. Which words a prompt may contain,
+the image shape, the data range and the schedule are stored in the checkpoint (files/checkpoint.py),
+so a file alone rebuilds its model.
+
+Exercises
+1. Give the network t instead of t/T. Nothing fails; why are the digits noise?
+   test_model.py: test_the_network_receives_t_over_T
+2. Clip x_t as well as x_0_hat. How much of the first x_t is cut off?
+   test_generate.py: test_the_networks_input_is_never_clipped
+3. Train the digits on the cosine schedule: change the one line SCHEDULE.
+   test_exercises.py: test_one_line_changes_the_schedule_of_training_and_sampling
+Next: training/loop.py
+"""
+
+import torch
+import torch.nn.functional as F
+
+from minidiff.data.prompts import DIGITS, Vocabulary
+from minidiff.theory.flow import flow_trajectory
+from minidiff.theory.guidance import until
+from minidiff.theory.samplers import SAMPLERS, VARIANCES, trajectory
+from minidiff.theory.schedule import SCHEDULES, evenly
+
+SCHEDULE = "linear"  # of a new model, a key of SCHEDULES; a checkpoint keeps its own
+
+UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # the defaults of models without prompts
+
+
+class Model:
+    """A network without a schedule, such as the single-step denoiser: it returns an image.
+
+    network: UNet or another module, used in whatever mode it is in. T, schedule: see `NoiseModel`;
+    not used here. words: the vocabulary of its prompts; default: the ten digits, if the network has
+    classes. data_range: (low, high). precision: the network's number format, "float32" or
+    "bfloat16".
+    """
+
+    ignored = ()  # sampling options that it has no use for
+    defaults = {}  # SampleOptions' fields: values that suit it better than the general ones
+    clips = ("range", "none")  # what may be done with x_0_hat at each step, see `sampling`
+    variances = VARIANCES
+    join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
+    file = kind = summary = schedule = None  # the first three are set by zoo.load_model
+
+    def __init__(self, network, T=None, schedule=None, *, words=None, data_range=(0.0, 1.0),
+                 precision="float32"):
+        self.network, self.bfloat16 = network, precision == "bfloat16"
+        self.evaluate = network  # in training on several GPUs: all of them (training/parallel.py)
+        self.device = next(network.parameters()).device
+        self.vocabulary = Vocabulary(tuple(words or DIGITS)[: getattr(network, "classes", 0)])
+        self.data_range = tuple(data_range)
+        if not self.conditional:
+            self.defaults = {**self.defaults, **UNGUIDED}
+
+    @property
+    def image_shape(self):
+        """(C, H, W) of the images it returns."""
+        return (self.network.channels[1], self.network.size, self.network.size)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it knows any prompt besides the null prompt."""
+        return bool(self.vocabulary.words)
+
+    def description(self) -> dict:
+        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        return {"words": list(self.vocabulary.words), "data_range": list(self.data_range)}
+
+    def to_unit(self, x):
+        """Return images in the data range as images in [0, 1]."""
+        low, high = self.data_range
+        return (x - low) / (high - low)
+
+    def from_unit(self, x):
+        """Return images in [0, 1] as images in the data range."""
+        low, high = self.data_range
+        return low + (high - low) * x
+
+    def number_format(self):
+        """Return the context in which the network computes: autocast, if it is bfloat16."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def __call__(self, *inputs):
+        """Return the network's output for its own inputs, computed in its number format, float32."""
+        with self.number_format():
+            return self.evaluate(*inputs).float()
+
+    def embed(self, prompts: list[str]):
+        """Return the condition of each prompt, float32 (len(prompts), words), zeros for ""; None
+        for a model without classes. Raises ValueError for a prompt that it does not know."""
+        cond = self.vocabulary.embed(prompts, self.device)
+        return cond if self.conditional else None
+
+    def condition(self, labels):
+        """Return the condition of each label, int64 (B,): float32 one-hot (B, words)."""
+        return F.one_hot(labels, len(self.vocabulary.words)).float()
+
+
+class NoiseModel(Model):
+    """A UNet that predicts noise, eps_hat(x_t, t, cond). T: steps of its schedule. schedule: its
+    name, a key of SCHEDULES; default: SCHEDULE. The rest as in `Model`."""
+
+    def __init__(self, network, T=300, schedule=None, **options):
+        super().__init__(network, **options)
+        self.schedule_name = schedule or SCHEDULE
+        self.schedule = SCHEDULES[self.schedule_name](T).to(self.device)
+
+    def description(self) -> dict:
+        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        return {"schedule": self.schedule_name, "T": self.schedule.T, **super().description()}
+
+    def __call__(self, x_t, t, cond=None):
+        """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""
+        with self.number_format():
+            return self.evaluate(x_t, t / self.schedule.T, cond).float()
+
+    def trajectory(self, eps_fn, x, steps, **options):
+        """Return the States from noise x in so many steps, evenly spaced; options: of
+        `theory.samplers.trajectory`; x_0_hat is clipped to the data range unless they say
+        otherwise."""
+        timesteps = evenly(self.schedule.T, steps)
+        options = {"clip": self.data_range, **options}
+        return trajectory(eps_fn, self.schedule, x, timesteps, **options)
+
+    def early(self, share, early_fn, late_fn):
+        """Return the function that is early_fn while t > share T, and late_fn below."""
+        return until(share * self.schedule.T, early_fn, late_fn)
+
+    def sampling(self, sampler, variance, eta, clip) -> dict:
+        """Return the options of `trajectory` that these names mean. Raises ValueError for a
+        variance or a clip that is not for this model."""
+        for name, value, known in (("variance", variance, self.variances),
+                                   ("clip", clip, self.clips)):
+            if value not in known:
+                raise ValueError(f"{name} {value!r} is not for this model; use {', '.join(known)}")
+        options = {"kind": variance} if sampler == "ddpm" else {"eta": eta}
+        return {"step": SAMPLERS[sampler], **options, "clip": self.clip(clip)}
+
+    def clip(self, name):
+        """Return what a name in `clips` means for `trajectory`."""
+        return self.data_range if name == "range" else None
+
+    def combine(self, rule, *args):
+        """Return the eps_fn that a rule makes, `guided`, `anagram` or `hybrid`: rule(*args)."""
+        return rule(*args)
+
+
+class FlowModel(NoiseModel):
+    """A UNet that predicts the velocity of a flow, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`;
+    T and schedule are of no use to a flow."""
+
+    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured: less than for noise
+    ignored = ("sampler", "variance", "eta", "clip")
+
+    def __init__(self, network, T=None, schedule=None, **options):
+        Model.__init__(self, network, **options)
+
+    def description(self) -> dict:
+        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        return Model.description(self)
+
+    def __call__(self, x_t, t, cond=None):
+        """Return v_hat, like x_t (B,C,H,W). t: (B,) float in 0 .. 1, 1 the data. cond: from
+        `embed`."""
+        with self.number_format():
+            return self.evaluate(x_t, t, cond).float()
+
+    def trajectory(self, velocity_fn, x, steps, *, generator=None):
+        """Return the FlowStates from noise x in so many Euler steps. They add no noise, so the
+        generator is not used."""
+        return flow_trajectory(velocity_fn, x, steps)
+
+    def early(self, share, early_fn, late_fn):
+        """As `NoiseModel.early`; but here t rises to 1, so what is left is 1 - t."""
+        return until(1 - share, late_fn, early_fn)
+
+    def sampling(self, sampler, variance, eta, clip) -> dict:
+        """Return no options: there is only Euler's method."""
+        return {}

@@ -1,0 +1,108 @@
+"""The options of sampling, once, with their units.
+
+A field is a flag of the command line, and the value in a caption: both are made from the object
+that the sampler is called with. The defaults suit the laptop recipes; a model may bring others, its
+`defaults`, and what is typed comes before both (system/cli.py).
+"""
+
+from dataclasses import dataclass
+
+from minidiff.system.cli import at_least, check_seed, flag
+from minidiff.system.hardware import DEVICES, PRECISIONS
+from minidiff.theory.samplers import SAMPLERS, VARIANCES
+
+CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
+LARGE = ("model_dir", "embeddings", "offload", "download")  # options that only DeepFloyd has
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """How to sample: which model, how many steps, how guided. Raises ValueError for values out of
+    range."""
+
+    model: str = flag(
+        "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest run, or shipped"
+    )
+    steps: int = flag(20, "sampling steps from noise to image")
+    gamma: float = flag(3.0, "guidance: 0 ignores the prompt, 1 only conditions on it")
+    guide_until: float = flag(0.3, "gamma above 1 holds until this share of the steps is left")
+    sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", tuple(SAMPLERS))
+    variance: str = flag("beta_tilde", "ddpm: noise of a step", (*VARIANCES, "learned"))
+    eta: float = flag(0.0, "ddim: share of fresh noise, 0 .. 1")
+    clip: str = flag("range", "each step's x_0_hat is clipped to the data range", tuple(CLIPS))
+    seed: int = flag(0, "of all noise")
+    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    precision: str = flag("float32", "of the network; auto: the faster, other pixels", PRECISIONS)
+    model_dir: str = flag("", "deepfloyd: folder of both stages, or a hub name; default: the hub's")
+    embeddings: str = flag("", "deepfloyd: .pth dictionary, prompt to embedding, in place of T5")
+    offload: bool = flag(False, "deepfloyd: for a GPU too small to hold it; slower")
+    download: bool = flag(False, "deepfloyd: fetch what is missing here; it prints the size first")
+
+    def __post_init__(self):
+        at_least("steps", self.steps, 1)
+        check_seed(self.seed)
+        if not abs(self.gamma) <= 1000:
+            raise ValueError(f"gamma must lie in -1000..1000, got {self.gamma}")
+        for name in ("guide_until", "eta"):
+            if not 0 <= getattr(self, name) <= 1:
+                value = getattr(self, name)
+                raise ValueError(f"{name.replace('_', '-')} must lie in 0..1, got {value}")
+
+    def sampling(self, model) -> dict:
+        """Return the keyword arguments of the model's `trajectory`, see `NoiseModel.sampling`."""
+        return model.sampling(self.sampler, self.variance, self.eta, self.clip)
+
+    @property
+    def guidance(self) -> dict:
+        """The keyword arguments of `generate.prompted`."""
+        return {"gamma": self.gamma, "guide_until": self.guide_until}
+
+    def describe(self, model) -> str:
+        """Return a caption: sampler, steps, seed and, for a model with prompts, guidance."""
+        how = self.variance if self.sampler == "ddpm" else f"eta {self.eta:g}"
+        step = f"{self.sampler} ({how}{CLIPS[self.clip]})" if model.schedule else "Euler"
+        rough = "" if self.precision == "float32" else f", {self.precision}"
+        guidance = f", {self.describe_guidance()}" if model.conditional else ""
+        return f"{step}, {self.steps} steps, seed {self.seed}{rough}{guidance}"
+
+    def describe_guidance(self) -> str:
+        """Return a caption of the guidance alone."""
+        early = self.guide_until and self.gamma > 1
+        return f"gamma {self.gamma:g}" + (
+            f" until {self.guide_until:.0%} of the steps are left" if early else ""
+        )
+
+
+def options_for(model, **given) -> SampleOptions:
+    """Return the options for a model: the given ones, else the model's defaults, else the general
+    ones; never more steps than its schedule has, unless they are given."""
+    most = {"steps": model.schedule.T} if model.schedule else {}
+    found = {**model.defaults, **given}
+    if most and "steps" not in given:
+        found["steps"] = min(found.get("steps", SampleOptions.steps), most["steps"])
+    return SampleOptions(**found)
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where images go, and whether the second stage enlarges them. Raises ValueError for values out
+    of range."""
+
+    out: str = flag("grid.png", "PNG of all images")
+    gif: str = flag("", "GIF of sampling, from noise to image (first stage)", bare="way.gif")
+    npz: str = flag(
+        "", "npz with `images`, float32 (N,C,H,W) in [0, 1], and `labels` of digits",
+        bare="samples.npz",
+    )
+    upsample: bool = flag(False, "enlarge with the second stage: newest upsampler run, or shipped")
+    upsample_steps: int = flag(20, "sampling steps of the second stage")
+    upsample_level: float = flag(0.1, "noise on the image it is given, share of T, 0 .. 0.5")
+    upsample_gamma: float = flag(1.0, "its guidance")
+    upsample_held: bool = flag(True, "shrunk back, the large image must equal the small one")
+
+    def __post_init__(self):
+        at_least("upsample_steps", self.upsample_steps, 1)
+        if not 0 <= self.upsample_level <= 0.5:
+            raise ValueError(f"upsample-level must lie in 0..0.5, got {self.upsample_level}")
+        if not abs(self.upsample_gamma) <= 1000:
+            raise ValueError(f"upsample-gamma must lie in -1000..1000, got {self.upsample_gamma}")

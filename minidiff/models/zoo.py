@@ -1,0 +1,148 @@
+"""Where models come from: a name or a file becomes a model that can be prompted.
+
+`find` knows a file, a run's folder, the newest run of a kind or, where none was trained yet, the
+weights that ship with the project:
+
+    weights/<kind>-epoch-05.pt     a snapshot of a training, in half precision
+    weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, measures
+    weights/sweep.json             the class-conditioned model measured at many settings
+    weights/versus.json            a flow measured against a diffusion model
+
+A *snapshot* is the network after an early epoch, or after the last. Half precision is for the file
+only: rounding a weight to 11 bits changes it by at most 0.05%, and it becomes float32 again when
+the network is built. `python -m train.ship` makes these files from a finished run.
+"""
+
+from pathlib import Path
+
+import torch
+
+from minidiff.files import checkpoint, runs
+from minidiff.models.model import UNGUIDED, FlowModel, Model, NoiseModel
+from minidiff.models.upsampler import Upsampler
+from minidiff.network.blocks import folded
+from minidiff.network.registry import rebuild
+from minidiff.system import hardware
+
+DIFFUSIONS, FLOWS = ("uncond", "class"), ("flow", "flow-uncond")  # kinds that can be prompted
+MODELS = {  # every kind of training, and the model that uses its network
+    **dict.fromkeys(DIFFUSIONS, NoiseModel), **dict.fromkeys(FLOWS, FlowModel),
+    "upsampler": Upsampler, "denoiser": Model, "classifier": Model,
+}
+WEIGHTS = Path(__file__).parent.parent / "weights"
+
+
+def snapshots(kind: str) -> list[Path]:
+    """Return the shipped checkpoints of a kind, early to late; none if there are none."""
+    return sorted(WEIGHTS.glob(f"{kind}-epoch-*.pt"), key=lambda f: int(f.stem.split("-")[-1]))
+
+
+def card(kind: str) -> dict:
+    """Return the card of a kind's shipped weights. Raises ValueError where there is none."""
+    file = WEIGHTS / f"{kind}.json"
+    if not file.is_file():
+        raise ValueError(f"no {kind} weights are shipped: there is no {file}")
+    return runs.read_json(file)
+
+
+def loss_curves(kind: str) -> dict:
+    """Return a card's loss as `images.save_curves` takes it, as `runs.loss_curves` does."""
+    found, means = card(kind)["loss"], card(kind)["epochs_loss"]
+    ends = [found["step"][-1] * (k + 1) / len(means) for k in range(len(means))]
+    return {
+        "every so many records": (found["step"], found["loss"]), "mean of the epoch": (ends, means),
+    }
+
+
+def find(kind: str, place: str = "") -> Path:
+    """Return the checkpoint that `place` means: a file, a run's folder, or a kind; "" for the given
+    kind: its newest run and, where there is none, the last shipped snapshot.
+
+    Raises ValueError where there is neither.
+    """
+    if place == "deepfloyd":
+        return Path(place)
+    if place in MODELS:
+        kind, place = place, ""
+    if place:
+        return Path(place) / runs.LAST if Path(place).is_dir() else Path(place)
+    try:
+        return runs.newest(kind) / runs.LAST
+    except ValueError:
+        if files := snapshots(kind):
+            return files[-1]
+        raise
+
+
+def origin(file: Path) -> str:
+    """Return a checkpoint's place in words, or that it ships with the project."""
+    return f"shipped with the project, {file.name}" if file.parent == WEIGHTS else str(file)
+
+
+def load_kind(kind: str, place: str = "") -> dict:
+    """Load the checkpoint that `place` means. Raises ValueError if it is of another kind."""
+    file = find(kind, place)
+    found = checkpoint.load(file)
+    if found["kind"] != kind:
+        raise ValueError(f"{file} holds a {found['kind']!r} model, but {kind!r} is needed here")
+    return found
+
+
+def load_model(place: str, device="cpu", precision="float32", kinds=DIFFUSIONS + FLOWS, **large):
+    """Load a model, in eval mode, its norms folded (blocks.py).
+
+    place: as in `find`: "class", "flow" ..., a checkpoint, or a run's folder; "" for the first of
+    `kinds`; or "deepfloyd". large: of `deepfloyd.stages.load`. The model's `.file`, `.kind` and
+    `.summary` say where it came from, its `.defaults` how to sample from it. Raises ValueError for
+    a checkpoint of another kind than `kinds`.
+    """
+    if place == "deepfloyd":
+        from minidiff.models.deepfloyd.stages import load  # the one place that needs it
+
+        return load(**large, device=device)
+    file = find(kinds[0], place)
+    model = from_checkpoint(checkpoint.load(file), file, device, precision, kinds)
+    model.file = file
+    return model
+
+
+def from_checkpoint(
+    found: dict, name="this checkpoint", device="cpu", precision="float32",
+    kinds=DIFFUSIONS + FLOWS, made=None,
+):
+    """Return the model that a loaded checkpoint holds; see `load_model`. name: for the errors.
+    made: its class, in place of the kind's own."""
+    if found["kind"] not in kinds:
+        raise ValueError(
+            f"{name} holds a {found['kind']!r} model, but {' or '.join(map(repr, kinds))} is needed"
+        )
+    device, about = torch.device(device), description(found, name)
+    network = folded(rebuild(found))
+    network = network.to(device, memory_format=hardware.memory_format(device))
+    model = (made or MODELS[found["kind"]])(network, **about, precision=precision)
+    model.kind, model.summary = found["kind"], checkpoint.summary(found)
+    model.defaults = {**model.defaults, **found.get("guidance", {})}
+    return model
+
+
+def description(found: dict, name="this checkpoint") -> dict:
+    """Return what a loaded checkpoint says of its model, as the model's class takes it. An older
+    file leaves it to the recipe: T, the linear schedule, digits in [0, 1]."""
+    if "model" in found:
+        return found["model"]
+    if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
+        raise ValueError(f"{name} does not say how many steps T its model has")
+    return {"T": found["config"]["T"], "schedule": "linear"}
+
+
+def defaults_of(kind: str, place: str = "") -> dict:
+    """Return the `defaults` of the model that `place` means, without building it."""
+    file = find(kind, place)
+    if str(file) == "deepfloyd":
+        from minidiff.models.deepfloyd.defaults import DEFAULTS
+
+        return DEFAULTS
+    found = checkpoint.load(file)
+    kind_defaults = MODELS[found["kind"]].defaults if found["kind"] in MODELS else {}
+    guided = isinstance(found["network"], dict) and found["network"].get("classes")
+    return {**kind_defaults, **({} if guided else UNGUIDED), **found.get("guidance", {})}

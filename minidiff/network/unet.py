@@ -1,0 +1,140 @@
+"""4b. The UNet: from a noisy image to a prediction of the same size.
+
+A UNet goes down to small resolutions to see the whole image, comes up again to add detail, and
+passes each level's features across so that no fine detail is lost. With D channels at full size,
+its width:
+
+    x  1,28,28 ── x0  D,28,28 ───────────────────────────────────────── u2  D,28,28 ── y  1,28,28
+                    └── x1  D,14,14 ──────────────────── u1  D,14,14 ──┘
+                          └── x2  2D,7,7 ── 1x1 ── z  2D,7,7 ──┘  ▲
+                                                   ▲         condition 2
+                                              condition 1
+
+One class makes all networks. What it predicts depends on the loss it is trained with:
+
+    UNet(D)                            a denoiser: noisy image -> clean image
+    UNet(D, time=1)                    eps_hat(x_t, t/T)
+    UNet(D, time=1, classes=10)        eps_hat(x_t, t/T, digit)
+    UNet(D, time=1, scaled=True)       the velocity of a flow (second part, theory/flow.py)
+    UNet(D, time=2, classes=10, size=56, channels=(2, 1))      an upsampler (second part)
+
+Only the bottleneck depends on the size 28: it flattens a quarter of the image's side, here 7. Other
+sizes and numbers of channels give the same network.
+
+How does a number enter a stack of convolutions? An FCBlock turns it into one value per channel,
+which is added to that channel everywhere (time: t1, t2), or multiplied with it (class: c1, c2):
+
+    z  <- c1 * z  + t1          2D channels, after Unflatten
+    u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
+
+A flow without classes has nothing else that multiplies, and the course lets its time do it
+(`scaled`): z <- t1 * z, u1 <- t2 * u1. The blocks and their number stay the same.
+
+Time enters as t/T in (0, 1], so T is no property of the network. A class enters as a one-hot
+vector; all zeros means "no class".
+
+Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64, and 7,891,073 / 7,974,145 / 8,060,673
+at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it could not return
+noise, which has both signs.
+
+Source: UC Berkeley CS180, project 5 (Fall 2024).
+
+Exercises
+1. How many parameters does the time add at D = 64, and the class? Count, then subtract above.
+   test_unet.py: test_parameter_counts
+2. Make the last layer a Conv of blocks.py. Which noise can it no longer return?
+   test_unet.py: test_the_last_layer_is_a_plain_convolution
+3. Leave it in training mode and denoise one image twice, among different neighbours.
+   test_unet.py: test_rows_of_a_batch_are_independent_in_eval_mode_and_not_in_training_mode
+Next: models/model.py
+"""
+
+import torch
+from torch import nn
+
+from minidiff.network.blocks import ConvBlock, DownBlock, FCBlock, Flatten, Unflatten, UpBlock
+
+
+class UNet(nn.Module):
+    """Map images to images, conditioned on time and class if it was built for them.
+
+    width: channels D at full size, >= 1. time: how many times or levels forward takes, 0, 1 or
+    more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
+    of 4. channels: of the images in and out. scaled: time multiplies instead of being added.
+    Raises ValueError for what does not fit, and for classes without time.
+    """
+
+    def __init__(
+        self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1), scaled=False
+    ):
+        super().__init__()
+        if width < 1 or classes < 0:
+            raise ValueError(f"UNet needs width >= 1 and classes >= 0, got {width} and {classes}")
+        if time < 0 or len(channels) != 2 or min(channels) < 1:
+            raise ValueError(f"UNet needs time >= 0 and two channels >= 1, got {time}, {channels}")
+        if classes and not time:
+            raise ValueError("a UNet with classes needs time=True: class and time enter together")
+        if size < 4 or size % 4:
+            raise ValueError(f"UNet needs a size that is a multiple of 4 pixels, got {size}")
+        self.time, self.classes, self.size = int(time), classes, size
+        self.channels, self.scaled, D = tuple(channels), scaled, width
+        self.enter = ConvBlock(channels[0], D)
+        self.down1 = DownBlock(D, D)
+        self.down2 = DownBlock(D, 2 * D)
+        self.flatten = Flatten(size // 4)
+        self.unflatten = Unflatten(2 * D, size // 4)
+        self.up1 = UpBlock(4 * D, D)
+        self.up2 = UpBlock(2 * D, D)
+        self.leave = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, channels[1], 3, 1, 1))
+        if time:
+            self.time1, self.time2 = FCBlock(self.time, 2 * D), FCBlock(self.time, D)
+        if classes:
+            self.class1, self.class2 = FCBlock(classes, 2 * D), FCBlock(classes, D)
+
+    def forward(self, x, t=None, c=None):
+        """Return the predicted image or noise, (B,1,28,28) or as channels and size say.
+
+        x: (B,1,28,28) float, likewise. t: (B,) float, t/T in (0, 1], if built with time; (B,time)
+        for more than one, levels in [0, 1]. c: (B,classes) float one-hot, zeros for no class, if
+        built with classes.
+        Raises ValueError where these do not fit.
+        """
+        self._check(x, t, c)
+        x0 = self.enter(x)                                   # D, 28, 28 (or size, size)
+        x1 = self.down1(x0)                                  # D, 14, 14
+        x2 = self.down2(x1)                                  # 2D, 7, 7
+        z = self.unflatten(self.flatten(x2))                 # 2D, 7, 7
+        z = self._condition(z, t, c, 1)
+        u1 = self.up1(torch.cat([x2, z], 1))                 # D, 14, 14
+        u1 = self._condition(u1, t, c, 2)
+        u2 = self.up2(torch.cat([x1, u1], 1))                # D, 28, 28
+        return self.leave(torch.cat([x0, u2], 1))            # 1, 28, 28
+
+    def _condition(self, features, t, c, place):
+        """Scale features by the class and shift them by the time, one value per channel; or scale
+        them by both."""
+        # In float32 whatever autocast says: bfloat16 would round t/T to steps coarser than 1/300.
+        with torch.autocast(features.device.type, enabled=False):
+            if self.classes:
+                scale = (self.class1 if place == 1 else self.class2)(c)
+                features = scale[..., None, None].to(features.dtype) * features
+            if self.time:
+                value = (self.time1 if place == 1 else self.time2)(t.view(-1, self.time))
+                value = value[..., None, None].to(features.dtype)
+                features = features * value if self.scaled else features + value
+        return features
+
+    def _check(self, x, t, c):
+        c_in, size = self.channels[0], self.size
+        if x.dim() != 4 or x.shape[1:] != (c_in, size, size):
+            expected = f"(B,{c_in},{size},{size})"
+            raise ValueError(f"UNet needs images of shape {expected}, got {tuple(x.shape)}")
+        for name, value, built, shape in [
+            ("t", t, self.time > 0, x.shape[:1] if self.time == 1 else (len(x), self.time)),
+            ("c", c, self.classes > 0, (len(x), self.classes)),
+        ]:
+            if built and (value is None or value.shape != shape or not value.is_floating_point()):
+                got = "none" if value is None else f"{value.dtype} {tuple(value.shape)}"
+                raise ValueError(f"UNet needs {name} as float of shape {tuple(shape)}, got {got}")
+            if not built and value is not None:
+                raise ValueError(f"this UNet was built without {name}, but {name} was passed")

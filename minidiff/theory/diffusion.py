@@ -1,0 +1,148 @@
+"""3. Add noise; remove it algebraically; the two losses.
+
+The central idea of diffusion: adding noise is easy, so we can make any number of pairs (noisy
+image, noise) and train a network to predict the noise eps; its prediction is eps_hat. Two equations
+connect them:
+
+    x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps         DDPM (4)     `q_sample`
+    x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
+
+Replace eps by eps_hat in the second, and it gives the predicted image, x_0_hat. For a very noisy
+x_t that prediction is a blur: squared error is minimised by the mean of all images that could be
+underneath. That is why sampling (chapter 7) takes many small steps instead of trusting the first
+prediction.
+
+Two losses, from the simple one to the real one:
+
+    denoising_loss   | denoiser(x_0 + sigma eps) - x_0 |²    one noise level; predicts x_0
+    noise_loss       | model(x_t, t, cond) - eps |²          every level; predicts eps. DDPM (14)
+
+A *model* is anything that is called as model(x_t, t, cond) and returns eps_hat. It is given a batch
+of noisy images, the timestep of each, and a condition, such as which digit to show (None: nothing).
+
+Why predict the noise and not the image? Given x_t each determines the other, by (15), so either
+would do. But a squared error in eps is alpha_bar / (1 - alpha_bar) times the same error in x_0, so
+the choice decides how much each t counts. DDPM tried both and found the noise better (section
+3.2). DDPM derives its loss from a bound on the likelihood of the data, which would weight the steps
+differently; (14) drops these weights, which shifts effort to the noisy steps, where the large
+shapes are decided (section 3.4).
+
+Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
+much noisier. The loss depends so strongly on t that even independent t make a noisy mean, so the
+timesteps are *stratified*: a batch of B has one t in each B-th of 1..T. Images come in random
+order, so each image's t is still uniform. (Variational diffusion models do the same.) The loss is
+computed in float32 whatever the network's precision is. In formulas, ab is short for alpha_bar.
+
+Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
+
+Exercises
+1. What is `noise_loss` for a model that always returns 0? And `denoising_loss` for a denoiser that
+   returns its input? Your training must beat these.
+   test_diffusion.py: test_noise_loss_is_zero_for_the_perfect_model_and_one_for_zero
+   test_diffusion.py: test_denoising_loss_of_the_identity_is_sigma_squared
+2. Give all images of a batch the same t. Is the loss right on average? How much does it vary?
+   test_exercises.py: test_one_t_for_a_batch_is_right_on_average_and_varies_more
+3. No network has a loss of 0. For data N(m, s²), what is the lowest possible loss?
+   test_diffusion.py: test_ideal_gaussian_predictor_has_the_loss_theory_gives
+Next: network/blocks.py
+"""
+
+import torch
+import torch.nn.functional as F
+
+
+def _check_same(name_a, a, name_b, b):
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{name_a} and {name_b} must have the same shape, "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+
+
+def _check_batch(x, t):
+    if x.dim() != 4 or t.shape != x.shape[:1]:
+        raise ValueError(
+            f"expected images (B,C,H,W) and one t per image, "
+            f"got {tuple(x.shape)} and {tuple(t.shape)}"
+        )
+
+
+def q_sample(schedule, x_0, t, eps):
+    """Return x_t = sqrt(ab_t) x_0 + sqrt(1 - ab_t) eps: noise a clean image to step t. DDPM (4).
+
+    x_0: (B,C,H,W) float. t: (B,) int64 in 0..T; t = 0 returns x_0 itself. eps: like x_0, from
+    N(0, 1). Returns x_t, like x_0. Raises ValueError where shapes do not fit.
+    """
+    _check_batch(x_0, t)
+    _check_same("x_0", x_0, "eps", eps)
+    ab = schedule.at(t)
+    return ab.sqrt() * x_0 + (1 - ab).sqrt() * eps
+
+
+def predict_x_0(schedule, x_t, t, eps_hat):
+    """Solve DDPM (4) for the image: (x_t - sqrt(1 - ab_t) eps_hat) / sqrt(ab_t). DDPM (15).
+
+    x_t: (B,C,H,W) float. t: (B,) int64 in 0..T. eps_hat: like x_t.
+    Returns x_0_hat, like x_t, not clipped. Raises ValueError where shapes do not fit.
+    """
+    _check_batch(x_t, t)
+    _check_same("x_t", x_t, "eps_hat", eps_hat)
+    ab = schedule.at(t)
+    return (x_t - (1 - ab).sqrt() * eps_hat) / ab.sqrt()
+
+
+def predict_eps(schedule, x_t, t, x_0_hat):
+    """Solve DDPM (4) for the noise: (x_t - sqrt(ab_t) x_0_hat) / sqrt(1 - ab_t).
+
+    The inverse of `predict_x_0`, needed where x_0_hat was clipped. t: (B,) int64 in 1..T.
+    Returns eps_hat, like x_t. Raises ValueError where shapes do not fit.
+    """
+    _check_batch(x_t, t)
+    _check_same("x_t", x_t, "x_0_hat", x_0_hat)
+    ab = schedule.at(t)
+    return (x_t - ab.sqrt() * x_0_hat) / (1 - ab).sqrt()
+
+
+def noise_like(x, generator=None):
+    """Return standard normal noise of x's shape and dtype, on x's device.
+
+    It is generated on the generator's device and then moved, so a CPU generator gives the same
+    noise on every device.
+    """
+    where = generator.device if generator is not None else x.device
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=where).to(x.device)
+
+
+def stratified(B, generator=None, device="cpu"):
+    """Return B random numbers, the k-th uniform in the k-th B-th of [0, 1): float32 (B,), rising."""
+    return (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
+
+
+def stratified_timesteps(B, T, generator=None, device="cpu"):
+    """Return B stratified timesteps in 1..T: int64 (B,), rising. See `stratified`."""
+    return (stratified(B, generator, device) * T).long().clamp(max=T - 1) + 1
+
+
+def noise_loss(schedule, model, x_0, cond=None, generator=None):
+    """Return the mean of |eps_hat(x_t, t, cond) - eps|², t uniform in 1..T for each image and
+    stratified over the batch. DDPM (14).
+
+    model: (x_t, t, cond) -> eps_hat. x_0: (B,C,H,W) float. cond: the model's third argument.
+    generator: on x_0's device. Returns a float32 scalar.
+    """
+    t = stratified_timesteps(len(x_0), schedule.T, generator, x_0.device)
+    eps = noise_like(x_0, generator)
+    eps_hat = model(q_sample(schedule, x_0, t, eps), t, cond)
+    _check_same("the model's eps_hat", eps_hat, "eps", eps)
+    return F.mse_loss(eps_hat.float(), eps)
+
+
+def denoising_loss(denoiser, x_0, sigma=0.5, generator=None):
+    """Return the mean of |denoiser(x_0 + sigma eps) - x_0|²: one noise level, no schedule.
+
+    denoiser: (x_noisy) -> x_0_hat. x_0: (B,C,H,W) float. sigma: standard deviation of the noise, in
+    units of the pixel range (0.5 = half of black to white). Returns a float32 scalar.
+    """
+    x_0_hat = denoiser(x_0 + sigma * noise_like(x_0, generator))
+    _check_same("the denoiser's output", x_0_hat, "x_0", x_0)
+    return F.mse_loss(x_0_hat.float(), x_0)

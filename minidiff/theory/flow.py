@@ -1,0 +1,154 @@
+"""Flow matching: predict a velocity instead of the noise.
+
+Flow matching is another way to describe the same idea, and a shorter one. Take noise x_0 and an
+image x_1, connect them by a straight line, and move along it in time t from 0 to 1:
+
+    x_t = (1 - t) x_0 + t x_1          t = 0: noise, t = 1: data        `interpolate`
+    x_1 - x_0                          the velocity, constant along the line
+
+A network is given x_t and t, and predicts the velocity:
+
+    L = | v_hat(x_t, t) - (x_1 - x_0) |²,   t uniform in 0 .. 1         `flow_loss`
+
+Note the names. In papers on flows time runs towards the data: in this file, and nowhere else in
+this project, x_0 is the noise, x_1 the image, and sampling starts at t = 0.
+
+Many lines pass through one point, each with its own velocity. Under squared error the best
+prediction is their mean, E[x_1 - x_0 | x_t], and that is enough: noise that is moved with the mean
+velocity has, at every t, the same distribution as the x_t above, and so arrives as data (flow
+matching, theorem 1). After the start nothing is random. Sampling solves the ordinary differential
+equation dx/dt = v_hat(x, t) by Euler's method:
+
+    x_s = x_t + (s - t) v_hat(x_t, t),   t < s                          `euler_step`
+
+Its error is proportional to the step size. If the velocity were constant along the trajectory, one
+step would be enough. Each line of the training is straight; but the trajectory follows their mean,
+and bends where lines to different images part. Steps are spent on bends.
+
+Is it a different theory? Hardly. Divide x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes
+for sqrt(alpha_bar) = t / sqrt(t² + (1 - t)²); and given x_t, velocity, noise and image follow from
+each other:
+
+    x_1_hat = x_t + (1 - t) v_hat      the image                        `predict_x_1`
+    x_0_hat = x_t - t v_hat            the noise
+
+So an Euler step is a DDIM step of that schedule (test_flow.py), and `guided` combines velocities
+just as it combines noises. What differs is the weight of each t in training: in a flow each t
+counts alike, and the error in x_1 counts 1 / (1 - t)². And no alpha_bar has to be explained.
+
+At t = 0 the network sees pure noise, which contains nothing of the image. The best prediction is
+then x_1_hat = E[x_1], the mean of all images, or of all images of a class. `pure_noise_loss` asks
+a network without time just that: what is the best prediction from noise alone?
+
+Two mistakes to avoid, each with a test. Time increases: t = 0 is noise, and a trajectory that
+starts at 1 gives the network noise where it expects an image. And the network is evaluated at the
+start of each step, so the last evaluation is at 1 - 1/steps, not at 1.
+
+Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003; CS180, Fall 2025.
+
+Exercises
+1. Let time run the other way, x_t = t x_0 + (1 - t) x_1, in `interpolate` alone. What breaks first?
+   test_flow.py: test_time_runs_from_noise_to_data
+2. What is the loss of a network that always returns 0? And of the best possible one?
+   test_flow.py: test_the_loss_is_zero_for_the_true_velocity_and_known_for_zero
+   test_flow.py: test_the_ideal_velocity_has_the_loss_theory_gives
+3. For which data is one step enough?
+   test_flow.py: test_one_step_is_enough_where_the_flow_is_straight
+Next: models/upsampler.py
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from minidiff.theory.diffusion import noise_like, stratified
+
+
+class FlowState(NamedTuple):
+    """One state of a flow's trajectory.
+
+    t: float in 0 .. 1. x_t: (B,C,H,W). x_1_hat: the prediction that led here, None at the start.
+    """
+
+    t: float
+    x_t: torch.Tensor
+    x_1_hat: torch.Tensor | None
+
+
+def interpolate(x_0, x_1, t):
+    """Return x_t = (1 - t) x_0 + t x_1, the point at t on the line from noise to image.
+
+    x_0, x_1: (B,C,H,W) float, noise and data. t: (B,) float in 0 .. 1; 0 returns x_0. Returns x_t,
+    like x_0. Raises ValueError where shapes do not fit.
+    """
+    if x_0.shape != x_1.shape or t.shape != x_0.shape[:1]:
+        found = ", ".join(str(tuple(each.shape)) for each in (x_0, x_1, t))
+        raise ValueError(f"expected x_0 and x_1 alike and one t per image, got {found}")
+    t = t.view(-1, 1, 1, 1)
+    return (1 - t) * x_0 + t * x_1
+
+
+def predict_x_1(x_t, t, v_hat):
+    """Return x_1_hat = x_t + (1 - t) v_hat, the end of the predicted line.
+
+    x_t, v_hat: (B,C,H,W) float. t: a float in 0 .. 1. The result is like x_t, not clipped.
+    """
+    return x_t + (1 - t) * v_hat
+
+
+def flow_loss(model, x_1, cond=None, generator=None):
+    """Return the mean of |v_hat(x_t, t, cond) - (x_1 - x_0)|², t uniform in 0 .. 1 for each image
+    and stratified over the batch.
+
+    model: (x_t, t, cond) -> v_hat. x_1: (B,C,H,W) float, data. cond: the model's third argument.
+    generator: on x_1's device. Returns a float32 scalar. Raises ValueError for a v_hat of another
+    shape.
+    """
+    t = stratified(len(x_1), generator, x_1.device)
+    x_0 = noise_like(x_1, generator)
+    v_hat = model(interpolate(x_0, x_1, t), t, cond)
+    if v_hat.shape != x_1.shape:
+        raise ValueError(f"expected v_hat like x_1, {tuple(x_1.shape)}, got {tuple(v_hat.shape)}")
+    return F.mse_loss(v_hat.float(), x_1 - x_0)
+
+
+def pure_noise_loss(denoiser, x_1, generator=None):
+    """Return the mean of |D(x_0) - x_1|², x_0 noise independent of x_1. It is least for E[x_1].
+
+    denoiser: (x_0) -> x_1_hat. x_1: (B,C,H,W) float, data. Returns a float32 scalar.
+    """
+    return F.mse_loss(denoiser(noise_like(x_1, generator)).float(), x_1)
+
+
+@torch.no_grad()
+def euler_step(velocity_fn, x_t, t, s):
+    """Predict the velocity at t and keep it until s: x_t + (s - t) v_hat.
+
+    velocity_fn: (x_t (B,C,H,W), t (B,) float) -> v_hat. t, s: floats, 0 <= t < s <= 1. Returns
+    (x_s, x_1_hat). Raises ValueError for a step that does not lead towards the data.
+    """
+    if not 0 <= t < s <= 1:
+        raise ValueError(f"a step of a flow goes from t to s, 0 <= t < s <= 1, got {t} -> {s}")
+    v_hat = velocity_fn(x_t, torch.full((len(x_t),), t, device=x_t.device))
+    return x_t + (s - t) * v_hat, predict_x_1(x_t, t, v_hat)
+
+
+def flow_trajectory(velocity_fn, x, steps):
+    """Move noise x (B,C,H,W) to t = 1 in equal steps and yield every FlowState, the start included.
+
+    velocity_fn: (x_t (B,C,H,W), t (B,) float) -> v_hat. steps: network calls, >= 1. Raises
+    ValueError below that.
+    """
+    if steps < 1:
+        raise ValueError(f"a flow needs at least 1 step, got {steps}")
+    yield FlowState(0.0, x, None)
+    for k in range(steps):
+        x, x_1_hat = euler_step(velocity_fn, x, k / steps, (k + 1) / steps)
+        yield FlowState((k + 1) / steps, x, x_1_hat)
+
+
+def flow_sample(velocity_fn, x, steps):
+    """Sample as `flow_trajectory` does and return only the last image, (B,C,H,W)."""
+    *_, last = flow_trajectory(velocity_fn, x, steps)
+    return last.x_t

@@ -1,0 +1,181 @@
+"""7. Sampling: from noise to an image, step by step.
+
+Start at x_T ~ N(0, I). At each t let the network predict the noise, then step to a slightly cleaner
+level s < t, until s = 0. Two kinds of step are in use, and both work for any s < t because
+alpha_bar is all they need. With
+
+    alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from eps_hat by DDPM (15)
+
+DDPM samples x_s from q(x_s | x_t, x_0 = x_0_hat), the distribution of the noising process at s,
+given where it started and where it is at t. This is also called *ancestral* sampling. By Bayes' rule
+that distribution is Gaussian, DDPM (6) and (7) with t-1 generalised to s. With fresh noise
+z ~ N(0, I):
+
+    x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
+        + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
+
+    sigma² = beta                                                   "beta", the course's
+           = beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) beta     "beta_tilde", DDPM (7)
+
+beta_tilde is q's own variance: right if x_0_hat is exactly the image, as it is for data that
+consists of a single point. beta is right for data that is itself standard Gaussian noise. The truth
+lies in between (DDPM, section 3.2). With few steps beta_tilde is clearly better.
+
+DDIM, "Denoising Diffusion Implicit Models", keeps the predicted noise and adds exactly that back,
+DDIM (12) (where alpha is our alpha_bar):
+
+    x_s = sqrt(alpha_bar_s) x_0_hat + sqrt(1 - alpha_bar_s - sigma²) eps_hat + sigma z
+    sigma = eta sqrt(beta_tilde)                                    DDIM (16)
+
+eta = 0 is deterministic: a smooth trajectory that few steps can follow. eta = 1 is DDPM with
+beta_tilde.
+
+Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise.
+Clipping x_0_hat to the data range is allowed, but DDIM, which uses eps_hat too, must then compute
+eps_hat again from the clipped x_0_hat, or the two no longer describe the same x_t. And x_t, the
+network's input, is never clipped: noise has no range.
+
+A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` is a
+generator that yields every state, so progress bars, films and early stops are `for` loops outside.
+
+Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502.
+
+Exercises
+1. Add noise in the last step too. With which of the variances does it do no harm?
+   test_exercises.py: test_beta_tilde_forgives_noise_in_the_last_step
+2. Double the steps of DDIM. By how much does its error fall?
+   test_samplers.py: test_ddim_on_gaussian_data_converges_to_the_data
+3. Sample digits with 20 steps and variance "beta", then "beta_tilde". What is left in the image?
+   figures/part_b/sweep.py
+Next: theory/guidance.py
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from minidiff.theory.diffusion import noise_like, predict_eps, predict_x_0
+
+VARIANCES = ("beta", "beta_tilde")
+
+
+class State(NamedTuple):
+    """One state of a trajectory.
+
+    t: int in 0..T. x_t: (B,C,H,W). x_0_hat: the prediction that led here, None at the start.
+    """
+
+    t: int
+    x_t: torch.Tensor
+    x_0_hat: torch.Tensor | None
+
+
+def check_step(schedule, t, s):
+    """Raise ValueError unless 0 <= s < t <= T."""
+    if not 0 <= s < t <= schedule.T:
+        raise ValueError(f"a step goes from t to s with 0 <= s < t <= {schedule.T}, got {t} -> {s}")
+
+
+def clipped_prediction(schedule, x_t, t, eps_hat, clip):
+    """Return (x_0_hat, eps_hat), clipped and consistent with each other.
+
+    clip: None, (low, high), or a function of x_0_hat. t: int in 1..T.
+    """
+    t = torch.full((len(x_t),), t, device=x_t.device)
+    x_0_hat = predict_x_0(schedule, x_t, t, eps_hat)
+    if clip is None:
+        return x_0_hat, eps_hat
+    x_0_hat = clip(x_0_hat) if callable(clip) else x_0_hat.clamp(*clip)
+    return x_0_hat, predict_eps(schedule, x_t, t, x_0_hat)
+
+
+def variance(schedule, t, s, kind="beta"):
+    """Return sigma² of the DDPM step from t to s, a scalar tensor: DDPM section 3.2.
+
+    t, s: ints, 0 <= s < t <= T. kind: one of VARIANCES. Raises ValueError for another one.
+    """
+    check_step(schedule, t, s)
+    ab_t, ab_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+    beta = 1 - ab_t / ab_s
+    if kind == "beta":
+        return beta
+    if kind != "beta_tilde":
+        raise ValueError(f"unknown variance {kind!r}; choose from: {', '.join(VARIANCES)}")
+    return (1 - ab_s) / (1 - ab_t) * beta
+
+
+def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="beta", clip=None, generator=None):
+    """Sample x_s from q(x_s | x_t, x_0_hat), with variance `kind`. DDPM (6), (7); algorithm 2.
+
+    x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T; s = 0 adds no noise. kind: one of
+    VARIANCES, or sigma² itself, a tensor. clip: see `clipped_prediction`. Returns (x_s, x_0_hat).
+    Raises ValueError for a step that does not go down.
+    """
+    check_step(schedule, t, s)
+    ab_t, ab_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+    alpha = ab_t / ab_s
+    x_0_hat, _ = clipped_prediction(schedule, x_t, t, eps_hat, clip)
+    x_s = ab_s.sqrt() * (1 - alpha) / (1 - ab_t) * x_0_hat
+    x_s = x_s + alpha.sqrt() * (1 - ab_s) / (1 - ab_t) * x_t
+    if s > 0:
+        sigma_2 = kind if torch.is_tensor(kind) else variance(schedule, t, s, kind)
+        x_s = x_s + sigma_2.sqrt() * noise_like(x_t, generator)
+    return x_s, x_0_hat
+
+
+def ddim_step(schedule, x_t, t, s, eps_hat, *, eta=0.0, clip=None, generator=None):
+    """Move along the predicted direction, with a share eta of fresh noise. DDIM (12), (16).
+
+    x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T. eta: 0 (deterministic) .. 1 (DDPM with
+    beta_tilde). clip: see `clipped_prediction`. Returns (x_s, x_0_hat). Raises ValueError for a
+    step that does not go down and for another eta.
+    """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must lie in 0..1, got {eta}")
+    sigma_2 = eta**2 * variance(schedule, t, s, "beta_tilde")
+    ab_s = schedule.alpha_bar[s]
+    x_0_hat, eps_hat = clipped_prediction(schedule, x_t, t, eps_hat, clip)
+    x_s = ab_s.sqrt() * x_0_hat + (1 - ab_s - sigma_2).clamp(min=0).sqrt() * eps_hat
+    if s > 0 and eta > 0:
+        x_s = x_s + sigma_2.sqrt() * noise_like(x_t, generator)
+    return x_s, x_0_hat
+
+
+SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
+
+
+@torch.no_grad()
+def take_step(eps_fn, schedule, x_t, t, s, *, step=ddpm_step, **options):
+    """Predict the noise in x_t (B,C,H,W) at t and step to s; return (x_s, x_0_hat). See
+    `trajectory`."""
+    eps_hat = eps_fn(x_t, torch.full((len(x_t),), t, device=x_t.device))
+    return step(schedule, x_t, t, s, eps_hat, **options)
+
+
+def check_timesteps(schedule, timesteps):
+    """Raise ValueError unless timesteps decrease, within 0..T, and end at 0."""
+    if not timesteps or timesteps[-1] != 0:
+        raise ValueError(f"timesteps must decrease and end at 0, got {list(timesteps)}")
+    for t, s in zip(timesteps, timesteps[1:]):
+        check_step(schedule, t, s)
+
+
+def trajectory(eps_fn, schedule, x, timesteps, **options):
+    """Sample from x along the timesteps and yield every State, the start included.
+
+    eps_fn: (x_t (B,C,H,W), t (B,) int64) -> eps_hat. x: the start, at level timesteps[0].
+    timesteps: decreasing ints that end at 0 (see schedule.evenly, schedule.strided). options: step,
+    `ddpm_step` or `ddim_step`; what it takes, kind or eta and clip; and generator, the source of
+    all noise, never reseeded on the way. Raises ValueError for what does not fit.
+    """
+    check_timesteps(schedule, timesteps)
+    yield State(timesteps[0], x, None)
+    for t, s in zip(timesteps, timesteps[1:]):
+        x, x_0_hat = take_step(eps_fn, schedule, x, t, s, **options)
+        yield State(s, x, x_0_hat)
+
+
+def sample(eps_fn, schedule, x, timesteps, **options):
+    """Sample as `trajectory` does and return only the last image, (B,C,H,W)."""
+    *_, last = trajectory(eps_fn, schedule, x, timesteps, **options)
+    return last.x_t

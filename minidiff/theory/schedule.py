@@ -1,0 +1,167 @@
+"""2. How much of the image is left at step t.
+
+A diffusion model makes a new image by removing noise, a little at a time, from pure noise. This is
+called *sampling*. A network learns how to remove noise from real images to which noise was added
+on purpose. This file defines how much noise is added at each step. Nothing in it is learned.
+
+The forward process turns an image x_0 into noise in T small steps. Step t scales the image down a
+little and adds a little Gaussian noise, an independent standard normal number for each pixel:
+
+    x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise,   noise ~ N(0, I)     DDPM (2)
+
+beta_t is the share of the variance that step t replaces by noise. Sums of Gaussians are Gaussian,
+so the steps collapse into one. With alpha_t = 1 - beta_t and
+
+    alpha_bar_t = alpha_1 alpha_2 ... alpha_t              the one array of this project
+
+we get x_t for any t directly:
+
+    x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps,   eps ~ N(0, I)   DDPM (4)
+
+alpha_bar falls from 1 (a clean image) to nearly 0 (pure noise). Its root, the factor before x_0, is
+the *signal* that is left. Everything else follows from alpha_bar. Between any two levels s < t the
+same law holds, x_t = sqrt(alpha) x_s + sqrt(beta) noise, with alpha = alpha_bar_t / alpha_bar_s and
+beta = 1 - alpha; for s = t - 1 these are alpha_t and beta_t. So sampling with a few large steps
+needs no code of its own.
+
+There are two schedules. `linear` is DDPM's. For small images its last steps are too noisy to be of
+much use; `cosine`, from improved DDPM (section 3.2), adds noise more evenly. There are also two
+ways to choose the timesteps of sampling: `strided` takes every n-th step, `evenly` takes a given
+number of steps.
+
+Choices. `alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
+noise yet". There is no off-by-one and no `alpha_bar[-1]` that silently reads the wrong end. The
+product is computed in float64, because a product of 1000 factors close to 1 loses digits in
+float32, and stored as float32.
+
+A question that careful readers ask: with T = 300 and the linear betas below, alpha_bar_300 =
+0.048, so x_300 still contains sqrt(0.048) = 22% of the image, yet sampling starts from pure noise.
+For digits in [0, 1] this mismatch does little harm. DDPM's T = 1000 leaves 0.6%. `python -m
+minidiff.theory.schedule` prints the numbers.
+
+Sources: DDPM, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239 (linear betas: section
+4); improved DDPM, arXiv:2102.09672 (cosine: eq. 17).
+
+Exercises
+1. Make the digits' schedule cosine: one line, in models/model.py. What happens to alpha_bar_T?
+   test_exercises.py: test_a_cosine_schedule_leaves_no_signal
+   test_exercises.py: test_one_line_changes_the_schedule_of_training_and_sampling
+2. Take half as many steps, T = 150, with the same betas. Estimate alpha_bar_T, then print it.
+   test_exercises.py: test_half_the_steps_leave_the_square_root
+3. Store alpha_bar in float16. Which of the two schedules breaks, and where?
+   test_schedule.py: test_alpha_bar_is_float32_and_never_zero
+Next: theory/diffusion.py
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """The signal left at each step.
+
+    alpha_bar: float32 (T+1,), alpha_bar[0] = 1, strictly decreasing, all > 0.
+    Raises ValueError where alpha_bar breaks one of these.
+    """
+
+    alpha_bar: torch.Tensor
+
+    def __post_init__(self):
+        a = self.alpha_bar
+        if a.dim() != 1 or len(a) < 2 or a.dtype != torch.float32:
+            raise ValueError(
+                f"alpha_bar must be float32 of shape (T+1,), got {a.dtype} {tuple(a.shape)}"
+            )
+        if a[0] != 1 or a[-1] <= 0 or (a.diff() >= 0).any():
+            raise ValueError("alpha_bar must start at exactly 1, decrease strictly and stay above 0")
+
+    @property
+    def T(self) -> int:
+        """The number of noising steps; t runs over 1..T, and 0 is the clean image."""
+        return len(self.alpha_bar) - 1
+
+    def to(self, device) -> "Schedule":
+        """Return the same schedule with alpha_bar on `device` (saves a GPU one copy per step)."""
+        return Schedule(self.alpha_bar.to(device))
+
+    def at(self, t: torch.Tensor) -> torch.Tensor:
+        """Return alpha_bar_t for each t of a batch, shaped to multiply images.
+
+        t: int64 (B,), each in 0..T. Returns float32 (B, 1, 1, 1) on t's device.
+        Raises ValueError for another dtype or shape.
+        """
+        if t.dtype != torch.int64 or t.dim() != 1:
+            raise ValueError(f"t must be int64 of shape (B,), got {t.dtype} {tuple(t.shape)}")
+        return self.alpha_bar.to(t.device)[t].view(-1, 1, 1, 1)
+
+
+def _from_betas(beta: torch.Tensor) -> Schedule:
+    """Return the Schedule of betas, float64 (T,): the cumulative product of 1 - beta."""
+    one = torch.ones(1, dtype=torch.float64)
+    return Schedule(torch.cat([one, (1 - beta).cumprod(0)]).float())
+
+
+def linear(T: int = 300, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
+    """Return the schedule whose beta_t grows linearly from beta_1 to beta_T. DDPM, section 4.
+
+    T: steps, >= 2 (DDPM uses 1000, the digits here 300). beta_1, beta_T: variances in (0, 1).
+    Raises ValueError outside these ranges.
+    """
+    if T < 2 or not (0 < beta_1 < 1 and 0 < beta_T < 1):
+        raise ValueError(
+            f"linear needs T >= 2 and betas between 0 and 1, got {T}, {beta_1}, {beta_T}"
+        )
+    return _from_betas(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
+
+
+def cosine(T: int = 1000, offset: float = 0.008, max_beta: float = 0.999) -> Schedule:
+    """Return the schedule whose alpha_bar falls like a squared cosine. Improved DDPM (17).
+
+        alpha_bar_t = f(t) / f(0),   f(t) = cos²((t/T + offset) / (1 + offset) · π/2)
+
+    beta_t = 1 - alpha_bar_t / alpha_bar_{t-1} is capped at max_beta, since f(T) = 0 would give
+    beta_T = 1. T: steps, >= 2. Raises ValueError below that.
+    """
+    if T < 2:
+        raise ValueError(f"cosine needs T >= 2, got {T}")
+    u = (torch.arange(T + 1, dtype=torch.float64) / T + offset) / (1 + offset)
+    f = (u * math.pi / 2).cos() ** 2
+    return _from_betas((1 - f[1:] / f[:-1]).clamp(max=max_beta))
+
+
+SCHEDULES = {"linear": linear, "cosine": cosine}  # by the name that a checkpoint stores
+
+
+def strided(T: int, stride: int) -> list[int]:
+    """Return the multiples of stride from the largest one <= T down to 0.
+
+    strided(1000, 30) = [990, 960, ..., 30, 0]. The last entry is always 0, the clean image.
+    Raises ValueError unless 1 <= stride <= T.
+    """
+    if not 1 <= stride <= T:
+        raise ValueError(f"stride must lie in 1..{T}, the steps of the schedule; got {stride}")
+    return list(range(T // stride * stride, -1, -stride))
+
+
+def evenly(T: int, steps: int) -> list[int]:
+    """Return steps + 1 timesteps from T down to 0, as evenly spaced as integers allow.
+
+    evenly(300, 4) = [300, 225, 150, 75, 0]: four steps. evenly(T, T) visits every timestep.
+    Raises ValueError unless 1 <= steps <= T.
+    """
+    if not 1 <= steps <= T:
+        raise ValueError(f"steps must lie in 1..{T}, the steps of the schedule; got {steps}")
+    return [round(T * (steps - i) / steps) for i in range(steps + 1)]
+
+
+if __name__ == "__main__":
+    for name, schedule in [
+        ("linear, T = 300", linear()),
+        ("linear, T = 1000", linear(1000)),
+        ("cosine, T = 1000", cosine()),
+    ]:
+        last = schedule.alpha_bar[-1].item()
+        print(f"{name}: alpha_bar_T = {last:.2e}, signal left sqrt(alpha_bar_T) = {last**0.5:.2g}")

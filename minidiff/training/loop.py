@@ -1,0 +1,192 @@
+"""6. The training loop, as a generator of progress records.
+
+For each batch: loss, gradient, one step of Adam (arXiv:1412.6980). Everything around it (progress
+bar, log, figures, files) is a `for` loop over the records that `fit` yields, so the loop itself
+stays this short. The loss is a function of the model and a batch. That of the time-conditioned and
+of the class-conditioned model (train/uncond.py, train/class_cond.py):
+
+    noise_loss(model.schedule, model, x_0)
+    noise_loss(model.schedule, model, x_0, drop_condition(model.condition(labels), p_uncond))
+
+where `drop_condition` hides a tenth of the labels, for a reason that chapter 8 gives.
+
+Resuming is exact. A training is determined by five things: weights (with BatchNorm's running
+statistics), optimiser moments, random state, epoch and step. A checkpoint holds all five; the
+learning rate is a function of the step and needs no memory. Training from a saved state gives
+the same bits as never having stopped, on the same hardware with as many threads.
+
+The learning rate has three shapes:
+
+    constant      lr
+    exponential   lr · 0.1^(epoch / epochs) with epoch = 0, 1, ...: changed once an EPOCH
+    linear        lr · (1 - step / steps): in a short training, reaching 0 helps a lot
+
+each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential once a
+batch instead is a well-known mistake: after one epoch nothing is learned any more.
+
+A GPU works while Python runs ahead, unless Python asks for a number. So losses are summed on
+the device and read once every few steps; a loss that is no longer finite is noticed then, and
+`Diverged` raised before any file is written.
+
+Exercises
+1. Change the exponential once a batch. What is the learning rate of the full recipe, 469 batches an
+   epoch and 20 epochs, after the first epoch?
+   test_exercises.py: test_decay_by_the_batch_ends_learning_within_an_epoch
+2. Resume without Adam's moments. Does the loss show it? Do the weights?
+   test_loop.py: test_forgetting_a_part_of_the_state_is_noticed
+3. Reseed the generator before each step. What does the network see again and again?
+   test_loop.py: test_two_batches_do_not_share_their_noise
+Next: theory/samplers.py
+"""
+
+import math
+import time
+from copy import copy, deepcopy
+from typing import NamedTuple
+
+import torch
+
+from minidiff.data.dataset import Dataset, batches
+from minidiff.training import parallel
+from minidiff.training.recipe import Recipe
+
+
+class Diverged(ValueError):
+    """The loss or a weight is no longer finite."""
+
+
+class Progress(NamedTuple):
+    """What happened since the last record.
+
+    epoch: 1, 2, ... step, steps: done, and in all. loss: mean since the last record.
+    lr: of the last step. images: seen since the last record. epoch_ended: whether this closes it.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    lr: float
+    images: int
+    epoch_ended: bool
+
+
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Return how many batches cover the set; the last one may be smaller."""
+    return -(-images // batch_size)
+
+
+def learning_rate(cfg: Recipe, step: int, per_epoch: int) -> float:
+    """Return the learning rate of step 0, 1, ..., a pure function of the recipe (see above)."""
+    rise = min(1.0, (step + 1) / cfg.warmup) if cfg.warmup else 1.0
+    if cfg.decay == "exponential":
+        fall = 0.1 ** (step // per_epoch / cfg.epochs)
+    elif cfg.decay == "linear":
+        fall = 1 - step / (cfg.epochs * per_epoch)
+    else:
+        fall = 1.0
+    return cfg.lr * rise * fall
+
+
+class Training:
+    """A training at one exact point: model, optimiser, random state, epochs and steps done.
+
+    model: see models/model.py, on its device. loss_fn: (model, x_0, labels, generator) -> scalar.
+    Raises ValueError where more processes train than a batch has images (parallel.py).
+    """
+
+    def __init__(self, model, loss_fn, cfg: Recipe):
+        self.model, self.loss_fn, self.cfg, self.device = model, loss_fn, cfg, model.device
+        self.network = model.network
+        model.evaluate = parallel.shared(self.network, cfg.batch_size)  # itself, on one device
+        self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.lr, fused=True)
+        self.generator = torch.Generator(self.device).manual_seed(cfg.seed)
+        self.epoch = self.step = 0
+
+    def update(self, x_0, labels, lr):
+        """Do one step of Adam on a batch; return its loss, a tensor on the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        loss = self.loss_fn(self.model, x_0, labels, self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        return loss.detach()
+
+    def state_dict(self) -> dict:
+        """Return all that resuming needs besides the weights."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict, epoch: int, step: int) -> None:
+        """Continue from what `state_dict` returned. The weights are loaded by the caller."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        for p in self.network.parameters():
+            found = self.optimizer.state[p]
+            for name in found.keys() - {"step"}:  # fused Adam trusts shapes and order blindly
+                if found[name].shape != p.shape:
+                    raise ValueError("the optimiser's moments do not fit the weights")
+                found[name] = torch.empty_like(p).copy_(found[name])
+        self.generator.set_state(state["generator"])
+        self.epoch, self.step = epoch, step
+
+    def check_finite(self) -> None:
+        """Raise Diverged if a weight is no longer a finite number."""
+        if not all(torch.isfinite(p).all() for p in self.network.parameters()):
+            raise Diverged(_diverged("a weight", self))
+
+
+def _diverged(what, training):
+    return (
+        f"{what} became infinite or NaN in epoch {training.epoch + 1}, step {training.step}; the "
+        "last good checkpoint is kept; start again with a lower --lr or with --precision float32"
+    )
+
+
+def fit(training: Training, dataset: Dataset, log_every: int = 10):
+    """Train to cfg.epochs; yield a Progress every `log_every` steps and at the end of each epoch.
+
+    dataset: on the training's device. At a record with `epoch_ended` the training can be saved and,
+    later, resumed bit for bit. Raises Diverged at a loss that is not finite.
+    """
+    cfg = training.cfg
+    per_epoch = steps_per_epoch(len(dataset), cfg.batch_size)
+    steps = cfg.epochs * per_epoch
+    training.network.train()
+    while training.epoch < cfg.epochs:
+        total, count, images = torch.zeros((), device=training.device), 0, 0
+        for x_0, labels in batches(dataset, cfg.batch_size, training.generator):
+            lr = learning_rate(cfg, training.step, per_epoch)
+            total += training.update(x_0, labels, lr)
+            count, images = count + 1, images + len(x_0)
+            ended = training.step % per_epoch == 0
+            if count < log_every and not ended:
+                continue
+            loss = total.item() / count
+            if not math.isfinite(loss):
+                raise Diverged(_diverged("the loss", training))
+            if ended:
+                training.check_finite()
+                training.epoch += 1
+            epoch = training.epoch + (not ended)
+            yield Progress(epoch, training.step, steps, loss, lr, images, ended)
+            training.network.train()
+            total, count, images = torch.zeros_like(total), 0, 0
+
+
+def seconds_per_step(training: Training, dataset: Dataset) -> float:
+    """Measure one step on a throw-away copy, to estimate how long a run will take."""
+    model = copy(training.model)
+    model.network = deepcopy(training.network)
+    trial = Training(model, training.loss_fn, training.cfg)
+    index = slice(0, training.cfg.batch_size)
+    x_0, labels = dataset.images_at(index), dataset.labels[index]
+    runs = []
+    while len(runs) < 3 or (sum(runs) < 1 and len(runs) < 20):
+        start = time.perf_counter()
+        trial.update(x_0, labels, training.cfg.lr).item()
+        runs.append(parallel.agreed(time.perf_counter() - start))
+    return min(runs[1:])  # the first one warms up

@@ -1,0 +1,106 @@
+"""The options of training, once, with their units.
+
+A recipe is a frozen dataclass: its values decide the weights that come out, so it is stored with
+the run and printed at its start. The flags of the command line are its fields (system/cli.py).
+
+Each model has two recipes. *full* is the course's (the upsampler, which the course does not have,
+borrows one); *laptop* is narrower and shorter, chosen by measurement so that it ends within 12
+minutes on two CPU cores. `RECIPES` holds only what differs from the defaults.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from minidiff.system.cli import at_least, check_seed, flag
+from minidiff.system.hardware import DEVICES, PRECISIONS
+
+DECAYS = ("constant", "exponential", "linear")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe: all that decides the final weights.
+
+    Raises ValueError for values out of range.
+    """
+
+    recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
+    dataset: str = flag("auto", "auto, mnist, fashion or strokes; auto: MNIST, else strokes")
+    width: int = flag(64, "D, the UNet's channels at full size")
+    batch_size: int = flag(128, "images per step")
+    epochs: int = flag(20, "passes over the training set")
+    early_epoch: int = flag(5, "samples and weights are kept after this epoch and the last")
+    lr: float = flag(1e-3, "peak learning rate of Adam")
+    decay: str = flag(
+        "exponential", "constant; exponential: 0.1^(1/epochs) a step an epoch; linear: to 0", DECAYS
+    )
+    warmup: int = flag(0, "steps over which the learning rate rises from 0")
+    T: int = flag(300, "noising steps of the schedule")
+    sample_steps: int = flag(300, "sampling steps of the samples kept with the weights")
+    p_uncond: float = flag(0.1, "all but uncond: probability of hiding the digit, 0 .. 1")
+    sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
+    seed: int = flag(0, "of the weights, the data's order and the noise")
+    precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
+
+    def __post_init__(self):
+        for name in ("width", "epochs", "early_epoch", "sample_steps"):
+            at_least(name, getattr(self, name), 1)
+        at_least("batch_size", self.batch_size, 2)
+        at_least("T", self.T, 2)
+        at_least("warmup", self.warmup, 0)
+        check_seed(self.seed)
+        for name in ("lr", "sigma"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.p_uncond <= 1:
+            raise ValueError(f"p-uncond must lie in 0..1, got {self.p_uncond}")
+        if self.decay not in DECAYS:
+            raise ValueError(f"unknown decay {self.decay!r}; choose from: {', '.join(DECAYS)}")
+
+    @classmethod
+    def stored(cls, config: dict, place) -> "Recipe":
+        """Return the recipe that a run stored; a field that it lacks is new, and has its default.
+
+        Raises ValueError, naming `place`, for a field that is not known.
+        """
+        if unknown := config.keys() - {f.name for f in dataclasses.fields(cls)}:
+            raise ValueError(f"{place}: unknown in the recipe: {', '.join(sorted(unknown))}")
+        return cls(**config)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a training runs and writes: nothing here changes the recipe."""
+
+    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    data_dir: str = flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
+    run_dir: str = flag("", "folder for this run; default: the next free runs/<model>/<number>")
+    resume: bool = flag(False, "continue --run-dir, or the newest run of this model")
+
+
+_LAPTOP = {
+    "width": 24, "batch_size": 16, "epochs": 2, "early_epoch": 1,
+    "lr": 3e-3, "decay": "linear", "warmup": 200, "sample_steps": 50,
+}
+_CLASSIFIER = {
+    "width": 32, "epochs": 6, "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 100,
+}
+_FLOW = {"batch_size": 64, "epochs": 10, "lr": 1e-2, "sample_steps": 50}
+RECIPES = {
+    "denoiser": {
+        "full": {
+            "width": 128, "batch_size": 256, "epochs": 5, "early_epoch": 1,
+            "lr": 1e-4, "decay": "constant",
+        },
+        "laptop": _LAPTOP,
+    },
+    "uncond": {"full": {}, "laptop": _LAPTOP},
+    "class": {"full": {}, "laptop": _LAPTOP},
+    "flow": {"full": _FLOW, "laptop": _LAPTOP},
+    "flow-uncond": {"full": _FLOW, "laptop": _LAPTOP},
+    "upsampler": {
+        "full": {"dataset": "strokes"},
+        "laptop": {**_LAPTOP, "dataset": "strokes", "width": 16, "epochs": 1, "sample_steps": 20},
+    },
+    "classifier": {"full": _CLASSIFIER, "laptop": _CLASSIFIER},
+}

@@ -1,0 +1,238 @@
+"""What every sampling script shares: options, model, progress bar, caption, files.
+
+    from options to images:  begin -> generate -> watch -> write
+"""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from minidiff.evaluation.gallery import draw_gif
+from minidiff.files import images
+from minidiff.files.atomic import atomic_write
+from minidiff.models import upsampler, zoo
+from minidiff.models.generate import generate
+from minidiff.models.model import UNGUIDED
+from minidiff.models.options import LARGE, OutputOptions, SampleOptions
+from minidiff.system import cli, hardware
+from sample.examples import EXAMPLES
+
+FRAMES = 40  # of a film
+
+
+@dataclass(frozen=True)
+class DigitOptions:
+    """Which digits, or sentences. Raises ValueError for anything else than digits in `digits`."""
+
+    digits: str = cli.flag("0123456789", "the digits to generate, a column each")
+    prompts: tuple[str, ...] = cli.flag((), "what to generate instead: sentences, for deepfloyd")
+    per_digit: int = cli.flag(4, "images of each, the rows")
+
+    def __post_init__(self):
+        if not self.digits or not set(self.digits) <= set("0123456789"):
+            raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
+        cli.at_least("per_digit", self.per_digit, 1)
+
+    def all(self) -> list:
+        """Return a prompt for each image, row by row."""
+        return list(self.prompts or self.digits) * self.per_digit
+
+    def labels(self):
+        """Return the digits of the prompts, None where they are sentences."""
+        return None if self.prompts else [int(p) for p in self.all()]
+
+    def columns(self):
+        """Return how many images are in a row, None for the default."""
+        n = len(self.prompts or self.digits)
+        return n if n <= 20 else None
+
+
+@dataclass(frozen=True)
+class CountOptions:
+    """How many samples of a model without prompts. Raises ValueError below 1."""
+
+    n: int = cli.flag(40, "how many images")
+
+    def __post_init__(self):
+        cli.at_least("n", self.n, 1)
+
+    def all(self) -> list:
+        """Return a null prompt for each image."""
+        return [""] * self.n
+
+    def labels(self):
+        """Return None: nothing was asked for."""
+
+    def columns(self):
+        """Return None: the default number of columns."""
+
+
+class Session(NamedTuple):
+    """A script about to sample. own: its dataclass of options. more: further ones. second: the
+    second stage, or None. files: {".png": path, ...}."""
+
+    own: object
+    options: SampleOptions
+    outputs: OutputOptions
+    more: tuple
+    typed: set
+    model: object
+    second: object
+    files: dict
+
+
+def begin(script, own, argv, about, *, kinds, more=()) -> Session:
+    """Read the options, check what can be checked, load the model.
+
+    script: its name. own: its dataclass of options. about: for --help. kinds: of models, the first
+    is the default; deepfloyd is accepted where a diffusion model is. more: further dataclasses.
+    """
+    def brought(typed):
+        place = typed.get("model", "")
+        kind = "deepfloyd" if place == "deepfloyd" else "digits"
+        return {**zoo.defaults_of(kinds[0], place), **EXAMPLES.get((script, kind), {})}
+
+    classes = [own, SampleOptions, OutputOptions, *more]
+    (own, options, outputs, *more), typed = cli.parse(
+        classes, argv, f"python -m sample.{script}", about, brought
+    )
+    files = writable(outputs)
+    model = load(options, kinds, typed)
+    if not model.conditional:
+        options = dataclasses.replace(options, **UNGUIDED)
+    second = load_second_stage(outputs, options, model)
+    return Session(own, options, outputs, tuple(more), typed, model, second, files)
+
+
+def load(options, kinds, typed=frozenset()):
+    """Load the model that the options name, onto their device, and print which it is. Raises
+    ValueError for another kind than `kinds`, and for typed options that it has no use for."""
+    large = {name: getattr(options, name) for name in LARGE}
+    if options.model == "deepfloyd":
+        if not set(kinds) & set(zoo.DIFFUSIONS):
+            raise ValueError("deepfloyd is no flow; use it with sample.class_cond")
+        if options.precision != "float32":
+            raise ValueError("deepfloyd has its own number format; drop --precision")
+    elif any(large.values()):
+        raise ValueError("--model-dir, --embeddings, --offload and --download go with --model "
+                         "deepfloyd; add it, or drop them")
+    device = hardware.pick_device(options.device)
+    precision = hardware.pick_precision(options.precision, device)
+    place = options.model or str(zoo.find(kinds[0]))
+    model = zoo.load_model(
+        place, device, precision, kinds, **(large if place == "deepfloyd" else {})
+    )
+    print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
+    if unused := typed & set(model.ignored):
+        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
+        raise ValueError(f"a flow is sampled by Euler steps and has no use for {flags}; drop it")
+    if not model.conditional and typed & {"digits", "prompts", "gamma", "guide_until"}:
+        raise ValueError(
+            f"{model.file} was trained without labels: drop --digits, --gamma and --guide-until"
+        )
+    return model
+
+
+def run(script, kinds, own, about, argv=None):
+    """Generate an image per prompt as the options say; write what they name.
+
+    script, kinds, about: see `begin`. own: DigitOptions or CountOptions.
+    """
+    own, options, outputs, _, typed, model, second, files = begin(
+        script, own, argv, about, kinds=kinds
+    )
+    if "digits" in typed and ("prompts" in typed or model.kind == "deepfloyd"):
+        raise ValueError("--digits are for digit models; --prompts replace them, so drop one")
+    prompts, labels = own.all(), own.labels()
+    if not model.conditional:
+        prompts, labels = [""] * len(prompts), None
+    states = generate(model, prompts, steps=options.steps, seed=options.seed,
+                      **options.guidance, **options.sampling(model))
+    x, kept = watch(states, options.steps + 1, outputs.gif)
+    caption = f"{model.summary}; {options.describe(model)}"
+    x, larger = enlarge(model.to_unit(x), second, outputs, options, prompts)
+    kept = [state._replace(x_t=model.to_unit(state.x_t)) for state in kept]
+    write(files, x, kept, caption, larger=larger, labels=labels, columns=own.columns())
+
+
+def load_second_stage(outputs, options, first):
+    """Load the second stage if it is asked for, and print which it is; else return None. Called
+    before the work: raises ValueError where there is none, or for more steps than it has. first:
+    the model whose images it will enlarge."""
+    if not outputs.upsample:
+        return None
+    device = hardware.pick_device(options.device)
+    if first.kind == "deepfloyd":
+        large = {name: getattr(options, name) for name in LARGE}
+        model = zoo.load_model("deepfloyd", device, stage=2, texts=first.texts, **large)
+    else:
+        precision = hardware.pick_precision(options.precision, device)
+        model = zoo.load_model("", device, precision, ("upsampler",))
+    print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
+    if outputs.upsample_steps > model.schedule.T:
+        raise ValueError(f"upsample-steps must lie in 1..{model.schedule.T}, the steps of this "
+                         f"upsampler, got {outputs.upsample_steps}")
+    return model
+
+
+def enlarge(x, model, outputs, options, prompts=None):
+    """Enlarge images x, in [0, 1], with the second stage `model`; return x where that is None.
+    prompts: as many, or None. Returns them in [0, 1], and what is added to their caption."""
+    if model is None:
+        return x, ""
+    steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
+    held = outputs.upsample_held
+    sampling = options.sampling(model) if model.kind == "deepfloyd" else {}
+    large = model.to_unit(upsampler.upsample(
+        model, model.from_unit(x.clamp(0, 1)), prompts, steps=steps, level=level, gamma=gamma,
+        seed=options.seed, held=held, **sampling,
+    ))
+    caption = f"; upsampled by {model.summary}, {steps} steps, level {level:g}"
+    return large, caption + ("" if gamma == 1 else f", gamma {gamma:g}") + ("" if held else ", free")
+
+
+def writable(outputs):
+    """Return the files that OutputOptions name, {".png": path, ...}; checked before the work."""
+    return {
+        suffix: cli.writable(getattr(outputs, name), suffix)
+        for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
+        if getattr(outputs, name)
+    }
+
+
+def watch(states, total, film=False):
+    """Show a progress bar over `total` States; return the last image, and FRAMES of the States if
+    they are needed for a film."""
+    kept = set(images.frames_of(range(total), FRAMES)) if film else ()
+    start, found = time.perf_counter(), []
+    for k, state in enumerate(tqdm(states, total=total, unit="step")):
+        found = [*found, state] if k in kept else found
+    print(f"{len(state.x_t)} images in {time.perf_counter() - start:.1f} s", flush=True)
+    return state.x_t, found
+
+
+def write(files, x, states, caption, *, larger="", labels=None, shown=None, **grid):
+    """Write images x (N,C,H,W) as PNG and npz, and the states of their sampling as a GIF.
+
+    files: {".png": path, ...}. larger: added to the PNG's caption only, as the GIF is the first
+    stage's. npz: `images`, float32 in [0, 1], and `labels`. shown: images for the PNG instead of x.
+    grid: of `images.save_grid`.
+    """
+    x = x.clamp(0, 1).cpu()
+    if ".png" in files:
+        shown = x if shown is None else shown.clamp(0, 1).cpu()
+        scale = 1 if shown.shape[2] > 28 else images.SCALE
+        images.save_grid(files[".png"], shown, caption + larger, scale=scale, **grid)
+    if ".gif" in files:
+        draw_gif(files[".gif"], states, caption)
+    if ".npz" in files:
+        arrays = {"images": x.numpy()}
+        if labels is not None:
+            arrays["labels"] = np.asarray(labels, dtype=np.int64)
+        with atomic_write(files[".npz"]) as f:
+            np.savez_compressed(f, **arrays)
+    print(f"wrote {', '.join(map(str, files.values())) or 'nothing'}")

@@ -1,0 +1,135 @@
+"""How good the second stage is: against interpolation, and against the image it is given."""
+
+import torch
+import torch.nn.functional as F
+
+from minidiff.data import dataset, strokes
+from minidiff.editing.blur import gaussian_blur
+from minidiff.models import upsampler, zoo
+from minidiff.models.generate import generate
+from minidiff.network.registry import rebuild
+from minidiff.system import hardware
+
+N = 500  # digits of each kind, at most
+CONTRAST, ROUNDS = 2.0, 5  # of an alternative without a network; chosen on the digits measured here
+DESCRIPTIONS = {
+    "psnr_ours": "dB, to the true 56x56 strokes; the same for other ways",
+    "psnr_contrast_held": "bicubic, contrast stretched for these digits, consistent; no network",
+    "psnr_ours_softened": "ours, blurred until it is as soft as bicubic",
+    "perceptual_ours": "distance of the judge's features to those of the true ones",
+    "sharpness_ours": "neighbouring pixels' differences, over those of the true ones",
+    "consistency_ours_samples": "dB, shrunk back, to the input",
+    "agreement_ours_samples": "shrunk back, read as the same digit",
+    "sharper_ours_samples": "neighbouring pixels' differences, over bicubic's",
+}
+
+
+def psnr(x, y):
+    """Return the peak signal-to-noise ratio of x to y in dB; both in [0, 1]."""
+    return (-10 * F.mse_loss(x, y).log10()).item()
+
+
+def sharpness(x):
+    """Return the root mean square of neighbouring pixels' differences."""
+    across, down = x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+    return ((across.square().mean() + down.square().mean()) / 2).sqrt().item()
+
+
+def softened(x, target):
+    """Return x blurred until its sharpness is `target`, as nearly as steps of 0.05 pixels do."""
+    blurred = [x, *(gaussian_blur(x, 9, k / 20) for k in range(5, 40))]
+    return min(blurred, key=lambda b: abs(sharpness(b) - target))
+
+
+@torch.no_grad()
+def perceptual(judge, x, y):
+    """Return how differently a judge sees x and y: the squared distance of its features, each
+    position's vector of length 1, averaged over positions and layers, as LPIPS does."""
+    found = []
+    for layer in judge.body[:-2]:  # up to the mean over all positions
+        x, y = layer(x), layer(y)
+        if not isinstance(layer, torch.nn.MaxPool2d):
+            found.append((F.normalize(x) - F.normalize(y)).square().sum(1).mean().item())
+    return sum(found) / len(found)
+
+
+def ways_of(model, low, **how):
+    """Return {name: images}, all methods to enlarge images `low`. held: consistent with them.
+    contrast: bicubic with its contrast stretched. free: ours, not held. how: of `upsample`."""
+    ways = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
+            for m in ("bilinear", "bicubic")}
+    hold = upsampler.consistent(low, model.data_range)
+    stretched = ((ways["bicubic"] - 0.5) * CONTRAST + 0.5).clamp(0, 1)
+    for _ in range(ROUNDS):
+        stretched = hold(stretched)
+    return {**ways, "bicubic_held": hold(ways["bicubic"]), "contrast_held": stretched,
+            "free": upsampler.upsample(model, low, held=False, **how),
+            "ours": upsampler.upsample(model, low, **how)}
+
+
+@torch.no_grad()
+def measure(file, how, flags):
+    """Return what is measured of the upsampler in `file`, see the README for the table, and what
+    led to it. how: SampleOptions, of which steps (at most T) and seed count. flags: MeasureOptions."""
+    device = hardware.pick_device(how.device)
+    model, judged = zoo.load_model(str(file), device, kinds=("upsampler",)), zoo.find("classifier", flags.judge)
+    judge = rebuild(zoo.load_kind("classifier", judged)).to(device)
+    x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: not in the training set
+    x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(how.steps, model.schedule.T)
+    about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": how.seed,
+             "summary": model.summary, "judge": zoo.origin(judged)}
+    sets = {"strokes": F.avg_pool2d(x_0, 2), "mnist": _mnist(n, flags, device)}
+    sets["samples"], about["first_stage"] = _samples(n, how, device)
+    found = {}
+    for name, low in sets.items():
+        if low is None:
+            continue
+        print(f"{name}: {n} images, enlarged by every method", flush=True)
+        ways = ways_of(model, low, steps=steps, seed=how.seed)
+        found.update(against_shown(judge, ways, low, name))
+        if name == "strokes":
+            found.update(against_truth(judge, ways, x_0))
+    return {**about, "measures": found}
+
+
+def against_truth(judge, ways, x_0):
+    """Return the measures of `ways_of` that want the true large images x_0."""
+    found = {}
+    for name, x in ways.items():
+        found[f"psnr_{name}"] = psnr(x, x_0)
+        found[f"perceptual_{name}"] = perceptual(judge, x, x_0)
+        found[f"sharpness_{name}"] = sharpness(x) / sharpness(x_0)
+    soft = softened(ways["ours"], sharpness(ways["bicubic"]))
+    return {**found, "psnr_ours_softened": psnr(soft, x_0)}
+
+
+def against_shown(judge, ways, low, kind):
+    """Return the measures of `ways_of` that want only the small images `low`, of a kind."""
+    found = {}
+    for name in ("contrast_held", "free", "ours"):
+        back = F.avg_pool2d(ways[name], 2)
+        same = judge(back).argmax(1) == judge(low).argmax(1)
+        found[f"consistency_{name}_{kind}"] = psnr(back, low)
+        found[f"agreement_{name}_{kind}"] = same.float().mean().item()
+        found[f"sharper_{name}_{kind}"] = sharpness(ways[name]) / sharpness(ways["bicubic"])
+    return found
+
+
+def _mnist(n, flags, device):
+    """Return MNIST's first n test digits, None where there is no MNIST."""
+    try:
+        return dataset.load("mnist", "test", flags.data_dir).to(device).images_at(slice(0, n))
+    except ValueError:
+        return None
+
+
+def _samples(n, how, device):
+    """Return n of the first stage's own digits, and which that is; None where there is none."""
+    try:
+        model = zoo.load_model("class", device)
+    except ValueError:
+        return None, None
+    prompts = [str(k % 10) for k in range(n)]
+    steps = min(how.steps, model.schedule.T)
+    *_, last = generate(model, prompts, steps=steps, seed=how.seed, kind="beta_tilde", **model.defaults)
+    return last.x_t.clamp(0, 1), f"{zoo.origin(model.file)} ({model.summary}), {steps} steps"

@@ -1,0 +1,210 @@
+"""Measure how good a model is, depending on its kind.
+
+    python -m sample.measure.evaluate                                 the class-conditioned model
+    python -m sample.measure.evaluate --model runs/uncond/001    any other: a run or a checkpoint
+    python -m sample.measure.evaluate --npz digits.npz                any images
+    python -m sample.measure.evaluate --score                 can a classifier be trained on them?
+
+Samples are measured by a judge: do they show the digit of their prompt, how far is their
+distribution from that of real digits, are they copied? A denoiser is measured by its loss, a
+classifier by its accuracy. Prints a table and writes JSON with seed, n, steps, guidance, weights
+and hardware.
+"""
+
+import dataclasses
+import zipfile
+
+import numpy as np
+import torch
+
+from minidiff.data import dataset
+from minidiff.data.dataset import Dataset
+from minidiff.evaluation.metrics import Measure, score
+from minidiff.files import checkpoint, runs
+from minidiff.models import zoo
+from minidiff.models.generate import generate
+from minidiff.models.options import SampleOptions
+from minidiff.network.classifier import predict
+from minidiff.network.registry import rebuild
+from minidiff.system import cli, hardware
+from minidiff.theory.diffusion import denoising_loss
+from minidiff.training.recipe import RECIPES
+from sample.generate import load, watch
+from sample.measure import enlargement
+
+SCORE_N = 20_000
+DESCRIPTIONS = {
+    "n": "images measured",
+    "accuracy": "read as the digit of the prompt",
+    "confident": "read with more than 90% certainty",
+    "distance": "Frechet distance to the test set",
+    "floor": "the same of n real training digits",
+    "ratio": "distance / floor",
+    "copying": "nearest training digit, relative to test digits'",
+    "score": "accuracy on real test digits after training on samples only",
+    "score_n": "samples trained on",
+    "score_real": "the same after training on as many real digits",
+    **enlargement.DESCRIPTIONS,
+    "loss": "squared error per pixel on the test set, as in training",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasureOptions:
+    """What to measure, and where it goes. Raises ValueError for values out of range."""
+
+    n: int = cli.flag(2000, "how many samples to generate")
+    npz: str = cli.flag("", "measure all of this file's `images` and `labels` instead")
+    score: bool = cli.flag(False, "also the classification accuracy score, of 20,000 samples or n")
+    out: str = cli.flag("evaluation.json", "JSON of the results, and of all that led to them")
+    judge: str = cli.flag("", "classifier: a run or a checkpoint; default: newest, or shipped")
+    data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+
+    def __post_init__(self):
+        cli.at_least("n", self.n, 10)
+
+
+def main(argv=None):
+    """Measure as the options say; print the table, write the JSON."""
+    about = "measure how good a model is"
+    (options, flags), typed = cli.parse(
+        [SampleOptions, MeasureOptions], argv, "python -m sample.measure.evaluate", about, _brought
+    )
+    out = cli.writable(flags.out, ".json")
+    device = hardware.pick_device(options.device)
+    if options.model == "deepfloyd":
+        raise ValueError("the judge reads digits, and cannot measure deepfloyd; name a digit model")
+    if flags.npz:
+        x, labels = read_npz(flags.npz)
+        about = {"kind": "npz", "npz": flags.npz}
+        about["measures"] = measure_samples(x, labels, flags, device, about)
+    else:
+        file = zoo.find("class", options.model)
+        kind = checkpoint.load(file)["kind"]
+        about = {"kind": kind, "weights": zoo.origin(file)}
+        if kind in ALONE:
+            print(f"weights: {about['weights']}", flush=True)
+            about["measures"] = ALONE[kind](file, flags, device)
+        elif kind == "upsampler":
+            about.update(enlargement.measure(file, options, flags))
+        else:
+            if flags.score and kind not in ("class", "flow"):
+                raise ValueError("the score needs labels: use a model that is prompted with digits")
+            n = max(flags.n, SCORE_N) if flags.score else flags.n
+            x, labels, made = make(file, options, n, typed)
+            about.update(made)
+            about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
+    for name, value in about["measures"].items():
+        print(f"{name:29} {value:>9.4g}   {DESCRIPTIONS.get(name, '')}")
+    runs.write_json(out, {**about, "hardware": hardware.describe(device)})
+    print(f"wrote {out}")
+
+
+def _brought(typed):
+    """Return the model's defaults; none where only an npz is measured."""
+    return {} if typed.get("npz") else zoo.defaults_of("class", typed.get("model", ""))
+
+
+def measure_samples(x, labels, flags, device, about, few=None):
+    """Return the measures of images x, of the first `few` of them; write the judge into `about`."""
+    if flags.score and (labels is None or len(x) < 1000):
+        raise ValueError(f"the score needs labels and at least 1,000 images; there are {len(x)}")
+    measure, about["judge"] = load_measure(flags.judge, flags.data_dir, device)
+    x, labels = x.to(device), None if labels is None else labels.to(device)
+    found = measure(x[:few], None if labels is None else labels[:few])
+    if flags.score:
+        found.update(scores(measure, x, labels))
+    return found
+
+
+def load_measure(place, data_dir, device):
+    """Return the Measure with the judge that `place` means, and a description of the judge."""
+    file = zoo.find("classifier", place)
+    found = zoo.load_kind("classifier", file)
+    judged = f"{zoo.origin(file)} ({checkpoint.summary(found)})"
+    print(f"judge:   {judged}", flush=True)
+    sets = [dataset.load(found["dataset"], split, data_dir).to(device) for split in ("train", "test")]
+    return Measure(rebuild(found).to(device), *sets), judged
+
+
+def make(file, options, n, typed=frozenset()):
+    """Generate n samples of the model in `file`, as evenly of each digit as n allows, or with null
+    prompts where it knows none.
+
+    Returns images (n,1,28,28) in [0, 1], labels or None, and a dict of what led to them.
+    """
+    options = dataclasses.replace(options, model=str(file))
+    model = load(options, zoo.DIFFUSIONS + zoo.FLOWS, typed)
+    labels = torch.arange(n) % 10 if model.conditional else None
+    prompts = [str(k) for k in labels.tolist()] if model.conditional else [""] * n
+    states = generate(model, prompts, steps=options.steps, seed=options.seed,
+                      **options.guidance, **options.sampling(model))
+    x, _ = watch(states, options.steps + 1)
+    about = {"n": n, "summary": model.summary, **dataclasses.asdict(options)}
+    return model.to_unit(x).clamp(0, 1), labels, about
+
+
+def read_npz(path):
+    """Return `images` (N,1,28,28) and, if there, `labels` of an npz. ValueError for another."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        images = torch.from_numpy(arrays["images"]).float()
+        labels = torch.from_numpy(arrays["labels"]) if "labels" in arrays else None
+    except FileNotFoundError as e:
+        raise ValueError(f"there is no file {path}; sample one with --npz") from e
+    except (KeyError, AttributeError, TypeError, ValueError, OSError, zipfile.BadZipFile) as e:
+        raise ValueError(f"{path} is no npz with `images`, as the sampling scripts write it") from e
+    if images.shape[1:] != (1, 28, 28) or len(images) < 2:
+        raise ValueError(f"{path}: expected images (N,1,28,28), N >= 2, got {tuple(images.shape)}")
+    if not 0 <= images.min() <= images.max() <= 1:
+        raise ValueError(f"{path}: expected images in [0, 1], got {images.min()}..{images.max()}")
+    if labels is None:
+        return images, None
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"{path}: expected one label per image, got {tuple(labels.shape)}")
+    if labels.is_floating_point() or not 0 <= labels.min() <= labels.max() <= 9:
+        raise ValueError(f"{path}: expected integer labels in 0..9, got {labels.unique().tolist()}")
+    return images, labels.long()
+
+
+def scores(measure, x, labels):
+    """Return the classification accuracy score, and the same of as many real digits."""
+    real = torch.arange(len(x), device=x.device) % len(measure.train)
+    sets = {
+        "score": Dataset("samples", (x * 255).round().byte(), labels),
+        "score_real": Dataset("real", measure.train.images[real], measure.train.labels[real]),
+    }
+    recipe = RECIPES["classifier"]["laptop"]
+    found = {name: score(each, measure.test, **recipe) for name, each in sets.items()}
+    return {"score_n": len(x), **found}
+
+
+@torch.no_grad()
+def measure_denoiser(file, flags, device):
+    """Return the loss of a denoiser on its test set, seed 0."""
+    found = checkpoint.load(file)
+    network = rebuild(found).to(device)
+    test = dataset.load(found["dataset"], "test", flags.data_dir).to(device)
+    g, sigma = torch.Generator().manual_seed(0), found["config"]["sigma"]
+    parts = [slice(k, k + 500) for k in range(0, len(test), 500)]
+    losses = [denoising_loss(network, test.images_at(p), sigma, g).item() for p in parts]
+    return {"n": len(test), "loss": sum(losses) / len(losses)}
+
+
+def measure_classifier(file, flags, device):
+    """Return the accuracy of a classifier on its own test set and on strokes."""
+    found = checkpoint.load(file)
+    network, names = rebuild(found).to(device), {found["dataset"], "strokes"}
+    sets = {name: dataset.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
+    return {
+        name: (predict(network, test) == test.labels).float().mean().item()
+        for name, test in sets.items()
+    }
+
+
+ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # without a judge
+
+if __name__ == "__main__":
+    with cli.program():
+        main()

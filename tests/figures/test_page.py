@@ -1,0 +1,135 @@
+"""The page: every section of the original, pictures that exist, links that lead somewhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import figures.build
+import figures.part_a.anagram
+import figures.part_a.hybrid
+import figures.part_a.inpaint
+import figures.part_b.pure_noise
+from figures.build import SECTIONS, module
+from figures.page.html import html
+from minidiff.files import images
+from tests.conftest import CHROMIUM, Tags, browse, small
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def built(trained, tmp_path_factory):
+    """The whole page, drawn from tiny models."""
+    out = tmp_path_factory.mktemp("page")
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch.setattr)
+        patch.chdir(trained)
+        for script in (figures.anagram, figures.hybrid, figures.inpaint):
+            patch.setattr(script, "N", 10)  # measured
+        patch.setattr(figures.blind, "STEPS", 3)
+        patch.delenv("MINIDIFF_DATA", raising=False)
+        figures.build.run(["--out", str(out), "--data-dir", str(out / "none")])
+    return out
+
+
+def test_every_section_is_there_in_the_pages_order(built):
+    """Part A of SPEC, then part B, then the health check; each with pictures of its own."""
+    tags = Tags((built / "index.html").read_text())
+    assert [s["id"] for s in tags.all("section")] == list(SECTIONS)
+    manifest = json.loads((built / "manifest.json").read_text())
+    assert all(manifest[name]["files"] for name in SECTIONS)
+    numbers = [module(name).SECTION.number for name in SECTIONS[:13]]
+    assert numbers == ["0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.7.1", "1.7.2",
+                       "1.7.3", "1.8", "1.9"]
+
+
+def test_every_picture_is_there_with_its_size_and_says_what_it_shows(built):
+    """src, width and height are true; the text for those who can't see it is the caption."""
+    shown = Tags((built / "index.html").read_text()).all("img")
+    assert len(shown) > 40
+    for img in shown:
+        assert Image.open(built / img["src"]).size == (int(img["width"]), int(img["height"]))
+        assert len(img["alt"]) > 20 and img["alt"] == images.caption_of(built / img["src"])
+
+
+def test_every_link_leads_somewhere_and_nothing_comes_from_the_network(built):
+    """Anchors, pictures and source files; no http anywhere."""
+    text = (built / "index.html").read_text()
+    tags = Tags(text)
+    ids = {attrs["id"] for _, attrs in tags.found if "id" in attrs}
+    for link in tags.all("a"):
+        if link["href"].startswith("#"):
+            assert link["href"][1:] in ids
+        else:
+            assert (built / link["href"]).is_file(), link
+    assert "http" not in text and not tags.all("script")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_words_of_a_section_are_true(name):
+    """Two or three sentences of idea; a command whose target exists; code that exists by name."""
+    section = module(name).SECTION
+    assert 1 <= len(re.findall(r"[.?!](?: |$)", section.idea)) <= 3
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
+    words = section.command.split(" ARGS=")[0].split()
+    assert words[0] == "make" and set(words[1:]) <= targets
+    for place in section.code:
+        file, _, symbol = place.partition(": ")
+        assert re.search(rf"^(def |class |){symbol}\b", (ROOT / file).read_text(), re.M), place
+
+
+def test_formulas_are_html_without_a_fetch():
+    """What follows "_" stands low, code stays as it is, and < is escaped."""
+    assert html.rich("ᾱ_t x_0 + σ_1 < 2") == "ᾱ<sub>t</sub> x<sub>0</sub> + σ<sub>1</sub> &lt; 2"
+    assert html.rich("see `x_0_hat` at x_T") == "see <code>x_0_hat</code> at x<sub>T</sub>"
+
+
+def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, capsys):
+    """The second time nothing is drawn; after a picture is lost, or the weights change, it is;
+    --fresh draws all."""
+    monkeypatch.chdir(trained)
+    words = ["--only", "forward sampling", "--out", str(tmp_path)]
+
+    def drawn(*more):
+        capsys.readouterr()
+        figures.build.run([*words, *more])
+        return sorted(Path(line.split()[1]).name for line in capsys.readouterr().out.splitlines()
+                      if line.startswith("drew"))
+
+    both = ["forward.png", "sampling.png"]
+    assert drawn("--data-dir", "none") == both and drawn("--data-dir", "none") == []
+    assert drawn("--data-dir", "none", "--fresh") == both
+    (tmp_path / "sampling.png").unlink()
+    assert drawn("--data-dir", "none", "--only", "forward") == []  # sampling is left out and named
+    assert "sampling" not in [s["id"] for s in
+                              Tags((tmp_path / "index.html").read_text()).all("section")]
+    assert drawn("--data-dir", "none") == ["sampling.png"]
+    extra = Path("runs/class/001/another.pt")
+    torch.save({}, extra)
+    again = drawn("--data-dir", "none")
+    extra.unlink()
+    assert again == both
+
+
+def test_a_section_depends_on_the_scripts_that_it_imports():
+    """And on no other section's."""
+    names = {path.name for path in figures.build.scripts("logo")}
+    assert names == {"logo.py", "anagram.py", "section.py"}
+    assert "sdedit.py" in {path.name for path in figures.build.scripts("drawn")}
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine; .ci/run installs one")
+def test_the_page_in_a_browser(built, tmp_path):
+    """Chromium at 390 px, a phone's width: every picture loads, nothing scrolls sideways, captions
+    are shown, and the console stays silent. At 1,000 px the captions are in the pictures."""
+    (phone, desk), said = browse(built, tmp_path, [("index.html", 390), ("index.html", 1000)])
+    for seen in (phone, desk):
+        assert seen["pictures"] > 40 and not seen["broken"]
+        assert seen["scroll"] <= seen["width"]
+    assert phone["width"] == 390 and phone["captions"] == phone["pictures"]
+    assert desk["captions"] == 0
+    assert not said

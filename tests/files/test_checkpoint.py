@@ -1,0 +1,98 @@
+"""checkpoint.py: whole or not at all; read without trust."""
+
+import os
+import pickle
+
+import pytest
+import torch
+
+from minidiff.files import checkpoint
+from minidiff.network import registry
+from minidiff.network.unet import UNet
+
+
+def content(network=None, **more):
+    network = network or UNet(4, time=True)
+    return {
+        "kind": "uncond", "network": {"width": 4, "time": True}, "weights": network.state_dict(),
+        "config": {"T": 300}, "dataset": "mnist", "epoch": 3, "step": 9, **more,
+    }
+
+
+def test_a_network_comes_back_bit_for_bit_without_being_told_its_shape(tmp_path):
+    """Running statistics included: same input, same output, in eval mode."""
+    network = UNet(4, time=True)
+    x, t = torch.randn(3, 1, 28, 28), torch.rand(3)
+    network(x, t)  # moves the running statistics
+    checkpoint.save(tmp_path / "a.pt", content(network))
+    found = registry.rebuild(checkpoint.load(tmp_path / "a.pt"))
+    assert not found.training
+    assert torch.equal(found(x, t), network.eval()(x, t))
+
+
+def test_half_precision_weights_come_back_as_float32(tmp_path):
+    """Shipped weights are stored in half the space and computed in full precision."""
+    network = UNet(4, time=True).half()
+    checkpoint.save(tmp_path / "a.pt", content(network))
+    found = registry.rebuild(checkpoint.load(tmp_path / "a.pt"))
+    assert all(p.dtype == torch.float32 for p in found.parameters())
+
+
+def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
+    """Killed before the bytes are safe, the name still means the old, whole checkpoint."""
+    path = tmp_path / "a.pt"
+    checkpoint.save(path, content(epoch=1))
+
+    def killed(fd):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(path, content(epoch=2))
+    assert checkpoint.load(path)["epoch"] == 1
+
+
+class Evil:
+    """A pickle that would run code when read."""
+
+    def __reduce__(self):
+        return os.mkdir, ("pwned",)
+
+
+def test_code_in_a_file_is_never_run(tmp_path, monkeypatch):
+    """weights_only: a malicious pickle is refused and does nothing."""
+    monkeypatch.chdir(tmp_path)
+    torch.save({"minidiff": 1, "evil": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match="cannot be read"):
+        checkpoint.load(tmp_path / "evil.pt")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_every_bad_file_gets_its_own_sentence(tmp_path):
+    """Missing, not ours, cut short, of a later version, incomplete, misfitting."""
+    good = tmp_path / "good.pt"
+    checkpoint.save(good, content())
+    whole = good.read_bytes()
+    for length in (0, 10, 1000, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.pt").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="truncated or was not written by minidiff"):
+            checkpoint.load(tmp_path / "cut.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    (tmp_path / "pickle.pt").write_bytes(pickle.dumps({"a": 1}))
+    for name in ("text.pt", "pickle.pt"):
+        with pytest.raises(ValueError, match="minidiff"):
+            checkpoint.load(tmp_path / name)
+    torch.save({"model": torch.zeros(2)}, tmp_path / "foreign.pt")
+    with pytest.raises(ValueError, match="another program"):
+        checkpoint.load(tmp_path / "foreign.pt")
+    torch.save({**content(), "minidiff": 99}, tmp_path / "newer.pt")
+    with pytest.raises(ValueError, match="format 99.*update"):
+        checkpoint.load(tmp_path / "newer.pt")
+    torch.save({"minidiff": 1, "kind": "uncond"}, tmp_path / "partial.pt")
+    with pytest.raises(ValueError, match="lacks .*weights"):
+        checkpoint.load(tmp_path / "partial.pt")
+    with pytest.raises(ValueError, match="there is no checkpoint"):
+        checkpoint.load(tmp_path / "nowhere.pt")
+    for network in ({"width": 5, "time": True}, {"colour": 1}, None):
+        with pytest.raises(ValueError, match="do not fit"):
+            registry.rebuild({**content(), "network": network})

@@ -1,0 +1,70 @@
+"""runs.py: a run's folder and its log."""
+
+import json
+
+import pytest
+
+from minidiff.files import runs
+
+ROW = {"step": 10, "epoch": 1, "loss": 0.5, "lr": 0.001, "images_per_second": 99.5}
+
+
+def test_numbers_count_up_and_the_newest_is_by_number_not_by_name(workplace):
+    """After 999 comes 1000, although as words "1000" < "999"."""
+    assert runs.make_folder("uncond").name == "001"
+    assert runs.make_folder("uncond").name == "002"
+    (runs.RUNS / "uncond" / "999").mkdir()
+    last = runs.make_folder("uncond")
+    assert last.name == "1000"
+    (last / runs.LAST).touch()
+    (runs.RUNS / "uncond" / "999" / runs.LAST).touch()
+    assert runs.newest("uncond") == last
+
+
+def test_the_newest_run_needs_a_checkpoint_and_names_the_target_otherwise(workplace):
+    """An empty folder is no run; the message says how to make one."""
+    runs.make_folder("uncond")
+    with pytest.raises(ValueError, match="make train-uncond"):
+        runs.newest("uncond")
+
+
+def test_a_folder_with_something_in_it_is_never_written_over(workplace):
+    """Nothing is lost: --resume or another place."""
+    (workplace / "mine").mkdir()
+    assert runs.make_folder("uncond", "mine").name == "mine"
+    (workplace / "mine" / "thesis.txt").touch()
+    with pytest.raises(ValueError, match="not empty.*--resume"):
+        runs.make_folder("uncond", "mine")
+    with pytest.raises(ValueError, match="not empty"):
+        runs.make_folder("uncond", "mine/thesis.txt")
+
+
+def test_a_log_comes_back_and_a_row_cut_by_a_kill_is_left_out(tmp_path):
+    """kill -9 may end the file anywhere; whole rows stay readable."""
+    runs.write_log(tmp_path, [ROW, {**ROW, "step": 20}])
+    assert runs.read_log(tmp_path) == [ROW, {**ROW, "step": 20}]
+    whole = (tmp_path / runs.LOG).read_text()
+    last_row = whole.rindex("20,1")
+    for cut in range(last_row + 1, len(whole)):
+        (tmp_path / runs.LOG).write_text(whole[:cut])
+        assert runs.read_log(tmp_path) == [ROW]
+    assert runs.read_log(tmp_path / "nowhere") == []
+
+
+def test_curves_hold_every_record_and_the_mean_of_each_epoch():
+    """Mean by epoch, placed at its last step."""
+    rows = [{**ROW, "step": s, "epoch": e, "loss": v}
+            for s, e, v in ((1, 1, 1.0), (2, 1, 3.0), (3, 2, 0.5))]
+    every, mean = runs.loss_curves(rows).values()
+    assert every == ([1, 2, 3], [1.0, 3.0, 0.5])
+    assert mean == ([2, 3], [2.0, 0.5])
+
+
+def test_json_is_for_people_and_comes_back(tmp_path):
+    """Lists of numbers on one line, nested ones and braces untouched in meaning."""
+    content = {"a": [1, 2.5, "x [1,  2 ] y"], "b": {"c": [[1, 2], [3]], "d": []}, "e": ["{}", "]"]}
+    runs.write_json(tmp_path / "a.json", content)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == content and '"c": [' in text
+    runs.write_json(tmp_path / "b.json", {"loss": [0.5, 0.25]})
+    assert '"loss": [0.5, 0.25]' in (tmp_path / "b.json").read_text()

@@ -1,0 +1,54 @@
+"""config.py: recipes, and values that are refused."""
+
+import dataclasses
+
+import pytest
+
+from minidiff.training.recipe import RECIPES, Recipe
+from sample.measure.evaluate import MeasureFlags
+
+
+def test_the_full_recipes_are_the_courses():
+    """SPEC 1.3, number by number."""
+    for kind in ("uncond", "class"):
+        full = Recipe(**RECIPES[kind]["full"])
+        assert (full.width, full.batch_size, full.epochs, full.early_epoch) == (64, 128, 20, 5)
+        assert (full.lr, full.decay, full.T, full.warmup) == (1e-3, "exponential", 300, 0)
+        assert full.p_uncond == 0.1
+    for kind in ("flow", "flow-uncond"):  # of 2025
+        full = Recipe(**RECIPES[kind]["full"])
+        assert (full.width, full.batch_size, full.epochs, full.p_uncond) == (64, 64, 10, 0.1)
+        assert (full.lr, full.decay, full.warmup, full.sample_steps) == (1e-2, "exponential", 0, 50)
+    full = Recipe(**RECIPES["denoiser"]["full"])
+    assert (full.width, full.batch_size, full.epochs, full.early_epoch) == (128, 256, 5, 1)
+    assert (full.lr, full.decay, full.sigma) == (1e-4, "constant", 0.5)
+
+
+def test_every_recipe_can_be_built():
+    """No recipe names a field that does not exist or a value that is refused."""
+    for recipes in RECIPES.values():
+        assert set(recipes) == {"full", "laptop"}
+        for recipe in recipes.values():
+            assert dataclasses.asdict(Recipe(**recipe)).items() >= recipe.items()
+
+
+@pytest.mark.parametrize(
+    "cls, wrong",
+    [
+        (Recipe, {"width": 0}),
+        (Recipe, {"epochs": 0}),
+        (Recipe, {"batch_size": 1}),
+        (Recipe, {"lr": float("nan")}),
+        (Recipe, {"lr": -1.0}),
+        (Recipe, {"decay": "cosine"}),
+        (Recipe, {"seed": -1}),
+        (Recipe, {"p_uncond": 1.5}),
+        (MeasureFlags, {"n": 9}),
+    ],
+)
+def test_values_out_of_range_are_refused(cls, wrong):
+    """The message names the knob and the value."""
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=name.replace("_", "-")) as e:
+        cls(**wrong)
+    assert str(value) in str(e.value)

@@ -1,0 +1,93 @@
+"""Count what training costs, from small pictures to large: a table, and nothing is trained.
+
+    python -m train.benchmarks.cost                                                    photographs on a node
+    python -m train.benchmarks.cost --images 60000 --epochs 20 --devices 1             MNIST on one GPU
+
+    hours = operations a picture · images · epochs / (devices · rate · share) / 3600
+
+Operations are counted by torch's own counter while the network runs forward and backward on
+tensors that have a shape and no values, so that even the largest costs no memory. It counts
+convolutions and matrix products, a multiplication and an addition each; all else is left out, and
+is little. rate is what the maker promises, share what of it a training gets; neither is measured.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from minidiff.network.unet import UNet
+from minidiff.system import cli
+
+LADDER = [  # name and UNet's arguments
+    ("class, laptop recipe", {"width": 24, "time": 1, "classes": 10}),
+    ("class, full recipe", {"width": 64, "time": 1, "classes": 10}),
+    ("upsampler, full recipe", {"width": 64, "time": 2, "classes": 10, "size": 56,
+                                "channels": (2, 1)}),
+    *(("colour", {"width": D, "time": 1, "classes": 10, "size": size, "channels": (3, 3)})
+      for size, D in ((64, 64), (64, 128), (128, 128), (256, 128), (256, 256))),
+]
+
+
+@dataclass(frozen=True)
+class CostFlags:
+    """How much is trained, and on what. Raises ValueError for values out of range."""
+
+    images: int = cli.flag(1_000_000, "pictures in the training set")
+    epochs: int = cli.flag(100, "passes over it")
+    devices: int = cli.flag(8, "GPUs that share the work")
+    rate: float = cli.flag(989.0, "of one, 10^12 operations a second; an H100's, bf16, datasheet")
+    share: float = cli.flag(0.3, "of that rate which training reaches, 0 .. 1; an assumption")
+
+    def __post_init__(self):
+        for name in ("images", "epochs", "devices"):
+            cli.at_least(name, getattr(self, name), 1)
+        if not 0 < self.rate < 1e9 or not 0 < self.share <= 1:
+            raise ValueError(
+                f"rate must be above 0 and share in 0..1, got {self.rate} and {self.share}"
+            )
+
+
+def operations(network: dict) -> tuple[int, int, int]:
+    """Return what one picture costs a UNet: parameters, operations forward, forward and backward.
+
+    network: its arguments. A multiplication and an addition are two operations.
+    """
+    with FakeTensorMode():
+        unet = UNet(**network)
+        x = torch.zeros(1, unet.channels[0], unet.size, unet.size)
+        t = torch.zeros(1) if unet.time == 1 else torch.zeros(1, unet.time)
+        with FlopCounterMode(display=False) as counter:
+            eps_hat = unet(x, t, torch.zeros(1, unet.classes))
+            forward = counter.get_total_flops()
+            eps_hat.sum().backward()
+    return sum(p.numel() for p in unet.parameters()), forward, counter.get_total_flops()
+
+
+def hours(each: int, flags: CostFlags) -> float:
+    """Return how long a training takes that costs so many operations a picture."""
+    rate = flags.devices * flags.rate * 1e12 * flags.share
+    return each * flags.images * flags.epochs / rate / 3600
+
+
+def run(argv=None) -> None:
+    """Print the table, in Markdown."""
+    [given] = cli.parse([CostFlags], argv, "python -m train.benchmarks.cost", "count what training costs")
+    flags = CostFlags(**given)
+    unit = operations(dict(LADDER)["class, full recipe"])[2]
+    print(f"{flags.images:,} pictures x {flags.epochs} epochs; devices: {flags.devices}, each at "
+          f"{flags.share:g} of {flags.rate:g} x 10^12 operations a second (assumed)\n")
+    print("| network | size | D | parameters | 10^9 operations a picture, forward | and backward "
+          "| full recipe = 1 | hours |\n|---|---|---|---|---|---|---|---|")
+    for name, network in LADDER:
+        count, forward, both = operations(network)
+        size = network.get("size", 28)
+        time = hours(both, flags)
+        time = f"{time:,.0f}" if time >= 10 else f"{time:.2g}"
+        print(f"| {name} | {size} | {network['width']} | {count:,} | {forward / 1e9:,.2f} "
+              f"| {both / 1e9:,.2f} | {both / unit:,.2f} | {time} |")
+
+
+if __name__ == "__main__":
+    cli.program(run)

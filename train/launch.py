@@ -1,0 +1,175 @@
+"""What every training script shares: from flags to a run, started or resumed.
+
+A `Job` says what differs: how the network is built, its loss, what to draw. A run's folder holds
+
+    config.json            the recipe, the data set, the hardware
+    metrics.csv            step, epoch, loss, lr, images_per_second
+    loss.png               the loss so far
+    last.pt                the last complete epoch, with all that --resume needs
+    weights-epoch-05.pt    the weights after the early epoch and after the last
+    *-epoch-05.png         figures made at the same epochs
+
+A run killed in its first epoch has no last.pt yet. Its start is known all the same: the seed in
+config.json gives the same weights and the same order again.
+
+Under torchrun several processes do all this together (parallel.py), and one of them writes.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from minidiff.data import dataset
+from minidiff.files import runs
+from minidiff.models import zoo
+from minidiff.network.registry import build
+from minidiff.system import cli, hardware
+from minidiff.training import parallel
+from minidiff.training.loop import Training, fit
+from minidiff.training.recipe import RECIPES, Recipe, RunOptions
+from train.record import Record
+
+
+class Job(NamedTuple):
+    """One kind of training.
+
+    name: a key of RECIPES and of zoo.MODELS. network: arguments of its network besides width. loss:
+    (model, x_0, labels, generator, cfg) -> scalar. draw: (model in eval mode, cfg, test set,
+    name_file, caption) -> None, writes PNGs called name_file(name). size: side of the images; other
+    sizes than 28 are drawn as strokes.
+    """
+
+    name: str
+    network: dict
+    loss: Callable
+    draw: Callable
+    size: int = 28
+
+
+def launch(job: Job, argv=None) -> Path:
+    """Train as the flags say, or resume; return the run's folder."""
+    folder, script = None, f"train.{Path(sys.argv[0]).stem}"
+    about = f"train the {job.name} model; recipes: full (the course's) and laptop"
+    try:
+        with parallel.joined():
+            (cfg, flags), typed = cli.parse(
+                [Recipe, RunOptions], argv, f"python -m {script}", about,
+                lambda typed: _recipe(job, typed),
+            )
+            begin = _resume if flags.resume else _start
+            training, sets, folder = begin(job, cfg, flags, typed)
+            with Record(job, training, sets, folder) as record:
+                for progress in fit(training, sets["train"]):
+                    record.add(progress)
+            made = sorted(p.name for p in folder.glob(f"*-epoch-{training.epoch:02d}.png"))
+            print(f"done: look at {', '.join(made)} and loss.png in {folder}")
+    except (KeyboardInterrupt, SystemExit):
+        if folder and parallel.once():
+            place = f" --data-dir {flags.data_dir}" if flags.data_dir else ""
+            words = f"--resume --run-dir {folder}{place}"
+            hint = parallel.resume_hint(f"train-{job.name}", script, words)
+            print(hint, file=sys.stderr, flush=True)
+        raise
+    return folder
+
+
+def _recipe(job: Job, typed: dict) -> dict:
+    """Return the values of the recipe that was typed, or of the one that fits the machine."""
+    name = typed.get("recipe", "auto")
+    if name == "auto":
+        device = hardware.pick_device(typed.get("device", "auto"))
+        name = "full" if device.type == "cuda" else "laptop"
+    return {**RECIPES[job.name][name], "recipe": name}
+
+
+def _training(job: Job, cfg, device, description=None) -> Training:
+    """Build the network from the seed, its model, and the training around it. description: of the
+    model, from a checkpoint; default: that of a new one."""
+    torch.manual_seed(cfg.seed)
+    torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
+    network = build(job.name, {"width": cfg.width, **job.network})
+    network = network.to(device, memory_format=hardware.memory_format(device))
+    description = description or {"T": cfg.T}
+    model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
+    return Training(model, partial(job.loss, cfg=cfg), cfg)
+
+
+def _load(name: str, flags, device, size) -> dict:
+    with parallel.writer_first():
+        train = dataset.load(name, "train", flags.data_dir, size).to(device)
+    if train.name != (first := parallel.agreed(train.name)):
+        raise ValueError(f"one process found {first}, another {train.name}; give all the same data")
+    test = dataset.load(train.name, "test", flags.data_dir, size).to(device)
+    return {"train": train, "test": test}
+
+
+def _start(job: Job, cfg, flags, typed):
+    """Return a new training, its data and its folder."""
+    device = hardware.pick_device(flags.device)
+    if cfg.recipe == "auto":  # typed
+        cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
+    precision = hardware.pick_precision(cfg.precision, device)
+    cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may measure another
+    sets = _load(cfg.dataset, flags, device, job.size)
+    cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
+    training = _training(job, cfg, device)
+    folder = None
+    if parallel.writer():
+        folder = runs.make_folder(job.name, flags.run_dir)
+        machine = parallel.named(hardware.describe(device))
+        about = {"model": job.name, "device": device.type, "hardware": machine}
+        runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
+        runs.write_log(folder, [])
+    return training, sets, parallel.agreed(folder)
+
+
+def _resume(job: Job, given, flags, typed):
+    """Return the training that a folder holds, at the end of its last complete epoch."""
+    folder = Path(flags.run_dir) if flags.run_dir else runs.newest(job.name, runs.CONFIG)
+    about, cfg = _read_config(job, folder)
+    for name in sorted(typed & {f.name for f in dataclasses.fields(Recipe)}):
+        value = getattr(given, name)
+        if value not in (getattr(cfg, name), "auto"):
+            raise ValueError(
+                f"--resume continues with the run's own settings, but {name} = {value} was given; "
+                "drop the flag, or start again without --resume"
+            )
+    device = hardware.pick_device(about["device"] if flags.device == "auto" else flags.device)
+    if parallel.named(hardware.describe(device)) != about["hardware"]:
+        print(f"note: started on {about['hardware']}; here the bits may differ", file=sys.stderr)
+    found = None
+    if (folder / runs.LAST).is_file():
+        found = zoo.load_kind(job.name, folder)
+        if Recipe.stored(found["config"], folder / runs.LAST) != cfg:
+            raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
+    training = _training(job, cfg, device, found and zoo.description(found))
+    if found:
+        try:
+            training.network.load_state_dict(found["weights"])
+            training.load_state_dict(found["training"], found["epoch"], found["step"])
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
+            raise ValueError(f"{folder / runs.LAST} cannot be resumed on {device.type}: {e}") from e
+    sets = _load(cfg.dataset, flags, device, job.size)
+    if parallel.writer():
+        runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
+    return training, sets, folder
+
+
+def _read_config(job: Job, folder: Path):
+    """Return config.json and the Recipe in it. Raises ValueError where it is no such run."""
+    file = folder / runs.CONFIG
+    if not file.is_file():
+        raise ValueError(f"{folder} holds no run to resume: there is no {file}")
+    try:
+        about = json.loads(file.read_text())
+        if about["model"] != job.name:
+            raise ValueError(f"it is a run of {about['model']!r}, not of {job.name!r}")
+        return about, Recipe.stored(about["config"], file)
+    except (ValueError, TypeError, KeyError, AttributeError) as e:
+        raise ValueError(f"{file} cannot be resumed: {e}") from e

@@ -1,0 +1,123 @@
+"""What a training leaves behind while it runs: a progress bar, the log, and at the end of each epoch
+a checkpoint, the loss curve and, twice, samples."""
+
+import csv
+import dataclasses
+import sys
+import time
+
+from tqdm import tqdm
+
+from minidiff.files import checkpoint, runs
+from minidiff.files.images import save_curves
+from minidiff.system import hardware
+from minidiff.training import loop, parallel
+from minidiff.training.recipe import RECIPES, Recipe
+
+
+class Record:
+    """The record of a training, a context; `add` takes each Progress. Only one of several processes
+    writes. job, training, sets, folder: as in launch.py."""
+
+    def __init__(self, job, training, sets, folder):
+        self.job, self.training, self.sets, self.folder = job, training, sets, folder
+
+    def __enter__(self):
+        announce(self.job, self.training, self.sets["train"], self.folder)
+        if parallel.writer():
+            cfg, data = self.training.cfg, self.sets["train"]
+            self.log = open(self.folder / runs.LOG, "a", newline="", encoding="utf-8")
+            self.bar = tqdm(
+                total=cfg.epochs * loop.steps_per_epoch(len(data), cfg.batch_size),
+                initial=self.training.step, unit="step",
+                mininterval=0.5 if sys.stderr.isatty() else 10,  # seconds; fewer lines in a file
+            )
+        self.start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_):
+        if parallel.writer():
+            self.log.close()
+            self.bar.close()
+
+    def add(self, p):
+        """Show and log a Progress; at the end of an epoch save and draw."""
+        if not parallel.writer():
+            return
+        speed = p.images / (time.perf_counter() - self.start)
+        row = [p.step, p.epoch, f"{p.loss:.6f}", f"{p.lr:.3e}", f"{speed:.1f}"]
+        csv.writer(self.log, lineterminator="\n").writerow(row)
+        self.log.flush()
+        self.bar.set_description(f"epoch {p.epoch}/{self.training.cfg.epochs}", refresh=False)
+        self.bar.set_postfix_str(f"loss {p.loss:.4f}, {speed:.0f} images/s", refresh=False)
+        self.bar.update(p.step - self.bar.n)
+        if p.epoch_ended:
+            loss = self.end_of_epoch()
+            self.bar.write(f"epoch {p.epoch}: mean loss {loss:.4f}")
+            sys.stdout.flush()
+        self.start = time.perf_counter()
+
+    def end_of_epoch(self) -> float:
+        """Save, draw after the early epoch and the last, and return the epoch's mean loss.
+
+        last.pt is written last: it means that all of the epoch is there.
+        """
+        job, training, folder = self.job, self.training, self.folder
+        cfg, content = training.cfg, self.content()
+        caption = checkpoint.summary(content)
+        curves = runs.loss_curves(runs.read_log(folder))
+        save_curves(folder / "loss.png", curves, f"training loss: {caption}", "step", "loss")
+        if training.epoch in (cfg.early_epoch, cfg.epochs):
+            name = f"epoch-{training.epoch:02d}"
+            checkpoint.save(folder / f"weights-{name}.pt", content)
+            network = training.network.eval()
+            model = type(training.model)(network, **training.model.description())  # in float32
+            job.draw(model, cfg, self.sets["test"], lambda k: folder / f"{k}-{name}.png", caption)
+        checkpoint.save(folder / runs.LAST, {**content, "training": training.state_dict()})
+        return curves["mean of the epoch"][1][-1]
+
+    def content(self) -> dict:
+        """Return what every checkpoint of this training holds."""
+        training = self.training
+        return {
+            "kind": self.job.name,
+            "network": {"width": training.cfg.width, **self.job.network},
+            "weights": training.network.state_dict(),
+            "model": training.model.description(),
+            "config": dataclasses.asdict(training.cfg),
+            "dataset": training.cfg.dataset,
+            "epoch": training.epoch,
+            "step": training.step,
+            "device": training.device.type,
+            "hardware": parallel.named(hardware.describe(training.device)),
+        }
+
+
+def announce(job, training, dataset, folder) -> None:
+    """Print what will happen, with the expected time, measured on this machine just now."""
+    cfg = training.cfg
+    per_epoch = loop.steps_per_epoch(len(dataset), cfg.batch_size)
+    seconds = loop.seconds_per_step(training, dataset)
+    left = (cfg.epochs * per_epoch - training.step) * seconds
+    count = sum(p.numel() for p in training.network.parameters())
+    print(f"model     {job.name} of width {cfg.width}, {count:,} parameters")
+    print(f"data      {dataset.name}, {len(dataset):,} images")
+    print(
+        f"recipe    {cfg.recipe}: {cfg.epochs} epochs of {per_epoch} steps, batch "
+        f"{cfg.batch_size}, lr {cfg.lr} ({cfg.decay}); expected {_duration(left)} from here"
+    )
+    for name, recipe in RECIPES[job.name].items():
+        other = Recipe(**recipe)
+        if recipe != RECIPES[job.name][cfg.recipe]:  # work grows with width² and images
+            work = (other.width / cfg.width) ** 2 * other.epochs * len(dataset) / cfg.batch_size
+            print(
+                f"other     {name}: width {other.width}, {other.epochs} epochs, batch "
+                f"{other.batch_size}; roughly {_duration(work * seconds)} here (--recipe {name})"
+            )
+    machine = parallel.named(hardware.describe(training.device))
+    print(f"machine   {machine}, training in {cfg.precision}")
+    print(f"run       {folder}", flush=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
