@@ -1,4 +1,4 @@
-"""flow_sampler.py: Euler's steps, where they are asked, and where they end."""
+"""flow.py, sampling: Euler's steps, at which t the network is evaluated, and where they end."""
 
 import pytest
 import torch
@@ -7,19 +7,19 @@ from minidiff.theory.flow import euler_step, flow_sample, flow_trajectory, inter
 from minidiff.theory.guidance import guided, until
 from minidiff.theory.samplers import ddim_step
 from minidiff.theory.schedule import Schedule
-from tests.test_flow import ideal
+from tests.theory.test_flow import ideal
 
 
 def affine(steps, mean=0.7, std=0.3):
-    """Return the exact mean and deviation of what the walk makes of N(0, 1): it is affine, so two
-    points tell."""
+    """Return the exact mean and deviation of what N(0, 1) becomes: sampling is affine here, so two
+    points determine it."""
     points = torch.tensor([0.0, 1.0]).double().view(2, 1, 1, 1)
     low, high = flow_sample(ideal(mean, std), points, steps).flatten()
     return low.item(), (high - low).item()
 
 
 def test_euler_on_gaussian_data_converges_to_the_data():
-    """With the ideal velocity mean and deviation approach the data's, and the error halves as the
+    """With the ideal velocity, mean and deviation approach the data's, and the error halves as the
     steps double: first order, as Euler's method must be."""
     errors = []
     for steps in (40, 80, 160):
@@ -31,21 +31,9 @@ def test_euler_on_gaussian_data_converges_to_the_data():
     assert errors[-1][0] < 0.01 and errors[-1][1] < 0.01
 
 
-def test_one_step_is_enough_where_the_flow_is_straight():
-    """Data that is one point: every line leads there, and the velocity to it never changes."""
-    point = torch.rand(1, 1, 4, 4)
-    x = torch.randn(3, 1, 4, 4)
-
-    def velocity(x_t, t):
-        return (point - x_t) / (1 - t.view(-1, 1, 1, 1))
-
-    for steps in (1, 2, 7):
-        assert torch.allclose(flow_sample(velocity, x, steps), point.expand(3, -1, -1, -1), atol=1e-5)
-
-
 def test_an_euler_step_is_a_ddim_step():
     """From t to s with the velocity x_1_hat - x_0_hat, or with DDIM (12), eta = 0, the noise
-    x_0_hat and sqrt(alpha_bar) = t / sqrt(t² + (1-t)²): the same, in another unit."""
+    x_0_hat and sqrt(alpha_bar) = t / sqrt(t² + (1-t)²): the same, in other units."""
     g = torch.Generator().manual_seed(0)
     x_t, v_hat = torch.randn(3, 1, 8, 8, generator=g), torch.randn(3, 1, 8, 8, generator=g)
     for t, s in [(0.1, 0.15), (0.3, 0.9), (0.5, 1.0)]:
@@ -54,33 +42,37 @@ def test_an_euler_step_is_a_ddim_step():
         levels = [1.0, ab_s, ab_t] if s < 1 else [1.0, ab_t]
         last = len(levels) - 1
         noise = x_t - t * v_hat
-        theirs, guess = ddim_step(Schedule(torch.tensor(levels)), x_t / unit_t, last, last - 1,
-                                  noise)
-        ours, x_1_hat = euler_step(lambda x, t: v_hat, x_t, t, s)
-        assert torch.allclose(ours / unit_s, theirs, atol=2e-5)
-        assert torch.allclose(x_1_hat, guess, atol=2e-5)
+        ddim, image = ddim_step(Schedule(torch.tensor(levels)), x_t / unit_t, last, last - 1, noise)
+        euler, x_1_hat = euler_step(lambda x, t: v_hat, x_t, t, s)
+        assert torch.allclose(euler / unit_s, ddim, atol=2e-5)
+        assert torch.allclose(x_1_hat, image, atol=2e-5)
 
 
-def test_the_network_is_asked_from_noise_to_data_and_never_at_the_end():
-    """t = 0, 1/4, 2/4, 3/4, float and one for each picture; the states end at exactly 1. A walk
-    that began at 1, or asked at the end of its steps, would be caught."""
-    asked = []
+def test_the_network_is_evaluated_from_noise_to_data_and_never_at_the_end():
+    """t = 0, 1/4, 2/4, 3/4, a float for each image; the states end at exactly 1. A trajectory that
+    starts at 1, or evaluates at the end of each step, would fail."""
+    times = []
 
     def velocity(x, t):
         assert t.shape == (2,) and t.is_floating_point()
-        asked.append(t[0].item())
+        times.append(t[0].item())
         return torch.zeros_like(x)
 
-    path = list(flow_trajectory(velocity, torch.zeros(2, 1, 1, 1), 4))
-    assert asked == [0, 0.25, 0.5, 0.75]
-    assert [s.t for s in path] == [0, 0.25, 0.5, 0.75, 1] and path[0].x_1_hat is None
-    assert flow_trajectory(velocity, torch.zeros(2, 1, 1, 1), 7)
+    states = list(flow_trajectory(velocity, torch.zeros(2, 1, 1, 1), 4))
+    assert times == [0, 0.25, 0.5, 0.75]
+    assert [s.t for s in states] == [0, 0.25, 0.5, 0.75, 1] and states[0].x_1_hat is None
     *_, last = flow_trajectory(velocity, torch.zeros(2, 1, 1, 1), 7)
     assert last.t == 1
 
 
-def test_the_true_velocity_is_followed_along_its_line():
-    """Every state lies on the line from the noise to the picture."""
+def test_sampling_records_no_gradients():
+    """A network with trainable weights leaves no graph behind."""
+    weight = torch.ones(1, requires_grad=True)
+    assert not flow_sample(lambda x, t: weight * x, torch.ones(1, 1, 1, 1), 2).requires_grad
+
+
+def test_with_the_true_velocity_every_state_is_on_the_line():
+    """From the noise to the image, at each t."""
     g = torch.Generator().manual_seed(0)
     x_0, x_1 = torch.randn(3, 1, 8, 8, generator=g), torch.rand(3, 1, 8, 8, generator=g)
     for state in flow_trajectory(lambda x, t: x_1 - x_0, x_0, 5):
@@ -88,8 +80,8 @@ def test_the_true_velocity_is_followed_along_its_line():
         assert torch.allclose(state.x_t, on_the_line, atol=1e-5)
 
 
-def test_guiding_velocities_is_guiding_noises_and_pictures():
-    """The same gamma mixes x_0_hat and x_1_hat, for both are x_t and a factor times v_hat."""
+def test_guiding_velocities_is_guiding_noises_and_images():
+    """The same gamma combines x_0_hat and x_1_hat, since each is x_t plus a factor times v_hat."""
     g = torch.Generator().manual_seed(0)
     x_t, t = torch.randn(2, 1, 4, 4, generator=g), torch.full((2,), 0.3)
     cond, null = torch.eye(10)[[3, 7]], torch.zeros(2, 10)
@@ -105,18 +97,18 @@ def test_guiding_velocities_is_guiding_noises_and_pictures():
 
 
 def test_until_ends_guidance_of_a_flow_with_its_functions_swapped():
-    """Time rises: the early part is t <= t_end, the one that `until` gives to its second."""
-    asked = []
-    early, late = ((lambda x, t, n=n: asked.append(n) or x) for n in ("early", "late"))
+    """Time increases: the early part is t <= t_end, where `until` uses its second function."""
+    used = []
+    early, late = ((lambda x, t, n=n: used.append(n) or x) for n in ("early", "late"))
     flow_sample(until(0.5, late, early), torch.zeros(1, 1, 1, 1), 4)
-    assert asked == ["early", "early", "early", "late"]
+    assert used == ["early", "early", "early", "late"]
 
 
-def test_what_does_not_fit_is_refused():
+def test_steps_out_of_range_are_rejected():
     """Steps towards the noise, beyond the data, or none at all."""
     x = torch.zeros(1, 1, 1, 1)
     for t, s in [(0.5, 0.5), (0.7, 0.2), (-0.1, 0.5), (0.9, 1.1)]:
         with pytest.raises(ValueError, match="0 <= t < s <= 1"):
             euler_step(lambda x, t: x, x, t, s)
-    with pytest.raises(ValueError, match="1 step or more, got 0"):
+    with pytest.raises(ValueError, match="at least 1 step, got 0"):
         flow_sample(lambda x, t: x, x, 0)

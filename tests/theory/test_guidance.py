@@ -1,4 +1,4 @@
-"""guidance.py: the coin that hides a condition, and the mix of two predictions."""
+"""guidance.py: hiding the condition at random, and combining two predictions."""
 
 import math
 
@@ -13,19 +13,19 @@ COND, NULL = torch.eye(10)[[3, 7, 7]], torch.zeros(3, 10)
 
 @pytest.fixture
 def model():
-    """A class-conditioned model with random weights and BatchNorm that has seen some noise."""
+    """A class-conditioned model with random weights, its BatchNorm statistics from noise."""
     return attentive()
 
 
 @pytest.fixture
 def at():
-    """A batch of noisy pictures and times."""
+    """A batch of noisy images and timesteps."""
     g = torch.Generator().manual_seed(1)
     return torch.randn(3, 1, 28, 28, generator=g), torch.tensor([5, 150, 300])
 
 
 @torch.no_grad()
-def mixed(model, at, gamma):
+def combined(model, at, gamma):
     return guided(model, COND, NULL, gamma)(*at)
 
 
@@ -33,56 +33,58 @@ def test_gamma_1_is_the_conditional_prediction_and_0_the_unconditional(model, at
     """Exactly, bit for bit; and the two differ."""
     with torch.no_grad():
         eps_c, eps_u = model(*at, COND), model(*at, NULL)
-    assert torch.equal(mixed(model, at, 1), eps_c) and torch.equal(mixed(model, at, 0), eps_u)
+    assert torch.equal(combined(model, at, 1), eps_c)
+    assert torch.equal(combined(model, at, 0), eps_u)
     assert (eps_c - eps_u).abs().max() > 1e-3
 
 
-def test_the_mix_is_linear_in_gamma_and_passes_through_both_predictions(model, at):
-    """eps(gamma) = eps(0) + gamma (eps(1) - eps(0)), for any gamma, the negative ones too."""
-    eps_u, eps_c = mixed(model, at, 0), mixed(model, at, 1)
+def test_the_result_is_linear_in_gamma_and_passes_through_both_predictions(model, at):
+    """eps(gamma) = eps(0) + gamma (eps(1) - eps(0)) for any gamma, negative ones included."""
+    eps_u, eps_c = combined(model, at, 0), combined(model, at, 1)
     for gamma in (-1, 0.5, 2, 5, 10):
-        assert torch.allclose(mixed(model, at, gamma), eps_u + gamma * (eps_c - eps_u), atol=1e-4)
+        expected = eps_u + gamma * (eps_c - eps_u)
+        assert torch.allclose(combined(model, at, gamma), expected, atol=1e-4)
 
 
 def test_both_conventions_agree(model, at):
     """gamma = w + 1: the paper's (1 + w) eps_c - w eps_u."""
     w = 4.0
-    theirs = (1 + w) * mixed(model, at, 1) - w * mixed(model, at, 0)
-    assert torch.allclose(mixed(model, at, w + 1), theirs, atol=1e-4)
+    theirs = (1 + w) * combined(model, at, 1) - w * combined(model, at, 0)
+    assert torch.allclose(combined(model, at, w + 1), theirs, atol=1e-4)
 
 
 def test_one_pass_equals_two_passes(model, at):
-    """In eval mode a batch of 2B is the same arithmetic; the network is called once."""
+    """In eval mode one batch of 2B gives the same as two of B; the network is called once."""
     calls = []
 
     def counted(x, t, c):
         calls.append(len(x))
         return model(x, t, c)
 
-    once = mixed(counted, at, 3.0)
+    once = combined(counted, at, 3.0)
     assert calls == [6]
     with torch.no_grad():
         eps_c, eps_u = model(*at, COND), model(*at, NULL)
     assert torch.allclose(once, eps_u + 3 * (eps_c - eps_u), atol=1e-5)
 
 
-def test_only_the_branch_that_counts_is_asked_at_0_and_1(at):
-    """Half the work."""
-    asked = []
+def test_at_gamma_0_and_1_only_the_prediction_that_counts_is_made(at):
+    """One call of B images each, not of 2B: half the work."""
+    conds = []
 
     def model(x, t, c):
-        asked.append(c)
+        conds.append(c)
         return x
 
     guided(model, COND, NULL, 1)(*at)
     guided(model, COND, NULL, 0.0)(*at)
-    assert asked[0] is COND and asked[1] is NULL
+    assert len(conds) == 2 and conds[0] is COND and conds[1] is NULL
 
 
 def test_each_row_is_independent_of_the_others(model, at):
-    """Other pictures, times and digits in the batch change nothing: BatchNorm is in eval mode."""
+    """Other images, timesteps and digits in the batch change nothing: BatchNorm is in eval mode."""
     x, t = at
-    whole = mixed(model, at, 5.0)
+    whole = combined(model, at, 5.0)
     for k in range(3):
         row = slice(k, k + 1)
         with torch.no_grad():
@@ -90,33 +92,22 @@ def test_each_row_is_independent_of_the_others(model, at):
         assert torch.allclose(alone, whole[row], atol=1e-4)
 
 
-def test_a_learned_variance_comes_from_the_conditional_branch(at):
-    """v is not mixed, at any gamma."""
-
-    def model(x, t, c):
-        v = c.sum(1).view(-1, 1, 1, 1).expand_as(x)  # 1 with a digit, 0 without
-        return x * (1 + v), v
-
-    eps_hat, v = guided(model, COND, NULL, 5.0)(*at)
-    assert (v == 1).all() and torch.allclose(eps_hat, at[0] * (1 + 5 * (2 - 1)))
-
-
-def test_cond_and_null_must_have_one_shape():
-    """Got and wanted in the message."""
+def test_cond_and_null_must_have_the_same_shape():
+    """The message names both."""
     with pytest.raises(ValueError, match=r"\(3, 10\), \(1, 10\)"):
         guided(None, COND, NULL[:1], 2.0)
 
 
-def test_guidance_until_a_part_of_the_way():
+def test_until_guides_above_t_end_only():
     """t > t_end is guided, t_end itself and below are not; 0 guides every step."""
-    for t_end, told in ((10, {11: "guided", 10: "plain", 1: "plain"}), (0, {1: "guided"})):
+    for t_end, expected in ((10, {11: "guided", 10: "plain", 1: "plain"}), (0, {1: "guided"})):
         eps_fn = until(t_end, lambda x, t: "guided", lambda x, t: "plain")
-        assert {t: eps_fn(None, torch.tensor([t, t])) for t in told} == told
+        assert {t: eps_fn(None, torch.tensor([t, t])) for t in expected} == expected
 
 
 def test_the_dropped_share_follows_the_binomial():
-    """Within 4 deviations in 100,000 rows; and from batch to batch it varies as a coin does,
-    unlike dropping exactly a tenth."""
+    """Within 4 deviations in 100,000 rows; and its variance from batch to batch is that of
+    independent coin tosses, where dropping exactly a tenth would have none."""
     g = torch.Generator().manual_seed(0)
     p, n = 0.1, 100_000
     calls = [drop_condition(torch.ones(100, 10), p, g).sum(1) == 0 for _ in range(n // 100)]
@@ -127,7 +118,7 @@ def test_the_dropped_share_follows_the_binomial():
 
 
 def test_a_row_is_dropped_whole_or_kept_whole():
-    """Kept rows come back as they were, dropped ones as zeros; the input stays as it is."""
+    """Kept rows are returned unchanged, dropped ones as zeros; the input is not modified."""
     cond = torch.rand(1000, 10) + 0.1
     before = cond.clone()
     out = drop_condition(cond, 0.5, torch.Generator().manual_seed(0))
@@ -137,7 +128,7 @@ def test_a_row_is_dropped_whole_or_kept_whole():
 
 
 def test_p_uncond_0_never_drops_and_1_always_does():
-    """The ends of the range; beyond them is refused."""
+    """The ends of the range; values beyond are rejected."""
     cond = torch.ones(10_000, 10)
     assert torch.equal(drop_condition(cond, 0.0), cond)
     assert (drop_condition(cond, 1.0) == 0).all()

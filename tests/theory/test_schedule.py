@@ -9,7 +9,7 @@ from minidiff.theory.schedule import Schedule, cosine, evenly, linear, strided
 
 
 def test_alpha_bar_has_one_entry_more_than_steps_and_starts_at_one():
-    """alpha_bar[0] = 1 means "no noise yet", index T is the last step, and it only falls."""
+    """alpha_bar[0] = 1 means "no noise yet", index T is the last step; alpha_bar decreases strictly."""
     for schedule, T in [(linear(300), 300), (linear(1000), 1000), (cosine(1000), 1000)]:
         assert schedule.T == T and len(schedule.alpha_bar) == T + 1
         assert schedule.alpha_bar[0] == 1
@@ -17,7 +17,7 @@ def test_alpha_bar_has_one_entry_more_than_steps_and_starts_at_one():
 
 
 def test_linear_matches_the_brute_force_product():
-    """alpha_bar_t is the product of (1 - beta_i), taken here one by one in Python's floats."""
+    """alpha_bar_t is the product of (1 - beta_i), computed here factor by factor in Python floats."""
     schedule, product = linear(300, 1e-4, 0.02), 1.0
     for t in range(1, 301):
         product *= 1 - (1e-4 + (0.02 - 1e-4) * (t - 1) / 299)
@@ -47,18 +47,18 @@ def test_alpha_bar_is_float32_and_never_zero():
     """In half precision the cosine's alpha_bar_T would underflow to 0, and x_0_hat to infinity."""
     ab = cosine(1000).alpha_bar
     assert ab.dtype == torch.float32 and ab[-1] > 0
-    assert ab.half()[-1] == 0  # why it is not stored like that
+    assert ab.half()[-1] == 0  # why it is not stored in float16
 
 
-def test_strided_is_the_courses_list():
-    """strided(1000, 30) is 990, 960, ..., 30, 0."""
+def test_strided_gives_the_list_of_the_course():
+    """strided(1000, 30) is 990, 960, ..., 30, 0; a stride of 1 visits every step."""
     assert strided(1000, 30) == list(range(990, -1, -30))
     assert strided(300, 1) == list(range(300, -1, -1))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 50, 299, 300])
-def test_evenly_goes_from_T_to_0_in_so_many_falling_jumps(steps):
-    """Whatever the number of steps: starts at T, ends at 0, falls strictly, gaps differ by <= 1."""
+def test_evenly_goes_from_T_to_0_in_the_given_number_of_steps(steps):
+    """For any number of steps: starts at T, ends at 0, decreases strictly, gaps differ by <= 1."""
     t = evenly(300, steps)
     gaps = [a - b for a, b in zip(t, t[1:])]
     assert (t[0], t[-1], len(t)) == (300, 0, steps + 1)
@@ -66,15 +66,15 @@ def test_evenly_goes_from_T_to_0_in_so_many_falling_jumps(steps):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 301])
-def test_impossible_steps_are_refused_with_the_range(wrong):
-    """The message says what was got and what is allowed."""
+def test_steps_out_of_range_are_rejected_with_the_range(wrong):
+    """The message says which values are allowed and which one came."""
     for timesteps in (evenly, strided):
         with pytest.raises(ValueError, match=rf"1\.\.300.*got {wrong}"):
             timesteps(300, wrong)
 
 
-def test_broken_schedules_are_refused():
-    """Not starting at 1, rising, reaching 0, or another dtype: never a schedule."""
+def test_invalid_schedules_are_rejected():
+    """An alpha_bar that does not start at 1, rises, reaches 0, or has another dtype."""
     for bad in ([0.9, 0.5], [1.0, 0.5, 0.6], [1.0, 0.0], [1.0]):
         with pytest.raises(ValueError):
             Schedule(torch.tensor(bad))
@@ -85,7 +85,7 @@ def test_broken_schedules_are_refused():
             make()
 
 
-def test_at_refuses_float_times():
+def test_at_rejects_float_timesteps():
     """A t already divided by T would silently read alpha_bar[0] everywhere."""
     with pytest.raises(ValueError, match="int64"):
         linear().at(torch.tensor([0.5]))
