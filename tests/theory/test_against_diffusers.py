@@ -1,4 +1,4 @@
-"""Our steps against Hugging Face diffusers, an independent implementation, with the same noise.
+"""Our samplers against Hugging Face diffusers, an independent implementation, with the same noise.
 
 Their timesteps count 0..T-1 where ours count 1..T: our t is their timestep + 1.
 """
@@ -6,6 +6,8 @@ Their timesteps count 0..T-1 where ours count 1..T: our t is their timestep + 1.
 import pytest
 import torch
 
+from minidiff.models.deepfloyd.learned import carrying
+from minidiff.models.deepfloyd.learned import ddpm_step as learned_step
 from minidiff.theory.samplers import ddim_step, ddpm_step
 from minidiff.theory.schedule import cosine, linear
 
@@ -43,10 +45,10 @@ def test_alpha_bar(name):
                                                ("learned", "learned_range")])
 @pytest.mark.parametrize("clip", [None, (-1.0, 1.0)])
 def test_ddpm_step_by_step(name, kind, theirs_kind, clip):
-    """Every variance, with and without clipping, in 20 strides from noise to the picture."""
-    schedule, how = SCHEDULES[name]
+    """Every variance, with and without clipping, in 20 steps from noise to image."""
+    schedule, betas = SCHEDULES[name]
     scheduler = diffusers.DDPMScheduler(
-        num_train_timesteps=schedule.T, variance_type=theirs_kind, clip_sample=bool(clip), **how
+        num_train_timesteps=schedule.T, variance_type=theirs_kind, clip_sample=bool(clip), **betas
     )
     scheduler.set_timesteps(20)
     x, eps_hat = noisy()
@@ -56,9 +58,9 @@ def test_ddpm_step_by_step(name, kind, theirs_kind, clip):
         t = timestep + 1
         s = max(t - schedule.T // 20, 0)
         theirs = scheduler.step(model_output, timestep, x, generator=seeded()).prev_sample
-        ours, _ = ddpm_step(
-            schedule, x, t, s, eps_hat, kind=kind, v=v, clip=clip, generator=seeded()
-        )
+        step = learned_step if kind == "learned" else ddpm_step
+        carrying(eps_hat, v)  # the other variances must ignore it
+        ours, _ = step(schedule, x, t, s, eps_hat, kind=kind, clip=clip, generator=seeded())
         assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3), (t, (ours - theirs).abs().max())
         x = theirs
 
@@ -68,9 +70,10 @@ def test_ddpm_step_by_step(name, kind, theirs_kind, clip):
 @pytest.mark.parametrize("clip", [None, (-1.0, 1.0)])
 def test_ddim_step_by_step(name, eta, clip):
     """Deterministic, half and fully stochastic, with and without clipping (eps recomputed)."""
-    schedule, how = SCHEDULES[name]
+    schedule, betas = SCHEDULES[name]
     scheduler = diffusers.DDIMScheduler(
-        num_train_timesteps=schedule.T, clip_sample=clip is not None, set_alpha_to_one=True, **how
+        num_train_timesteps=schedule.T, clip_sample=clip is not None, set_alpha_to_one=True,
+        **betas,
     )
     scheduler.set_timesteps(20)
     x, eps_hat = noisy(1)

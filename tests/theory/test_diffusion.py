@@ -159,7 +159,7 @@ def test_shapes_that_do_not_fit_are_rejected():
 
 
 def test_stratified_numbers_have_one_in_each_part():
-    """The k-th of B is in [k/B, (k+1)/B), uniformly: mean (k + 1/2)/B, deviation 1 / (B sqrt 12)."""
+    """The k-th of B is uniform in [k/B, (k+1)/B): mean (k + 1/2)/B, deviation 1 / (B sqrt 12)."""
     g = torch.Generator().manual_seed(0)
     many = torch.stack([stratified(4, g) for _ in range(4000)])
     assert torch.equal((many * 4).long(), torch.arange(4).expand(4000, 4))

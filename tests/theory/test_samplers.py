@@ -90,7 +90,7 @@ def test_a_step_between_neighbours_uses_beta_t_and_not_beta_s():
 
 
 def test_posterior_is_bayes_rule():
-    """DDPM (6): q(x_s | x_t, x_0), by completing the square, has the mean and beta_tilde used here."""
+    """DDPM (6): q(x_s | x_t, x_0), by completing the square, has this mean and beta_tilde."""
     schedule = linear()
     ab = schedule.alpha_bar.double()
     t, s, x_0, x_t = 200, 120, 0.8, -0.3
@@ -236,7 +236,7 @@ def test_sampling_records_no_gradients():
 
 
 def test_arguments_that_do_not_fit_are_rejected():
-    """Steps that do not go down, lists that do not end at 0, unknown variances, eta outside 0..1."""
+    """Steps that do not go down, lists that do not end at 0, unknown variances, wrong eta."""
     schedule, x = linear(), states()[0]
     for t, s in [(100, 100), (50, 60), (301, 0), (5, -1)]:
         with pytest.raises(ValueError, match="0 <= s < t <= 300"):

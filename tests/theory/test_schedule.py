@@ -9,7 +9,7 @@ from minidiff.theory.schedule import Schedule, cosine, evenly, linear, strided
 
 
 def test_alpha_bar_has_one_entry_more_than_steps_and_starts_at_one():
-    """alpha_bar[0] = 1 means "no noise yet", index T is the last step; alpha_bar decreases strictly."""
+    """alpha_bar[0] = 1 means "no noise yet", index T is the last step; it decreases strictly."""
     for schedule, T in [(linear(300), 300), (linear(1000), 1000), (cosine(1000), 1000)]:
         assert schedule.T == T and len(schedule.alpha_bar) == T + 1
         assert schedule.alpha_bar[0] == 1
@@ -17,7 +17,7 @@ def test_alpha_bar_has_one_entry_more_than_steps_and_starts_at_one():
 
 
 def test_linear_matches_the_brute_force_product():
-    """alpha_bar_t is the product of (1 - beta_i), computed here factor by factor in Python floats."""
+    """alpha_bar_t is the product of (1 - beta_i), here factor by factor in Python floats."""
     schedule, product = linear(300, 1e-4, 0.02), 1.0
     for t in range(1, 301):
         product *= 1 - (1e-4 + (0.02 - 1e-4) * (t - 1) / 299)
