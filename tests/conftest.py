@@ -32,7 +32,7 @@ from minidiff.network.unet import UNet
 from train.launch import launch
 
 TINY = ["--dataset", "strokes", "--width", "2", "--batch-size", "64", "--epochs", "2",
-        "--early-epoch", "1", "--device", "cpu", "--precision", "float32"]  # not as timed: the same
+        "--early-epoch", "1", "--device", "cpu", "--precision", "float32"]  # never measured
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
 
@@ -60,7 +60,7 @@ def gaussian():
 
 @pytest.fixture(scope="session")
 def tiny():
-    """130 drawn digits: two batches of 64 and a rest of 2."""
+    """130 strokes: two batches of 64 and a rest of 2."""
     return Dataset("strokes", *strokes.dataset(130, seed=5))
 
 
@@ -70,9 +70,22 @@ def small(set_attribute=setattr):
     set_attribute(strokes, "dataset", lambda n, seed, size=28: whole(130, seed, size))
 
 
+def devices():
+    """Return the devices that are here: the CPU, and a GPU if there is one."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(),
+             "mps": torch.backends.mps.is_available()}
+    return [name for name in there if there[name]]
+
+
+@pytest.fixture(params=devices())
+def device(request):
+    """Each device that is here, one after the other."""
+    return torch.device(request.param)
+
+
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """An empty current folder, no data set on disk, small strokes."""
+    """An empty current folder, no data set on disk, small sets of strokes."""
     small(monkeypatch.setattr)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MINIDIFF_DATA", raising=False)
@@ -98,8 +111,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Run `python -m module words` in this process, which spares its start; return exit status and
-    stderr of a command that ends itself."""
+    """Run `python -m module words` in this process, which saves its start-up; return exit status and
+    stderr of a command that ends by itself."""
     def run_it(module, *words):
         monkeypatch.setattr(sys, "argv", [module, *words])
         monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -112,14 +125,14 @@ def command(monkeypatch, capsys):
 
 
 def attentive(T=300):
-    """A model with random weights that hears its class: fresh ones hardly do."""
+    """A model with random weights that depends on its class: with fresh ones it hardly does."""
     torch.manual_seed(0)
     network = UNet(4, time=True, classes=10)
     with torch.no_grad():
         for name, p in network.named_parameters():
             if name.startswith("class"):
                 p.mul_(30)
-        for _ in range(30):  # BatchNorm sees what it will have to normalise
+        for _ in range(30):  # BatchNorm needs statistics
             one_hot = torch.eye(10)[torch.randint(10, (16,))]
             network(torch.randn(16, 1, 28, 28), torch.rand(16), one_hot)
     return NoiseModel(network.eval(), T)
@@ -131,7 +144,7 @@ def weights(folder):
 
 
 def same(a, b):
-    """Tell whether two state dicts are equal bit for bit."""
+    """Return whether two state dicts are equal bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
@@ -151,7 +164,7 @@ class Tags(HTMLParser):
 
 
 class Silent(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
+    """Serves files without a log."""
 
     def log_message(self, *_):
         pass
@@ -185,8 +198,8 @@ async function look([file, width]) {
 
 
 def browse(folder, tmp_path, places):
-    """Look at a folder's pages in Chromium; places: (file, width in pixels). Return what was seen
-    at each, a list of dicts, and what the console said."""
+    """Open a folder's pages in Chromium; places: (file, width in pixels). Return what was found in
+    each, a list of dicts, and the console's messages."""
     site = tmp_path / "site"
     shutil.copytree(folder, site)
     (site / "harness.html").write_text(HARNESS.replace("PLACES", json.dumps(places)))

@@ -1,30 +1,66 @@
-"""Answers to exercises of the lectures that no other test holds."""
+"""Answers to exercises of the lectures that are in no other test."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+import train.uncond
 from minidiff.editing.views import VIEWS
+from minidiff.models import model
+from minidiff.models.generate import generate
 from minidiff.models.upsampler import enlarged
+from minidiff.models.zoo import load_model
 from minidiff.theory import diffusion
+from minidiff.theory.diffusion import noise_loss
 from minidiff.theory.guidance import guided
-from minidiff.theory.samplers import sample, variance
-from minidiff.theory.schedule import cosine, evenly, linear
+from minidiff.theory.samplers import ddim_step, sample, trajectory, variance
+from minidiff.theory.schedule import SCHEDULES, cosine, evenly, linear
 from minidiff.training.loop import learning_rate
 from minidiff.training.recipe import Recipe
+from tests.conftest import TINY
+from train.launch import launch
 
 
 def noise(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_cosine_schedule_leaves_nothing_of_the_picture():
-    """schedule.py, 1: the signal at T = 300 falls from 22% to 0.02%, which the cap on the last beta
-    leaves: 0.001 of what there was a step before."""
+def test_a_cosine_schedule_leaves_no_signal():
+    """schedule.py, 1: the signal at T = 300 falls from 22% to 0.02%; the cap on the last beta
+    leaves 0.001 of the step before."""
     ab = cosine(300).alpha_bar
     assert linear(300).alpha_bar[-1].sqrt().item() == pytest.approx(0.22, abs=0.005)
     assert ab[-1].sqrt().item() == pytest.approx(1.6e-4, rel=0.05)
     assert (ab[-1] / ab[-2]).item() == pytest.approx(0.001, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_one_line_changes_the_schedule_of_training_and_sampling(name, workplace, monkeypatch):
+    """model.py, 3: with SCHEDULE changed, a training noises its images on the new schedule, its
+    checkpoint says so, and the model that samples from it follows it."""
+    monkeypatch.setattr(model, "SCHEDULE", name)
+    seen = []
+
+    def spy(schedule, *args):
+        seen.append(schedule.alpha_bar)
+        return noise_loss(schedule, *args)
+
+    monkeypatch.setattr(train.uncond, "noise_loss", spy)
+    folder = launch(train.uncond.JOB, [*TINY, "--epochs", "1", "--T", "20", "--sample-steps", "5"])
+    monkeypatch.setattr(model, "SCHEDULE", "linear")
+    loaded, expected = load_model(str(folder)), SCHEDULES[name](20).alpha_bar
+    assert torch.equal(seen[0], expected) and torch.equal(loaded.schedule.alpha_bar, expected)
+    levels = [state.x_t for state in generate(loaded, [""], steps=20, seed=0)]
+    by_hand = trajectory(lambda x, t: loaded(x, t), SCHEDULES[name](20), levels[0],
+                         evenly(20, 20), generator=after_start(0), clip=(0.0, 1.0))
+    assert torch.equal(levels[-1], list(by_hand)[-1].x_t)
+
+
+def after_start(seed):
+    """Return the generator of `generate` after it made one image of noise."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.randn(1, 1, 28, 28, generator=generator)
+    return generator
 
 
 def test_half_the_steps_leave_the_square_root():
@@ -35,8 +71,8 @@ def test_half_the_steps_leave_the_square_root():
 
 
 def test_one_t_for_a_batch_is_right_on_average_and_varies_more(gaussian, monkeypatch):
-    """diffusion.py, 2: with the ideal predictor the mean over 400 batches of 16 stays as it is; the
-    deviation from batch to batch is more than ten times as large."""
+    """diffusion.py, 2: with the ideal predictor the mean over 400 batches of 16 is the same; its
+    standard deviation from batch to batch is more than ten times as large."""
     schedule = linear()
     data, g = gaussian(schedule), torch.Generator().manual_seed(0)
 
@@ -47,36 +83,36 @@ def test_one_t_for_a_batch_is_right_on_average_and_varies_more(gaussian, monkeyp
 
         return torch.stack([one() for _ in range(400)])
 
-    spread_out = losses()
+    stratified = losses()
     monkeypatch.setattr(
-        diffusion, "spread",
+        diffusion, "stratified_timesteps",
         lambda B, T, generator, device: torch.randint(1, T + 1, (1,), generator=generator).expand(B)
     )
     alike = losses()
-    assert alike.mean().item() == pytest.approx(spread_out.mean().item(), rel=0.15)
-    assert alike.std() > 10 * spread_out.std()
+    assert alike.mean().item() == pytest.approx(stratified.mean().item(), rel=0.15)
+    assert alike.std() > 10 * stratified.std()
 
 
-def test_guidance_moves_the_mean_on_along_the_line(gaussian):
-    """guidance.py, 3: between N(0, s²) and N(m, s²), gamma = 2 is the ideal predictor of data that
-    was never there, N(2 m, s²)."""
+def test_guidance_moves_the_mean_further_along_the_line(gaussian):
+    """guidance.py, 3: between N(0, s²) and N(m, s²), gamma = 2 is the ideal predictor of other
+    data, N(2 m, s²)."""
     schedule = cosine()
     data = {mean: gaussian(schedule, mean, 0.3) for mean in (0.0, 0.7, 1.4)}
 
-    def model(x_t, t, cond):
-        asked = cond.view(-1, 1, 1, 1) > 0
-        return torch.where(asked, data[0.7].eps(x_t, t), data[0.0].eps(x_t, t))
+    def two_means(x_t, t, cond):
+        conditional = cond.view(-1, 1, 1, 1) > 0
+        return torch.where(conditional, data[0.7].eps(x_t, t), data[0.0].eps(x_t, t))
 
     x, timesteps = noise(200, 1, 4, 4).double(), evenly(1000, 100)
-    eps_fn = guided(model, torch.ones(200, 1), torch.zeros(200, 1), 2)
-    found = sample(eps_fn, schedule, x, timesteps, step="ddim")
-    ideal = sample(data[1.4].eps, schedule, x, timesteps, step="ddim")
+    eps_fn = guided(two_means, torch.ones(200, 1), torch.zeros(200, 1), 2)
+    found = sample(eps_fn, schedule, x, timesteps, step=ddim_step)
+    ideal = sample(data[1.4].eps, schedule, x, timesteps, step=ddim_step)
     assert torch.allclose(found, ideal, atol=1e-4)
     assert found.mean().item() == pytest.approx(1.4, abs=0.03)
 
 
 def test_beta_tilde_forgives_noise_in_the_last_step():
-    """samplers.py, 1: at s = 0 its variance is 0, for the picture is then known; beta's is not."""
+    """samplers.py, 1: at s = 0 its variance is 0, as the image is then known; beta's is not."""
     for t in (1, 15, 300):
         assert variance(linear(), t, 0, "beta_tilde") == 0
         assert variance(linear(), t, 0, "beta") > 0
@@ -84,8 +120,8 @@ def test_beta_tilde_forgives_noise_in_the_last_step():
 
 @pytest.mark.parametrize("first, then", [("rotate90", "hflip"), ("jigsaw", "negative")])
 def test_two_views_in_a_row_are_a_view(first, then):
-    """views.py, 3: a product of orthogonal matrices is orthogonal; what was done last is undone
-    first, and the other order is wrong wherever the two do not commute."""
+    """views.py, 3: a product of orthogonal matrices is orthogonal; the inverse undoes the last
+    view first, and the other order is wrong where the two do not commute."""
     a, b = VIEWS[first], VIEWS[then]
     matrix = b.see(a.see(torch.eye(64).view(64, 1, 8, 8))).view(64, 64)
     assert torch.equal(matrix @ matrix.T, torch.eye(64))
@@ -96,8 +132,8 @@ def test_two_views_in_a_row_are_a_view(first, then):
 
 
 def test_decay_by_the_batch_ends_learning_within_an_epoch():
-    """trainer.py, 1: 1e-3 · 0.1^(469 / 20) = 3.5e-27, lost beside any weight; by the epoch it is
-    8.9e-4."""
+    """loop.py, 1: 1e-3 · 0.1^(469 / 20) = 3.5e-27, lost when added to any weight; by the epoch it
+    is 8.9e-4."""
     cfg = Recipe(epochs=20, lr=1e-3, decay="exponential")
     assert learning_rate(cfg, 469, 469) == pytest.approx(8.9e-4, rel=0.01)
     by_the_batch = learning_rate(cfg, 469, 1)
@@ -108,7 +144,7 @@ def test_decay_by_the_batch_ends_learning_within_an_epoch():
 
 def test_interpolation_is_no_inverse_of_shrinking():
     """upsampler.py, 1: repeated pixels shrink to what they were; interpolated ones do not, nor does
-    a guess that is corrected with them."""
+    a prediction that is corrected with them."""
     low, x = noise(2, 1, 8, 8), noise(2, 1, 16, 16, seed=1)
 
     def corrected(enlarge):

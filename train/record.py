@@ -1,10 +1,11 @@
-"""What a training leaves behind while it runs: a progress bar, the log, and at the end of each epoch
-a checkpoint, the loss curve and, twice, samples."""
+"""The record of a training while it runs: a progress bar, the log, and at the end of each epoch a
+checkpoint, the loss curve and, twice, samples."""
 
 import csv
 import dataclasses
 import sys
 import time
+from copy import copy, deepcopy
 
 from tqdm import tqdm
 
@@ -97,7 +98,7 @@ def announce(job, training, dataset, folder) -> None:
     """Print what will happen, with the expected time, measured on this machine just now."""
     cfg = training.cfg
     per_epoch = loop.steps_per_epoch(len(dataset), cfg.batch_size)
-    seconds = loop.seconds_per_step(training, dataset)
+    seconds = seconds_per_step(training, dataset)
     left = (cfg.epochs * per_epoch - training.step) * seconds
     count = sum(p.numel() for p in training.network.parameters())
     print(f"model     {job.name} of width {cfg.width}, {count:,} parameters")
@@ -117,6 +118,21 @@ def announce(job, training, dataset, folder) -> None:
     machine = parallel.named(hardware.describe(training.device))
     print(f"machine   {machine}, training in {cfg.precision}")
     print(f"run       {folder}", flush=True)
+
+
+def seconds_per_step(training, dataset) -> float:
+    """Measure one step on a throw-away copy, to estimate how long a run will take."""
+    model = copy(training.model)
+    model.network = deepcopy(training.network)
+    trial = loop.Training(model, training.loss_fn, training.cfg)
+    index = slice(0, training.cfg.batch_size)
+    x_0, labels = dataset.images_at(index), dataset.labels[index]
+    runs = []
+    while len(runs) < 3 or (sum(runs) < 1 and len(runs) < 20):
+        start = time.perf_counter()
+        trial.update(x_0, labels, training.cfg.lr).item()
+        runs.append(parallel.agreed(time.perf_counter() - start))
+    return min(runs[1:])  # the first one warms up
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,7 @@
 """A data set as one uint8 tensor, and batches cut from it.
 
-MNIST is 60,000 images of 28 x 28 bytes: 47 MB. That fits on any device, so it is loaded there once.
-A batch is a slice of a random permutation and one indexing operation: no worker processes, no
-images decoded one by one, no copy from CPU to GPU at each step.
+MNIST is 60,000 images of 28 x 28 bytes: 47 MB, which fits on any device. A batch is a slice of a
+random permutation and one indexing operation: no worker processes, no copy to the GPU at each step.
 
     mnist      handwritten digits, LeCun et al.
     fashion    Fashion-MNIST, arXiv:1708.07747: clothes in the same format
@@ -40,11 +39,8 @@ WARNING = """
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images.
-
-    name: which set this really is. images: uint8 (N,1,28,28), strokes in any size. labels: int64
-    (N,).
-    """
+    """Labelled images: uint8 (N,1,28,28), strokes in any size, and int64 (N,). name: which set this
+    really is."""
 
     name: str
     images: torch.Tensor

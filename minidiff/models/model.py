@@ -14,12 +14,10 @@ So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and samp
 `trajectory` with an eps_fn made of the same model. The schedule and t/T are written here, once: a
 changed schedule is used by both.
 
-The digit models' prompts are "0" to "9" and "". A model without classes accepts only "". A flow
-(second part) has no schedule and returns a velocity; its t is a float, 0 .. 1.
+The digit models' prompts are "0" to "9" and "". A model without classes accepts only "".
 
-Choices. The network may compute in bfloat16; all else is float32. Which words a prompt may contain,
-the image shape, the data range and the schedule are stored in the checkpoint (files/checkpoint.py),
-so a file alone rebuilds its model.
+The words of its prompts, the data range and the schedule are stored in a model's checkpoint
+(files/checkpoint.py), so the file alone rebuilds it.
 
 Exercises
 1. Give the network t instead of t/T. Nothing fails; why are the digits noise?
@@ -35,9 +33,8 @@ import torch
 import torch.nn.functional as F
 
 from minidiff.data.prompts import DIGITS, Vocabulary
-from minidiff.theory.flow import flow_trajectory
 from minidiff.theory.guidance import until
-from minidiff.theory.samplers import SAMPLERS, VARIANCES, trajectory
+from minidiff.theory.samplers import VARIANCES, ddpm_step, trajectory
 from minidiff.theory.schedule import SCHEDULES, evenly
 
 SCHEDULE = "linear"  # of a new model, a key of SCHEDULES; a checkpoint keeps its own
@@ -56,8 +53,8 @@ class Model:
 
     ignored = ()  # sampling options that it has no use for
     defaults = {}  # SampleOptions' fields: values that suit it better than the general ones
-    clips = ("range", "none")  # what may be done with x_0_hat at each step, see `sampling`
     variances = VARIANCES
+    step = staticmethod(ddpm_step)  # of ancestral sampling
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     file = kind = summary = schedule = None  # the first three are set by zoo.load_model
 
@@ -75,6 +72,11 @@ class Model:
     def image_shape(self):
         """(C, H, W) of the images it returns."""
         return (self.network.channels[1], self.network.size, self.network.size)
+
+    @property
+    def clips(self) -> dict:
+        """What may be done with x_0_hat at each step, by name, as `trajectory` takes it."""
+        return {"range": self.data_range, "none": None}
 
     @property
     def conditional(self) -> bool:
@@ -145,54 +147,6 @@ class NoiseModel(Model):
         """Return the function that is early_fn while t > share T, and late_fn below."""
         return until(share * self.schedule.T, early_fn, late_fn)
 
-    def sampling(self, sampler, variance, eta, clip) -> dict:
-        """Return the options of `trajectory` that these names mean. Raises ValueError for a
-        variance or a clip that is not for this model."""
-        for name, value, known in (("variance", variance, self.variances),
-                                   ("clip", clip, self.clips)):
-            if value not in known:
-                raise ValueError(f"{name} {value!r} is not for this model; use {', '.join(known)}")
-        options = {"kind": variance} if sampler == "ddpm" else {"eta": eta}
-        return {"step": SAMPLERS[sampler], **options, "clip": self.clip(clip)}
-
-    def clip(self, name):
-        """Return what a name in `clips` means for `trajectory`."""
-        return self.data_range if name == "range" else None
-
     def combine(self, rule, *args):
         """Return the eps_fn that a rule makes, `guided`, `anagram` or `hybrid`: rule(*args)."""
         return rule(*args)
-
-
-class FlowModel(NoiseModel):
-    """A UNet that predicts the velocity of a flow, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`;
-    T and schedule are of no use to a flow."""
-
-    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured: less than for noise
-    ignored = ("sampler", "variance", "eta", "clip")
-
-    def __init__(self, network, T=None, schedule=None, **options):
-        Model.__init__(self, network, **options)
-
-    def description(self) -> dict:
-        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
-        return Model.description(self)
-
-    def __call__(self, x_t, t, cond=None):
-        """Return v_hat, like x_t (B,C,H,W). t: (B,) float in 0 .. 1, 1 the data. cond: from
-        `embed`."""
-        with self.number_format():
-            return self.evaluate(x_t, t, cond).float()
-
-    def trajectory(self, velocity_fn, x, steps, *, generator=None):
-        """Return the FlowStates from noise x in so many Euler steps. They add no noise, so the
-        generator is not used."""
-        return flow_trajectory(velocity_fn, x, steps)
-
-    def early(self, share, early_fn, late_fn):
-        """As `NoiseModel.early`; but here t rises to 1, so what is left is 1 - t."""
-        return until(1 - share, late_fn, early_fn)
-
-    def sampling(self, sampler, variance, eta, clip) -> dict:
-        """Return no options: there is only Euler's method."""
-        return {}

@@ -49,8 +49,17 @@ class SampleOptions:
                 raise ValueError(f"{name.replace('_', '-')} must lie in 0..1, got {value}")
 
     def sampling(self, model) -> dict:
-        """Return the keyword arguments of the model's `trajectory`, see `NoiseModel.sampling`."""
-        return model.sampling(self.sampler, self.variance, self.eta, self.clip)
+        """Return the keyword arguments of the model's `trajectory`; none for a flow. Raises
+        ValueError for a variance or a clip that is not for this model."""
+        if not model.schedule:
+            return {}
+        for name, known in (("variance", model.variances), ("clip", model.clips)):
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ValueError(f"{name} {value!r} is not for this model; use {', '.join(known)}")
+        ddpm = {"step": model.step, "kind": self.variance}
+        how = ddpm if self.sampler == "ddpm" else {"step": SAMPLERS["ddim"], "eta": self.eta}
+        return {**how, "clip": model.clips[self.clip]}
 
     @property
     def guidance(self) -> dict:

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 
 from minidiff.files import checkpoint, runs
-from minidiff.models.model import UNGUIDED, FlowModel, Model, NoiseModel
+from minidiff.models.flow_model import FlowModel
+from minidiff.models.model import UNGUIDED, Model, NoiseModel
 from minidiff.models.upsampler import Upsampler
 from minidiff.network.blocks import folded
 from minidiff.network.registry import rebuild

@@ -16,13 +16,11 @@ of channels in and out. A convolution before BatchNorm keeps its bias, although 
 it again: the parameter counts of the course include it.
 
 BatchNorm behaves differently in training and evaluation. In training it normalises by the current
-batch and updates running statistics; in `eval()` it uses those, and the images of a batch are
-independent of each other. A network left in training mode while sampling gives images that depend
-on their neighbours, and its running statistics drift. The scripts switch at the right places.
+batch and updates running statistics; in `eval()` it uses those. A network left in training mode
+while sampling gives images that depend on their neighbours, and its running statistics drift.
 
 Once its statistics are fixed, BatchNorm only scales and shifts each channel, which the convolution
-before it can do as well. `folded` merges the two, which leaves less to compute. With the norm's own
-weight and bias, and W x + b of the convolution,
+W x + b before it can do as well. `folded` merges the two, which leaves less to compute:
 
     gain = weight / sqrt(var + epsilon)
     gain · (W x + b − mean) + bias = (gain · W) x + gain · (b − mean) + bias

@@ -1,8 +1,7 @@
 """4b. The UNet: from a noisy image to a prediction of the same size.
 
 A UNet goes down to small resolutions to see the whole image, comes up again to add detail, and
-passes each level's features across so that no fine detail is lost. With D channels at full size,
-its width:
+passes each level's features across. With D channels at full size, its width:
 
     x  1,28,28 ── x0  D,28,28 ───────────────────────────────────────── u2  D,28,28 ── y  1,28,28
                     └── x1  D,14,14 ──────────────────── u1  D,14,14 ──┘
@@ -18,9 +17,6 @@ One class makes all networks. What it predicts depends on the loss it is trained
     UNet(D, time=1, scaled=True)       the velocity of a flow (second part, theory/flow.py)
     UNet(D, time=2, classes=10, size=56, channels=(2, 1))      an upsampler (second part)
 
-Only the bottleneck depends on the size 28: it flattens a quarter of the image's side, here 7. Other
-sizes and numbers of channels give the same network.
-
 How does a number enter a stack of convolutions? An FCBlock turns it into one value per channel,
 which is added to that channel everywhere (time: t1, t2), or multiplied with it (class: c1, c2):
 
@@ -33,9 +29,8 @@ A flow without classes has nothing else that multiplies, and the course lets its
 Time enters as t/T in (0, 1], so T is no property of the network. A class enters as a one-hot
 vector; all zeros means "no class".
 
-Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64, and 7,891,073 / 7,974,145 / 8,060,673
-at D = 128. The last layer is a plain convolution: with BatchNorm and GELU it could not return
-noise, which has both signs.
+Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64. The last layer is a plain convolution: with
+BatchNorm and GELU it could not return noise, which has both signs.
 
 Source: UC Berkeley CS180, project 5 (Fall 2024).
 
@@ -95,8 +90,7 @@ class UNet(nn.Module):
         """Return the predicted image or noise, (B,1,28,28) or as channels and size say.
 
         x: (B,1,28,28) float, likewise. t: (B,) float, t/T in (0, 1], if built with time; (B,time)
-        for more than one, levels in [0, 1]. c: (B,classes) float one-hot, zeros for no class, if
-        built with classes.
+        for more than one. c: (B,classes) float one-hot, zeros for no class, if built with classes.
         Raises ValueError where these do not fit.
         """
         self._check(x, t, c)
@@ -111,8 +105,7 @@ class UNet(nn.Module):
         return self.leave(torch.cat([x0, u2], 1))            # 1, 28, 28
 
     def _condition(self, features, t, c, place):
-        """Scale features by the class and shift them by the time, one value per channel; or scale
-        them by both."""
+        """Scale features by the class and shift (or scale) them by the time, per channel."""
         # In float32 whatever autocast says: bfloat16 would round t/T to steps coarser than 1/300.
         with torch.autocast(features.device.type, enabled=False):
             if self.classes:

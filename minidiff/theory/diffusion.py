@@ -20,18 +20,16 @@ Two losses, from the simple one to the real one:
 A *model* is anything that is called as model(x_t, t, cond) and returns eps_hat. It is given a batch
 of noisy images, the timestep of each, and a condition, such as which digit to show (None: nothing).
 
-Why predict the noise and not the image? Given x_t each determines the other, by (15), so either
-would do. But a squared error in eps is alpha_bar / (1 - alpha_bar) times the same error in x_0, so
-the choice decides how much each t counts. DDPM tried both and found the noise better (section
-3.2). DDPM derives its loss from a bound on the likelihood of the data, which would weight the steps
-differently; (14) drops these weights, which shifts effort to the noisy steps, where the large
-shapes are decided (section 3.4).
+Why predict the noise and not the image? Given x_t each determines the other, by (15). But a squared
+error in eps is alpha_bar / (1 - alpha_bar) times the same error in x_0, so the choice decides how
+much each t counts. DDPM tried both and found the noise better (section 3.2). It derives its loss
+from a bound on the likelihood of the data; (14) drops that bound's weights, which shifts effort to
+the noisy steps, where the large shapes are decided (section 3.4).
 
 Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
-much noisier. The loss depends so strongly on t that even independent t make a noisy mean, so the
-timesteps are *stratified*: a batch of B has one t in each B-th of 1..T. Images come in random
-order, so each image's t is still uniform. (Variational diffusion models do the same.) The loss is
-computed in float32 whatever the network's precision is. In formulas, ab is short for alpha_bar.
+much noisier. Even independent t make a noisy mean, so the timesteps are *stratified*: a batch of B
+has one t in each B-th of 1..T. Images come in random order, so each image's t is still uniform.
+The loss is computed in float32. In formulas, ab is short for alpha_bar.
 
 Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 
@@ -53,18 +51,14 @@ import torch.nn.functional as F
 
 def _check_same(name_a, a, name_b, b):
     if a.shape != b.shape:
-        raise ValueError(
-            f"{name_a} and {name_b} must have the same shape, "
-            f"got {tuple(a.shape)} and {tuple(b.shape)}"
-        )
+        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise ValueError(f"{name_a} and {name_b} must have the same shape, got {shapes}")
 
 
 def _check_batch(x, t):
     if x.dim() != 4 or t.shape != x.shape[:1]:
-        raise ValueError(
-            f"expected images (B,C,H,W) and one t per image, "
-            f"got {tuple(x.shape)} and {tuple(t.shape)}"
-        )
+        shapes = f"{tuple(x.shape)} and {tuple(t.shape)}"
+        raise ValueError(f"expected images (B,C,H,W) and one t per image, got {shapes}")
 
 
 def q_sample(schedule, x_0, t, eps):

@@ -1,7 +1,7 @@
 """Flow matching: predict a velocity instead of the noise.
 
-Flow matching is another way to describe the same idea, and a shorter one. Take noise x_0 and an
-image x_1, connect them by a straight line, and move along it in time t from 0 to 1:
+A newer and shorter description of the same idea. Take noise x_0 and an image x_1, connect them by a
+straight line, and move along it in time t from 0 to 1:
 
     x_t = (1 - t) x_0 + t x_1          t = 0: noise, t = 1: data        `interpolate`
     x_1 - x_0                          the velocity, constant along the line
@@ -10,20 +10,18 @@ A network is given x_t and t, and predicts the velocity:
 
     L = | v_hat(x_t, t) - (x_1 - x_0) |²,   t uniform in 0 .. 1         `flow_loss`
 
-Note the names. In papers on flows time runs towards the data: in this file, and nowhere else in
-this project, x_0 is the noise, x_1 the image, and sampling starts at t = 0.
+Note the names, the papers': in this file, and nowhere else in this project, x_0 is the noise, x_1
+the image, and sampling starts at t = 0.
 
 Many lines pass through one point, each with its own velocity. Under squared error the best
 prediction is their mean, E[x_1 - x_0 | x_t], and that is enough: noise that is moved with the mean
 velocity has, at every t, the same distribution as the x_t above, and so arrives as data (flow
-matching, theorem 1). After the start nothing is random. Sampling solves the ordinary differential
-equation dx/dt = v_hat(x, t) by Euler's method:
+matching, theorem 1). Sampling solves dx/dt = v_hat(x, t) by Euler's method:
 
     x_s = x_t + (s - t) v_hat(x_t, t),   t < s                          `euler_step`
 
-Its error is proportional to the step size. If the velocity were constant along the trajectory, one
-step would be enough. Each line of the training is straight; but the trajectory follows their mean,
-and bends where lines to different images part. Steps are spent on bends.
+Its error is proportional to the step size. Each line of the training is straight; but the trajectory
+follows their mean, and bends where lines to different images part. Steps are spent on bends.
 
 Is it a different theory? Hardly. Divide x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes
 for sqrt(alpha_bar) = t / sqrt(t² + (1 - t)²); and given x_t, velocity, noise and image follow from
@@ -33,16 +31,12 @@ each other:
     x_0_hat = x_t - t v_hat            the noise
 
 So an Euler step is a DDIM step of that schedule (test_flow.py), and `guided` combines velocities
-just as it combines noises. What differs is the weight of each t in training: in a flow each t
-counts alike, and the error in x_1 counts 1 / (1 - t)². And no alpha_bar has to be explained.
+just as it combines noises. What differs is the weight of each t in training.
 
 At t = 0 the network sees pure noise, which contains nothing of the image. The best prediction is
-then x_1_hat = E[x_1], the mean of all images, or of all images of a class. `pure_noise_loss` asks
-a network without time just that: what is the best prediction from noise alone?
+then x_1_hat = E[x_1], the mean of all images (`pure_noise_loss` trains just that).
 
-Two mistakes to avoid, each with a test. Time increases: t = 0 is noise, and a trajectory that
-starts at 1 gives the network noise where it expects an image. And the network is evaluated at the
-start of each step, so the last evaluation is at 1 - 1/steps, not at 1.
+The network is evaluated at the start of each step, so the last evaluation is at 1 - 1/steps.
 
 Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003; CS180, Fall 2025.
 
@@ -66,10 +60,7 @@ from minidiff.theory.diffusion import noise_like, stratified
 
 
 class FlowState(NamedTuple):
-    """One state of a flow's trajectory.
-
-    t: float in 0 .. 1. x_t: (B,C,H,W). x_1_hat: the prediction that led here, None at the start.
-    """
+    """One state of a flow's trajectory. x_1_hat: the prediction that led here, None at the start."""
 
     t: float
     x_t: torch.Tensor

@@ -26,8 +26,7 @@ that there the very first steps are better left unguided too; for digits they ar
 `guided` turns a model into an eps_fn, a function of x_t and t alone. Samplers take an eps_fn, so
 they need to know nothing of conditions.
 
-Choices. The label of each image is hidden independently: hiding exactly a tenth of every batch
-would be a different, less random experiment. A hidden label is a vector of zeros.
+The label of each image is hidden independently of the others. A hidden label is a vector of zeros.
 
 Sources: classifier-free diffusion guidance, arXiv:2207.12598; guidance in a limited interval,
 arXiv:2404.07724.

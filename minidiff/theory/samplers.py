@@ -1,8 +1,7 @@
 """7. Sampling: from noise to an image, step by step.
 
 Start at x_T ~ N(0, I). At each t let the network predict the noise, then step to a slightly cleaner
-level s < t, until s = 0. Two kinds of step are in use, and both work for any s < t because
-alpha_bar is all they need. With
+level s < t, until s = 0. Two kinds of step are in use, and both work for any s < t. With
 
     alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from eps_hat by DDPM (15)
 
@@ -17,9 +16,9 @@ z ~ N(0, I):
     sigma² = beta                                                   "beta", the course's
            = beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) beta     "beta_tilde", DDPM (7)
 
-beta_tilde is q's own variance: right if x_0_hat is exactly the image, as it is for data that
-consists of a single point. beta is right for data that is itself standard Gaussian noise. The truth
-lies in between (DDPM, section 3.2). With few steps beta_tilde is clearly better.
+beta_tilde is q's own variance: right if x_0_hat is exactly the image, as for data that is a single
+point. beta is right for data that is itself standard Gaussian noise. The truth is in between (DDPM,
+section 3.2). With few steps beta_tilde is clearly better.
 
 DDIM, "Denoising Diffusion Implicit Models", keeps the predicted noise and adds exactly that back,
 DDIM (12) (where alpha is our alpha_bar):
@@ -30,13 +29,12 @@ DDIM (12) (where alpha is our alpha_bar):
 eta = 0 is deterministic: a smooth trajectory that few steps can follow. eta = 1 is DDPM with
 beta_tilde.
 
-Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise.
-Clipping x_0_hat to the data range is allowed, but DDIM, which uses eps_hat too, must then compute
-eps_hat again from the clipped x_0_hat, or the two no longer describe the same x_t. And x_t, the
-network's input, is never clipped: noise has no range.
+Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where
+x_0_hat is clipped to the data range, eps_hat must be computed again from it, or the two no longer
+describe the same x_t. And x_t, the network's input, is never clipped: noise has no range.
 
-A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` is a
-generator that yields every state, so progress bars, films and early stops are `for` loops outside.
+A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` yields
+every state, so progress bars, films and early stops are `for` loops outside.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502.
 
@@ -60,10 +58,7 @@ VARIANCES = ("beta", "beta_tilde")
 
 
 class State(NamedTuple):
-    """One state of a trajectory.
-
-    t: int in 0..T. x_t: (B,C,H,W). x_0_hat: the prediction that led here, None at the start.
-    """
+    """One state of a trajectory. x_0_hat: the prediction that led here, None at the start."""
 
     t: int
     x_t: torch.Tensor
@@ -77,10 +72,8 @@ def check_step(schedule, t, s):
 
 
 def clipped_prediction(schedule, x_t, t, eps_hat, clip):
-    """Return (x_0_hat, eps_hat), clipped and consistent with each other.
-
-    clip: None, (low, high), or a function of x_0_hat. t: int in 1..T.
-    """
+    """Return (x_0_hat, eps_hat), consistent with each other. clip: None, (low, high), or a function
+    of x_0_hat."""
     t = torch.full((len(x_t),), t, device=x_t.device)
     x_0_hat = predict_x_0(schedule, x_t, t, eps_hat)
     if clip is None:
@@ -146,8 +139,7 @@ SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
 
 @torch.no_grad()
 def take_step(eps_fn, schedule, x_t, t, s, *, step=ddpm_step, **options):
-    """Predict the noise in x_t (B,C,H,W) at t and step to s; return (x_s, x_0_hat). See
-    `trajectory`."""
+    """Predict the noise in x_t at t and step to s; return (x_s, x_0_hat). See `trajectory`."""
     eps_hat = eps_fn(x_t, torch.full((len(x_t),), t, device=x_t.device))
     return step(schedule, x_t, t, s, eps_hat, **options)
 

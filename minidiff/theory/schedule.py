@@ -1,11 +1,8 @@
 """2. How much of the image is left at step t.
 
-A diffusion model makes a new image by removing noise, a little at a time, from pure noise. This is
-called *sampling*. A network learns how to remove noise from real images to which noise was added
-on purpose. This file defines how much noise is added at each step. Nothing in it is learned.
-
-The forward process turns an image x_0 into noise in T small steps. Step t scales the image down a
-little and adds a little Gaussian noise, an independent standard normal number for each pixel:
+The forward process turns an image x_0 into noise in T small steps; this file says how much noise
+each step adds. Nothing in it is learned. Step t scales the image down a little and adds a little
+Gaussian noise, an independent standard normal number for each pixel:
 
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise,   noise ~ N(0, I)     DDPM (2)
 
@@ -24,10 +21,9 @@ same law holds, x_t = sqrt(alpha) x_s + sqrt(beta) noise, with alpha = alpha_bar
 beta = 1 - alpha; for s = t - 1 these are alpha_t and beta_t. So sampling with a few large steps
 needs no code of its own.
 
-There are two schedules. `linear` is DDPM's. For small images its last steps are too noisy to be of
-much use; `cosine`, from improved DDPM (section 3.2), adds noise more evenly. There are also two
-ways to choose the timesteps of sampling: `strided` takes every n-th step, `evenly` takes a given
-number of steps.
+There are two schedules: `linear` is DDPM's; `cosine`, from improved DDPM (section 3.2), adds noise
+more evenly. And there are two ways to choose the timesteps of sampling: `strided` takes every n-th
+step, `evenly` a given number of steps.
 
 Choices. `alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
 noise yet". There is no off-by-one and no `alpha_bar[-1]` that silently reads the wrong end. The
@@ -36,8 +32,7 @@ float32, and stored as float32.
 
 A question that careful readers ask: with T = 300 and the linear betas below, alpha_bar_300 =
 0.048, so x_300 still contains sqrt(0.048) = 22% of the image, yet sampling starts from pure noise.
-For digits in [0, 1] this mismatch does little harm. DDPM's T = 1000 leaves 0.6%. `python -m
-minidiff.theory.schedule` prints the numbers.
+For digits in [0, 1] this mismatch does little harm. DDPM's T = 1000 leaves 0.6%.
 
 Sources: DDPM, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239 (linear betas: section
 4); improved DDPM, arXiv:2102.09672 (cosine: eq. 17).
@@ -155,13 +150,3 @@ def evenly(T: int, steps: int) -> list[int]:
     if not 1 <= steps <= T:
         raise ValueError(f"steps must lie in 1..{T}, the steps of the schedule; got {steps}")
     return [round(T * (steps - i) / steps) for i in range(steps + 1)]
-
-
-if __name__ == "__main__":
-    for name, schedule in [
-        ("linear, T = 300", linear()),
-        ("linear, T = 1000", linear(1000)),
-        ("cosine, T = 1000", cosine()),
-    ]:
-        last = schedule.alpha_bar[-1].item()
-        print(f"{name}: alpha_bar_T = {last:.2e}, signal left sqrt(alpha_bar_T) = {last**0.5:.2g}")

@@ -1,9 +1,8 @@
 """6. The training loop, as a generator of progress records.
 
 For each batch: loss, gradient, one step of Adam (arXiv:1412.6980). Everything around it (progress
-bar, log, figures, files) is a `for` loop over the records that `fit` yields, so the loop itself
-stays this short. The loss is a function of the model and a batch. That of the time-conditioned and
-of the class-conditioned model (train/uncond.py, train/class_cond.py):
+bar, log, figures, files) is a `for` loop over the records that `fit` yields. The loss of the
+time-conditioned and of the class-conditioned model (train/uncond.py, train/class_cond.py):
 
     noise_loss(model.schedule, model, x_0)
     noise_loss(model.schedule, model, x_0, drop_condition(model.condition(labels), p_uncond))
@@ -11,9 +10,8 @@ of the class-conditioned model (train/uncond.py, train/class_cond.py):
 where `drop_condition` hides a tenth of the labels, for a reason that chapter 8 gives.
 
 Resuming is exact. A training is determined by five things: weights (with BatchNorm's running
-statistics), optimiser moments, random state, epoch and step. A checkpoint holds all five; the
-learning rate is a function of the step and needs no memory. Training from a saved state gives
-the same bits as never having stopped, on the same hardware with as many threads.
+statistics), optimiser moments, random state, epoch and step. A checkpoint holds all five. Training
+from it gives the same bits as never having stopped, on the same hardware with as many threads.
 
 The learning rate has three shapes:
 
@@ -24,9 +22,8 @@ The learning rate has three shapes:
 each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential once a
 batch instead is a well-known mistake: after one epoch nothing is learned any more.
 
-A GPU works while Python runs ahead, unless Python asks for a number. So losses are summed on
-the device and read once every few steps; a loss that is no longer finite is noticed then, and
-`Diverged` raised before any file is written.
+A GPU works while Python runs ahead, unless Python asks for a number. So losses are summed on the
+device and read every few steps; one that is not finite is noticed then, and raises `Diverged`.
 
 Exercises
 1. Change the exponential once a batch. What is the learning rate of the full recipe, 469 batches an
@@ -40,8 +37,6 @@ Next: theory/samplers.py
 """
 
 import math
-import time
-from copy import copy, deepcopy
 from typing import NamedTuple
 
 import torch
@@ -56,11 +51,8 @@ class Diverged(ValueError):
 
 
 class Progress(NamedTuple):
-    """What happened since the last record.
-
-    epoch: 1, 2, ... step, steps: done, and in all. loss: mean since the last record.
-    lr: of the last step. images: seen since the last record. epoch_ended: whether this closes it.
-    """
+    """What happened since the last record. step, steps: done, and in all. loss: mean, and images:
+    seen since the last record. lr: of the last step."""
 
     epoch: int
     step: int
@@ -140,10 +132,8 @@ class Training:
 
 
 def _diverged(what, training):
-    return (
-        f"{what} became infinite or NaN in epoch {training.epoch + 1}, step {training.step}; the "
-        "last good checkpoint is kept; start again with a lower --lr or with --precision float32"
-    )
+    return (f"{what} became infinite or NaN in epoch {training.epoch + 1}, step {training.step}; the "
+            "last good checkpoint is kept; start again with a lower --lr or --precision float32")
 
 
 def fit(training: Training, dataset: Dataset, log_every: int = 10):
@@ -175,18 +165,3 @@ def fit(training: Training, dataset: Dataset, log_every: int = 10):
             yield Progress(epoch, training.step, steps, loss, lr, images, ended)
             training.network.train()
             total, count, images = torch.zeros_like(total), 0, 0
-
-
-def seconds_per_step(training: Training, dataset: Dataset) -> float:
-    """Measure one step on a throw-away copy, to estimate how long a run will take."""
-    model = copy(training.model)
-    model.network = deepcopy(training.network)
-    trial = Training(model, training.loss_fn, training.cfg)
-    index = slice(0, training.cfg.batch_size)
-    x_0, labels = dataset.images_at(index), dataset.labels[index]
-    runs = []
-    while len(runs) < 3 or (sum(runs) < 1 and len(runs) < 20):
-        start = time.perf_counter()
-        trial.update(x_0, labels, training.cfg.lr).item()
-        runs.append(parallel.agreed(time.perf_counter() - start))
-    return min(runs[1:])  # the first one warms up

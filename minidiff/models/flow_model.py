@@ -1,0 +1,38 @@
+"""A flow under the contract: it predicts a velocity, its t is a float, and it has no schedule.
+
+    v_hat = model(x_t, t, cond)       x_t (B,C,H,W) float; t (B,) float, 0 (noise) .. 1 (data)
+"""
+
+from minidiff.models.model import Model, NoiseModel
+from minidiff.theory.flow import flow_trajectory
+from minidiff.theory.guidance import until
+
+
+class FlowModel(NoiseModel):
+    """A UNet that predicts the velocity of a flow, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`;
+    T and schedule are of no use to a flow."""
+
+    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured: less than for noise
+    ignored = ("sampler", "variance", "eta", "clip")
+
+    def __init__(self, network, T=None, schedule=None, **options):
+        Model.__init__(self, network, **options)
+
+    def description(self) -> dict:
+        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        return Model.description(self)
+
+    def __call__(self, x_t, t, cond=None):
+        """Return v_hat, like x_t (B,C,H,W). t: (B,) float in 0 .. 1, 1 the data. cond: from
+        `embed`."""
+        with self.number_format():
+            return self.evaluate(x_t, t, cond).float()
+
+    def trajectory(self, velocity_fn, x, steps, *, generator=None):
+        """Return the FlowStates from noise x in so many Euler steps. They add no noise, so the
+        generator is not used."""
+        return flow_trajectory(velocity_fn, x, steps)
+
+    def early(self, share, early_fn, late_fn):
+        """As `NoiseModel.early`; but here t rises to 1, so what is left is 1 - t."""
+        return until(1 - share, late_fn, early_fn)
