@@ -1,4 +1,4 @@
-"""blocks.py: every brick against its definition."""
+"""blocks.py: every block against its definition."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ from minidiff.network.blocks import (
 
 
 @pytest.mark.parametrize(
-    "brick, shape, result",
+    "block, shape, result",
     [
         (Conv(3, 5), (2, 3, 28, 28), (2, 5, 28, 28)),
         (DownConv(3, 5), (2, 3, 28, 28), (2, 5, 14, 14)),
@@ -33,13 +33,13 @@ from minidiff.network.blocks import (
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, nn.Module) else "",
 )
-def test_sizes(brick, shape, result):
-    """Each brick keeps, halves or doubles the picture as its table says."""
-    assert brick(torch.randn(shape)).shape == result
+def test_sizes(block, shape, result):
+    """Each block keeps, halves or doubles the image, as the table in the lecture says."""
+    assert block(torch.randn(shape)).shape == result
 
 
 @pytest.mark.parametrize(
-    "brick, count",
+    "block, count",
     [
         (Conv(3, 5), 3 * 5 * 9 + 5 + 10),
         (DownConv(3, 5), 3 * 5 * 9 + 5 + 10),
@@ -53,27 +53,37 @@ def test_sizes(brick, shape, result):
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, nn.Module) else "",
 )
-def test_parameter_counts(brick, count):
+def test_parameter_counts(block, count):
     """Kernel sizes, biases and norms, counted by hand."""
-    assert sum(p.numel() for p in brick.parameters()) == count
+    assert sum(p.numel() for p in block.parameters()) == count
 
 
-def test_conv_in_eval_mode_is_its_formula():
-    """GELU(BatchNorm(conv)): computed here from the weights, with running statistics."""
-    brick = Conv(2, 3)
-    x = torch.randn(4, 2, 7, 7)
-    brick(x)  # moves the running statistics off 0 and 1
-    brick.eval()
-    conv, norm, _ = brick
-    y = F.conv2d(x, conv.weight, conv.bias, padding=1)
+CONVOLUTIONS = {  # the block, its input's height and width, its convolution written out
+    "Conv": (Conv(2, 3), 7, lambda x, w, b: F.conv2d(x, w, b, padding=1)),
+    "DownConv": (DownConv(2, 3), 8, lambda x, w, b: F.conv2d(x, w, b, stride=2, padding=1)),
+    "UpConv": (UpConv(2, 3), 4, lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1)),
+    "Unflatten": (Unflatten(3), 1, lambda x, w, b: torch.einsum("bihw,iokl->bokl", x, w)
+                  + b.view(1, 3, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_a_convolution_in_eval_mode_is_its_formula(name):
+    """GELU(BatchNorm(conv)), computed here from the weights and the running statistics."""
+    block, side, convolve = CONVOLUTIONS[name]
+    x = torch.randn(4, block[0].in_channels, side, side)
+    block(x)  # moves the running statistics away from 0 and 1
+    conv, norm, _ = block.eval()
+    y = convolve(x, conv.weight, conv.bias)
     mean, var = norm.running_mean.view(1, 3, 1, 1), norm.running_var.view(1, 3, 1, 1)
-    assert torch.allclose(brick(x), F.gelu((y - mean) / (var + norm.eps).sqrt()), atol=1e-5)
+    assert torch.allclose(block(x), F.gelu((y - mean) / (var + norm.eps).sqrt()), atol=1e-5)
 
 
 def test_flatten_is_the_gelu_of_the_mean():
-    """Mean over all 49 places first, GELU after."""
+    """Mean over all 49 positions first, then GELU; the other order gives something else."""
     x = torch.randn(2, 3, 7, 7)
     assert torch.allclose(Flatten()(x), F.gelu(x.mean((2, 3), keepdim=True)), atol=1e-6)
+    assert not torch.allclose(Flatten()(x), F.gelu(x).mean((2, 3), keepdim=True), atol=0.1)
 
 
 def test_fcblock_can_return_both_signs():

@@ -1,4 +1,4 @@
-"""unet.py: one class, three models."""
+"""unet.py: one class makes all networks."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def test_parameter_counts(form):
 
 
 def _condition_by_hand(network, x, t, c):
-    """The forward pass of SPEC 1.2, written out flat."""
+    """The forward pass of the course, written out flat."""
     n = network
     t = t[:, None]
     x0 = n.enter(x)
@@ -54,8 +54,8 @@ def _condition_by_hand(network, x, t, c):
 
 @pytest.mark.parametrize("classes", [0, 10])
 def test_time_adds_and_class_multiplies(classes):
-    """z = c1 z + t1 after Unflatten, u1 = c2 u1 + t2 after the first UpBlock, before the concat:
-    swapped roles, or a condition before Unflatten, is a well-known mistake."""
+    """z = c1 z + t1 after Unflatten, u1 = c2 u1 + t2 after the first UpBlock, before concatenation.
+    Known mistakes: swapped roles, and a condition before Unflatten."""
     network = build(classes=classes)
     x, t, c = inputs()
     c = c if classes else None
@@ -63,8 +63,8 @@ def test_time_adds_and_class_multiplies(classes):
 
 
 def test_the_time_of_a_flow_multiplies():
-    """scaled: z = t1 z and u1 = t2 u1, with the very bricks that are added elsewhere; so a time
-    network that returns zero silences the bottleneck, and one does not that is added."""
+    """scaled: z = t1 z and u1 = t2 u1, with the same parameters as when time is added; so a time
+    block that returns zero makes the bottleneck zero, but not where time is added."""
     scaled, added = (UNet(8, 1, scaled=s) for s in (True, False))
     assert {k: v.shape for k, v in scaled.state_dict().items()} == {
         k: v.shape for k, v in added.state_dict().items()}
@@ -72,18 +72,20 @@ def test_the_time_of_a_flow_multiplies():
     x, t, _ = inputs()
     for network in (scaled.eval(), added.eval()):
         assert torch.allclose(network(x, t), _condition_by_hand(network, x, t, None), atol=1e-6)
-        fed = []
-        network.up1.register_forward_hook(lambda module, args, result, fed=fed: fed.append(args[0]))
+        inputs_of_up1 = []
+        network.up1.register_forward_hook(
+            lambda module, args, result, seen=inputs_of_up1: seen.append(args[0])
+        )
         with torch.no_grad():
             network.time1[2].weight.zero_()
             network.time1[2].bias.zero_()
         network(x, t)
-        z = fed[0][:, 16:]
+        z = inputs_of_up1[0][:, 16:]
         assert (z.abs().max() == 0) == network.scaled
 
 
-def test_time_enters_through_a_network_of_one_input():
-    """FCBlock(1, 2D) and FCBlock(1, D), a value per channel: FCBlock(1, 1) would be one scalar."""
+def test_time_enters_through_a_block_with_one_input():
+    """FCBlock(1, 2D) and FCBlock(1, D), one value per channel, not one for all."""
     network = build(width=8)
     assert network.time1[0].weight.shape == (16, 1) and network.time1[2].weight.shape == (16, 16)
     assert network.time2[0].weight.shape == (8, 1) and network.time2[2].weight.shape == (8, 8)
@@ -91,7 +93,7 @@ def test_time_enters_through_a_network_of_one_input():
 
 
 def test_time_and_class_change_the_output():
-    """What is fed must arrive: another t, another digit, another result."""
+    """Another t, another digit or no digit gives another result."""
     network = build()
     x, t, c = inputs()
     y = network(x, t, c)
@@ -101,7 +103,7 @@ def test_time_and_class_change_the_output():
 
 
 def test_the_last_layer_is_a_plain_convolution():
-    """No norm and no GELU at the end, or the output could not be noise: both signs, any size."""
+    """With a norm and GELU at the end the output could not be noise, which has both signs."""
     last = build().leave[-1]
     assert isinstance(last, torch.nn.Conv2d) and last.kernel_size == (3, 3)
     x, t, c = inputs()
@@ -110,7 +112,7 @@ def test_the_last_layer_is_a_plain_convolution():
 
 
 def test_rows_of_a_batch_are_independent_in_eval_mode_and_not_in_training_mode():
-    """BatchNorm left in training mode mixes neighbours: hence eval() before sampling."""
+    """BatchNorm in training mode mixes neighbours: hence eval() before sampling."""
     network = build()
     x, t, c = inputs()
     other = x.clone()
@@ -121,23 +123,39 @@ def test_rows_of_a_batch_are_independent_in_eval_mode_and_not_in_training_mode()
 
 
 def test_every_parameter_gets_a_gradient():
-    """No brick is built and forgotten."""
+    """No block is built and then left unused."""
     network = build().train()
     network(*inputs()).square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0
-               for name, p in network.named_parameters() if not name.endswith("0.bias"))
+               for name, p in network.named_parameters()
+               if name.startswith(("time", "class")) or not name.endswith("0.bias"))
 
 
-def test_what_does_not_fit_is_refused():
-    """Wrong picture size, missing or unwanted conditions, int times: got and wanted are said."""
+def test_sizes_channels_and_levels_are_free():
+    """The form of an upsampler: 56 pixels, two channels in and one out, two levels as its time."""
+    network = UNet(3, 2, 10, 56, (2, 1)).eval()
+    x, levels, c = torch.randn(2, 2, 56, 56), torch.rand(2, 2), torch.eye(10)[:2]
+    y = network(x, levels, c)
+    assert y.shape == (2, 1, 56, 56)
+    for k in (0, 1):
+        other = levels.clone()
+        other[:, k] += 0.3
+        assert not torch.allclose(network(x, other, c), y)
+    with pytest.raises(ValueError, match=r"needs t as float of shape \(2, 2\)"):
+        network(x, levels[:, 0], c)
+
+
+def test_inputs_that_do_not_fit_are_rejected():
+    """Wrong image size, missing or unexpected conditions, integer t; the message says what was
+    expected."""
     x, t, c = inputs()
     with pytest.raises(ValueError, match="28,28"):
         build()(x[..., :27], t, c)
-    with pytest.raises(ValueError, match="wants t"):
+    with pytest.raises(ValueError, match="needs t.*got none"):
         build()(x, None, c)
-    with pytest.raises(ValueError, match="wants t.*int64"):
+    with pytest.raises(ValueError, match="needs t.*int64"):
         build()(x, torch.tensor([1, 2, 3]), c)
-    with pytest.raises(ValueError, match="wants c"):
+    with pytest.raises(ValueError, match="needs c"):
         build()(x, t, c[:, :9])
     with pytest.raises(ValueError, match="built without c"):
         build(classes=0)(x, t, c)
@@ -148,7 +166,7 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_time_is_read_in_float32_under_autocast():
-    """bfloat16 rounds t/T above 0.5 to multiples of 1/256: some neighbouring t would be one."""
+    """bfloat16 rounds t/T above 0.5 to multiples of 1/256: some neighbouring t would be equal."""
     network = build(classes=0)
     shifts = []
     network.time1.register_forward_hook(lambda module, args, result: shifts.append(result))
@@ -164,8 +182,8 @@ def test_time_is_read_in_float32_under_autocast():
 
 @pytest.mark.parametrize("form", [(0, 0), (1, 10), (2, 10)])
 def test_folding_the_norms_changes_nothing_but_rounding(form):
-    """With any running statistics, gains and shifts, the folded network answers as its original in
-    eval mode does; the original keeps its norms, and training mode changes it no more."""
+    """With any running statistics, gains and shifts, the folded network computes what its original
+    does in eval mode; the original keeps its norms, and training mode no longer matters."""
     network = UNet(6, *form)
     with torch.no_grad():
         for m in network.modules():
