@@ -1,11 +1,12 @@
-"""editing.inpaint: what is known stays, at the right level; resampling makes the parts agree."""
+"""inpainting.py: the known part is kept, at the right level; resampling makes the parts
+consistent."""
 
 import pytest
 import torch
 
-from minidiff.editing import inpainting
-from minidiff.models import generate
-from minidiff.theory.samplers import trajectory
+from minidiff.editing.inpainting import inpaint, inpaint_calls
+from minidiff.models.generate import prompted
+from minidiff.theory.samplers import ddim_step, ddpm_step, trajectory
 from minidiff.theory.schedule import cosine, evenly, linear, strided
 from tests.conftest import attentive
 
@@ -25,28 +26,42 @@ def mask_of(share, *shape):
     return torch.rand(*shape, generator=seeded(9)) < share
 
 
-@pytest.mark.parametrize("step", ["ddpm", "ddim"])
-@pytest.mark.parametrize("resample", [1, 3])
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_what_is_known_ends_exactly_as_it_was(share, resample, step):
-    """Bit for bit, for every mask; with no hole at all, the picture."""
+def filled_last(mask, resample, step):
+    """Return the image inpainted with a guided model, and the image given."""
     model, x_0 = attentive(), noise(2, 1, 28, 28)
-    mask = mask_of(share, 2, 1, 28, 28)
-    *_, last = inpainting.inpaint(
-        generate.prompted(model, ["3", "5"], 3.0), model.schedule, x_0, mask, noise(2, 1, 28, 28),
+    *_, last = inpaint(
+        prompted(model, ["3", "5"], 3.0), model.schedule, x_0, mask, noise(2, 1, 28, 28, seed=1),
         LEVELS, resample=resample, step=step, generator=seeded(),
     )
-    assert torch.equal(last.x_t[~mask], x_0[~mask])
-    assert share == 0 or not torch.equal(last.x_t, x_0)
+    return last.x_t, x_0
 
 
-@pytest.mark.parametrize("options", [{}, {"kind": "beta_tilde"}, {"step": "ddim", "eta": 0.5}])
+@pytest.mark.parametrize("step", [ddpm_step, ddim_step])
+@pytest.mark.parametrize("resample", [1, 3])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_the_known_part_ends_exactly_as_it_was(share, resample, step):
+    """Bit for bit, for every mask; and every pixel of the hole is new."""
+    mask = mask_of(share, 2, 1, 28, 28)
+    found, x_0 = filled_last(mask, resample, step)
+    assert torch.equal(found[~mask], x_0[~mask])
+    assert (found[mask] != x_0[mask]).all()
+
+
+@pytest.mark.parametrize("step", [ddpm_step, ddim_step])
+@pytest.mark.parametrize("resample", [1, 3])
+def test_without_a_hole_the_image_is_returned(resample, step):
+    """Bit for bit, whatever the network predicts."""
+    found, x_0 = filled_last(torch.zeros(1, 1, 28, 28, dtype=torch.bool), resample, step)
+    assert torch.equal(found, x_0)
+
+
+@pytest.mark.parametrize("options", [{}, {"kind": "beta_tilde"}, {"step": ddim_step, "eta": 0.5}])
 def test_a_hole_everywhere_is_plain_sampling(options):
-    """Bit for bit, every state: the known part's noise is drawn beside the walk's."""
+    """Bit for bit, every state: the known part's noise comes from a generator of its own."""
     model, x, x_0 = attentive(), noise(2, 1, 28, 28), noise(2, 1, 28, 28, seed=5)
-    eps_fn = generate.prompted(model, ["3", "5"], 3.0)
+    eps_fn = prompted(model, ["3", "5"], 3.0)
     hole = torch.ones(1, 1, 28, 28, dtype=torch.bool)
-    found = list(inpainting.inpaint(
+    found = list(inpaint(
         eps_fn, model.schedule, x_0, hole, x, LEVELS, generator=seeded(), **options
     ))
     plain = list(trajectory(eps_fn, model.schedule, x, LEVELS, generator=seeded(), **options))
@@ -55,52 +70,49 @@ def test_a_hole_everywhere_is_plain_sampling(options):
 
 
 def visits(resample, mask, x_0, start):
-    """Return every (t, x_t) that the network is asked about, and every State."""
-    asked = []
+    """Return every (t, x_t) that the network receives, and every State."""
+    received = []
 
     def eps_fn(x_t, t):
-        asked.append((t[0].item(), x_t))
+        received.append((t[0].item(), x_t))
         return torch.zeros_like(x_t)
 
-    states = list(inpainting.inpaint(
+    states = list(inpaint(
         eps_fn, linear(300), x_0, mask, start, LEVELS, resample=resample, generator=seeded()
     ))
-    return asked, states
+    return received, states
 
 
 @pytest.mark.parametrize("resample", [1, 3])
-def test_the_known_part_lies_at_the_level_just_reached(resample):
+def test_the_known_part_is_at_the_level_just_reached(resample):
     """In each state it has mean sqrt(ab_s) x_0 and deviation sqrt(1 - ab_s): neither clean, nor
-    noised to the level it came from. Going back to t, it has those of t."""
+    noised to the level the step came from. Back at t, it has those of t."""
     x_0 = torch.full((1, 1, 100, 100), 0.8)
     known = torch.zeros(1, 1, 100, 100, dtype=torch.bool)
-    asked, states = visits(resample, known, x_0, noise(1, 1, 100, 100))
+    received, states = visits(resample, known, x_0, noise(1, 1, 100, 100))
     ab = linear(300).alpha_bar
-    first = asked[0]  # pure noise, everywhere
-    again = [(t, x) for k, (t, x) in enumerate(asked) if k and t != first[0]]
-    for t, x in again + [(s.t, s.x_t) for s in states[1:]]:
+    checked = received[1:] + [(s.t, s.x_t) for s in states[1:]]  # the first is pure noise
+    assert len(checked) == inpaint_calls(6, resample) - 1 + 6
+    for t, x in checked:
         assert x.mean().item() == pytest.approx(0.8 * ab[t].item() ** 0.5, abs=0.04)
         assert x.std().item() == pytest.approx((1 - ab[t].item()) ** 0.5, abs=0.03)
-    if resample > 1:  # second and third visits of the first level: noised back up to it
-        for _, x in [v for v in asked[1:] if v[0] == first[0]]:
-            assert x.mean().item() == pytest.approx(0.8 * ab[300].item() ** 0.5, abs=0.04)
-            assert x.std().item() == pytest.approx((1 - ab[300].item()) ** 0.5, abs=0.03)
 
 
-def test_it_starts_from_noise_at_the_first_level():
-    """The network is first asked about the noise that was given, at the level of full noise."""
+def test_it_starts_from_the_given_noise_at_the_first_timestep():
+    """The network first receives exactly that noise, at full noise's t."""
     start = noise(1, 1, 28, 28, seed=4)
-    asked, states = visits(1, mask_of(0.5, 1, 1, 28, 28), noise(1, 1, 28, 28), start)
-    assert asked[0][0] == states[0].t == 300
-    assert torch.equal(asked[0][1], start) and torch.equal(states[0].x_t, start)
+    received, states = visits(1, mask_of(0.5, 1, 1, 28, 28), noise(1, 1, 28, 28), start)
+    assert received[0][0] == states[0].t == 300
+    assert torch.equal(received[0][1], start) and torch.equal(states[0].x_t, start)
 
 
 @pytest.mark.parametrize("resample", [1, 2, 5])
-def test_the_cost_is_what_is_told_and_each_level_is_visited_as_often(resample):
-    """resample (steps - 1) + 1 calls: each level so often, the last once."""
-    asked, states = visits(resample, mask_of(0.5, 1, 1, 8, 8), noise(1, 1, 8, 8), noise(1, 1, 8, 8))
-    assert len(asked) == inpainting.inpaint_calls(6, resample)
-    times = [t for t, _ in asked]
+def test_each_step_is_taken_as_often_as_resample_says_and_the_last_once(resample):
+    """resample (steps - 1) + 1 network calls, as `inpaint_calls` computes."""
+    x = noise(1, 1, 8, 8)
+    received, states = visits(resample, mask_of(0.5, 1, 1, 8, 8), x, x)
+    assert len(received) == inpaint_calls(6, resample) == resample * 5 + 1
+    times = [t for t, _ in received]
     assert times == [t for t in LEVELS[:-2] for _ in range(resample)] + [LEVELS[-2]]
     assert [s.t for s in states] == LEVELS
 
@@ -129,7 +141,7 @@ HOLE = torch.tensor([False, True]).view(1, 1, 1, 2)  # the second pixel is missi
 def filled(schedule, levels, n, resample):
     """Fill the missing pixel n times; return its mean and variance."""
     x_0 = torch.tensor([KNOWN, 0.0]).view(1, 1, 1, 2).expand(n, 1, 1, 2)
-    *_, last = inpainting.inpaint(
+    *_, last = inpaint(
         Pair(schedule, RHO).eps, schedule, x_0, HOLE, noise(n, 1, 1, 2), levels,
         resample=resample, generator=seeded(1),
     )
@@ -137,8 +149,8 @@ def filled(schedule, levels, n, resample):
 
 
 def test_inpainting_gaussian_pairs_follows_its_exact_recursion():
-    """A step is affine in both pixels, and the known one is drawn anew at each level. So mean and
-    variance of the other follow a recursion, which 20,000 walks agree with."""
+    """A step is affine in both pixels, and the known one gets new noise at each level. So mean and
+    variance of the other follow a recursion, with which 20,000 samples agree."""
     schedule = cosine(1000)
     levels, pair = strided(1000, 40), Pair(schedule, RHO)
     mean, var, c = 0.0, 1.0, pair.c.double()
@@ -157,9 +169,9 @@ def test_inpainting_gaussian_pairs_follows_its_exact_recursion():
     assert found[1] == pytest.approx(var, rel=0.05)
 
 
-def test_resampling_brings_the_hole_nearer_to_what_bayes_says():
-    """Given the known pixel the other is N(rho x, 1 - rho²). One pass ignores much of that; the
-    more often each step is taken, the nearer it comes."""
+def test_resampling_brings_the_hole_closer_to_bayes_rule():
+    """Given the known pixel x, the other is N(rho x, 1 - rho²). One pass misses much of that; the
+    more often each step is taken, the closer it comes."""
     schedule = cosine(1000)
     levels = strided(1000, 40)
     off = [abs(filled(schedule, levels, 4000, k)[0] - RHO * KNOWN) for k in (1, 4, 16)]
@@ -168,21 +180,23 @@ def test_resampling_brings_the_hole_nearer_to_what_bayes_says():
 
 
 @pytest.mark.parametrize("levels", [[], [300], [300, 200], [100, 200, 0]])
-def test_a_walk_that_does_not_end_at_the_picture_is_refused(levels):
-    """Else what is known would not be exact."""
+def test_timesteps_that_do_not_end_at_0_are_rejected(levels):
+    """Otherwise the known part would not be exact."""
     x = noise(1, 1, 8, 8)
     with pytest.raises(ValueError, match="end at 0|step goes"):
-        next(inpainting.inpaint(None, linear(), x, x > 0, x, levels))
+        next(inpaint(None, linear(), x, x > 0, x, levels))
 
 
-def test_masks_that_do_not_fit_are_refused():
-    """Other types, other sizes, fewer than one pass."""
+def test_masks_that_do_not_fit_are_rejected():
+    """Other types, other sizes; also fewer than one pass, and noise of another shape."""
     x = noise(2, 1, 8, 8)
     bad = (torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 7, 8).bool(), torch.zeros(8, 8).bool(),
            torch.zeros(2, 3, 8, 8).bool())
     for mask in bad:
         with pytest.raises(ValueError, match="mask must be bool"):
-            next(inpainting.inpaint(None, linear(), x, mask, x, LEVELS))
+            next(inpaint(None, linear(), x, mask, x, LEVELS))
+    mask = torch.zeros(1, 1, 8, 8).bool()
     with pytest.raises(ValueError, match="resample"):
-        next(inpainting.inpaint(None, linear(), x, torch.zeros(1, 1, 8, 8).bool(), x, LEVELS,
-                             resample=0))
+        next(inpaint(None, linear(), x, mask, x, LEVELS, resample=0))
+    with pytest.raises(ValueError, match="must be alike"):
+        next(inpaint(None, linear(), x, mask, x[:1], LEVELS))
