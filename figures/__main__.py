@@ -1,6 +1,7 @@
-"""`python -m figures`: draw the figures (see run.py)."""
+"""`python -m figures`: draw the figures (see build.py)."""
 
 from figures.build import run
 from minidiff.system.cli import program
 
-program(run)
+with program():
+    run()

@@ -1,8 +1,7 @@
-"""Build the page: one HTML file, its pictures beside it, nothing fetched, no script.
+"""Build the page: one HTML file next to its figures, with nothing to fetch and no script.
 
-Formulas are plain Unicode with <sub>, which every browser draws offline. A picture carries its own
-caption in the file; on a wide screen it can be read in the picture, on a phone it is repeated
-below.
+Formulas are plain Unicode with <sub>, which every browser draws offline. A figure carries its
+caption in the file; on a wide screen it can be read in the figure, on a phone it is repeated below.
 """
 
 import html
@@ -13,7 +12,7 @@ from pathlib import Path
 from minidiff.files.atomic import atomic_write
 from minidiff.files.images import Image, caption_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1f; --page: #fdfdfb; --soft: #62626c;
         --line: #d9d9d4; --code: #f0f0ec; --link: #0b57a4; }
@@ -40,29 +39,27 @@ figcaption { margin-top: .3rem; font-size: .85rem; color: var(--soft); }
 th, td { padding: .35rem .6rem; border: 1px solid var(--line); text-align: left;
          vertical-align: top; }
 """
-INTRO = """All of UC Berkeley CS180's project 5, drawn by models that two laptop cores trained
-on digits. Part A takes a trained model and shows what can be done with it; part B trains it. Every
-picture says with which settings it was made, and each section how to make your own."""
 
 
 def rich(text):
-    """Return text as HTML: `code` as code, and elsewhere what follows a "_" set low."""
+    """Return text as HTML: `code` as code, and elsewhere what follows a "_" as a subscript."""
     parts = html.escape(text, quote=False).split("`")
-    low = [re.sub(r"(?<=\S)_([A-Za-z0-9σ]+)", r"<sub>\1</sub>", part) for part in parts]
-    return "".join(f"<code>{part}</code>" if k % 2 else low[k] for k, part in enumerate(parts))
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
+    parts[::2] = [re.sub(r"(?<=\S)_([A-Za-z0-9σ]+)", r"<sub>\1</sub>", p) for p in parts[::2]]
+    return "".join(parts)
 
 
-def build(out, sections, part_b, intro=INTRO):
-    """Write out/index.html. sections: list of (Section, name, files); part_b: names of part B.
-    intro: what stands above all."""
+def build(out, sections, part_b, intro, model=""):
+    """Write out/index.html. sections: list of (Section, name, files). part_b: names of part B.
+    intro: the first paragraph. model: of `make figures`."""
     body, part = [], None
     for section, name, files in sections:
         now = "B" if name in part_b else "A"
         if now != part:
-            told = "train it" if now == "B" else "what a trained model can do"
-            body.append(f"<h2>Part {now}: {told}</h2>")
+            title = "train it" if now == "B" else "what a trained model can do"
+            body.append(f"<h2>Part {now}: {title}</h2>")
             part = now
-        body.append(_section(out, section, name, files))
+        body.append(_section(out, section, name, files, f"MODEL={model} " if model else ""))
     links = "".join(f'<li><a href="#{name}">{html.escape(_heading(section))}</a></li>'
                     for section, name, _ in sections)
     text = (
@@ -81,7 +78,7 @@ def _heading(section):
     return f"{section.number} {section.title}"
 
 
-def _section(out, section, name, files):
+def _section(out, section, name, files, model):
     code = ", ".join(_link(out, place) for place in section.code)
     return "\n".join([
         f'<section id="{name}">\n<h3>{html.escape(_heading(section))}</h3>',
@@ -90,22 +87,22 @@ def _section(out, section, name, files):
         *(_figure(out, file) for file in files),
         f"<p><strong>What to notice.</strong> {rich(section.notice)}</p>",
         _table(section.table),
-        f'<div class="made">Drawn by <code>make figures ONLY={name}</code>; make your own:',
+        f'<div class="made">Drawn by <code>make figures {model}ONLY={name}</code>; make your own:',
         f"<pre><code>{html.escape(section.command)}</code></pre>",
-        f"Coded in {code}.</div>\n</section>",
+        f"Implemented in {code}.</div>\n</section>",
     ])
 
 
 def _figure(out, file):
-    told = html.escape(caption_of(out / file))
-    with Image.open(out / file) as picture:
-        width, height = picture.size
+    caption = html.escape(caption_of(out / file))
+    with Image.open(out / file) as figure:
+        width, height = figure.size
     return (f'<figure><a href="{file}"><img src="{file}" width="{width}" height="{height}" '
-            f'loading="lazy" alt="{told}"></a><figcaption>{told}</figcaption></figure>')
+            f'loading="lazy" alt="{caption}"></a><figcaption>{caption}</figcaption></figure>')
 
 
 def _link(out, place):
-    """Return a link to "minidiff/editing.py: sdedit", relative to the page."""
+    """Return a link to "minidiff/editing/image_to_image.py: sdedit", relative to the page."""
     file = place.split(":")[0]
     target = Path(os.path.relpath(ROOT / file, out)).as_posix()
     return f'<a href="{html.escape(target)}"><code>{html.escape(place)}</code></a>'

@@ -1,52 +1,50 @@
-"""The pictures that the editing sections start from: typeset, a shape, and two drawn by hand.
+"""The images that the editing sections start from: typeset, shapes, and drawn by hand.
 
-    python -m figures.page.inputs    writes figures/inputs/*.png; they lie there already
+    python -m figures.page.inputs    writes figures/inputs/*.png; they are in the repository
 
-The original page takes a photo, pictures from the web and drawings. A digit model has seen nothing
-but digits, so here "the web" gives a typeset digit and a shape, the hand a digit and a scribble.
-These are dark on light, as people draw. Three more are in colour, for DeepFloyd: a sunset, a house
-and a fish.
+The original page takes a photo, web images and drawings. A digit model has seen nothing but digits,
+so here a typeset digit and a star replace the web images, and a digit and a scribble the drawings.
+These are dark on light, as people draw. Three more are in colour, for models of sentences: a
+sunset, a house and a fish.
 """
-
-from pathlib import Path
 
 import torch
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
+from figures.page.studio import INPUTS
 from minidiff.system import cli
 
-FOLDER = Path(__file__).parent / "inputs"
 SIZE = 140  # pixels
 
 
 def _page():
-    picture = Image.new("L", (SIZE, SIZE), 255)
-    return picture, ImageDraw.Draw(picture)
+    image = Image.new("L", (SIZE, SIZE), 255)
+    return image, ImageDraw.Draw(image)
 
 
 def _typeset(digit):
-    picture, pen = _page()
+    image, pen = _page()
     font = ImageFont.truetype(font_manager.findfont("DejaVu Serif:bold"), 120)
     pen.text((SIZE / 2, SIZE / 2), digit, fill=0, font=font, anchor="mm")
-    return picture
+    return image
 
 
 def _star():
-    picture, pen = _page()
+    image, pen = _page()
     angle = torch.arange(10) * torch.pi / 5 - torch.pi / 2
     radius = torch.tensor([52.0, 22.0] * 5)
     points = torch.stack([radius * angle.cos(), radius * angle.sin()], 1) + SIZE / 2
     pen.polygon([tuple(p) for p in points.tolist()], fill=0)
-    return picture
+    return image
 
 
 def _stroke(x, y, width=11):
-    """Draw a pen's way, x and y float (N,) in pixels, as dots that run together."""
-    picture, pen = _page()
+    """Draw a pen stroke, x and y float (N,) in pixels, as overlapping dots."""
+    image, pen = _page()
     for a, b in zip(x.tolist(), y.tolist()):
         pen.ellipse([a - width / 2, b - width / 2, a + width / 2, b + width / 2], fill=0)
-    return picture
+    return image
 
 
 def _three():
@@ -64,26 +62,26 @@ def _spiral():
 
 
 def _sunset():
-    picture = Image.new("RGB", (SIZE, SIZE))
-    pen, edges = ImageDraw.Draw(picture), torch.linspace(0, 1, SIZE).tolist()
+    image = Image.new("RGB", (SIZE, SIZE))
+    pen, edges = ImageDraw.Draw(image), torch.linspace(0, 1, SIZE).tolist()
     for y, u in enumerate(edges):
         sky = round(60 + 190 * u), round(70 + 80 * u), round(140 - 60 * u)
         pen.line([0, y, SIZE, y], fill=sky)
     pen.ellipse([52, 62, 92, 102], fill=(255, 226, 120))
     pen.polygon([(0, 104), (38, 72), (78, 108), (110, 84), (SIZE, 106), (SIZE, SIZE), (0, SIZE)],
                 fill=(58, 38, 66))
-    return picture
+    return image
 
 
 def _coloured(*lines, fill=()):
-    """Draw filled shapes, (points, colour), and then lines, (points, colour), as felt pens do."""
-    picture = Image.new("RGB", (SIZE, SIZE), "white")
-    pen = ImageDraw.Draw(picture)
+    """Draw filled shapes, (points, colour), then lines, (points, colour), as with felt pens."""
+    image = Image.new("RGB", (SIZE, SIZE), "white")
+    pen = ImageDraw.Draw(image)
     for points, colour in fill:
         pen.polygon(points, fill=colour)
     for points, colour in lines:
         pen.line(points, fill=colour, width=4, joint="curve")
-    return picture
+    return image
 
 
 def _house():
@@ -109,13 +107,14 @@ def _fish():
 
 def run(argv=None):
     """Write all seven."""
-    FOLDER.mkdir(exist_ok=True)
+    INPUTS.mkdir(exist_ok=True)
     drawn = {"web-5": _typeset("5"), "web-star": _star(), "drawn-3": _three(),
              "drawn-spiral": _spiral(), "sunset": _sunset(), "house": _house(), "fish": _fish()}
-    for name, picture in drawn.items():
-        picture.save(FOLDER / f"{name}.png", optimize=True)
-        print(f"wrote {FOLDER / name}.png")
+    for name, image in drawn.items():
+        image.save(INPUTS / f"{name}.png", optimize=True)
+        print(f"wrote {INPUTS / name}.png")
 
 
 if __name__ == "__main__":
-    cli.program(run)
+    with cli.program():
+        run()

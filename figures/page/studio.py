@@ -1,76 +1,90 @@
-"""What every section of the page has: its words, and a studio with all that is drawn from.
+"""What every section of the page has: its words, and a studio that supplies what it is drawn from.
 
-The original page shows a photo, web pictures and drawings to a model that knows them all. A digit
-model knows digits; so the photo's part is played by test digits, and the others are in inputs/.
+A section's script knows the idea and the figure. What differs between models (prompts, images,
+masks, strengths, how many samples, who judges them) is the studio's: one class of data for each
+model that can be prompted, such as part_a/digits.py and part_a/deepfloyd.py.
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import interpolate
 
-from minidiff.data import dataset
-from minidiff.editing.image_to_image import noised
-from minidiff.files import checkpoint, images, photos, runs
-from minidiff.models import (
-    generate,
-    upsampler,
-    zoo,  # CHECK models
-)
-from minidiff.models.options import SampleOptions
-from minidiff.network import registry
-from minidiff.theory import schedule
-from minidiff.theory.samplers import sample
+from minidiff.editing import image_to_image
+from minidiff.editing.blur import gaussian_blur
+from minidiff.files.images import save_grid
+from minidiff.files.photos import load_image, load_mask
+from minidiff.models import upsampler
+from minidiff.models.generate import prompted
+from minidiff.models.options import OutputOptions, options_for
+from minidiff.theory import samplers, schedule
 
-INPUTS = Path(__file__).parent / "inputs"
-STARTS = (1, 3, 5, 7, 10, 15, 20, 26)  # the course's i_start, of 33 steps, and 15 and 26
+INPUTS = Path(__file__).parent.parent / "inputs"
 
 
 class Section(NamedTuple):
-    """The words of a section. formula: Unicode, "_" before what stands low. command: makes one's
-    own; code: where the idea is written down; table: rows of a table, its head first."""
+    """The words of a section. formula: Unicode, "_" before a subscript. code: where the idea is
+    implemented. notice, command (how to make your own): in part A each studio has its own. table:
+    rows of a table, its head first."""
 
     number: str
     title: str
     idea: str
     formula: str
-    notice: str
-    command: str
     code: tuple
+    notice: str = ""
+    command: str = ""
     table: tuple = ()
 
 
 class Studio:
-    """What is drawn from: the newest or shipped models, test digits, the project's own pictures."""
+    """What part A is drawn from. A subclass for each model supplies the data below.
 
-    def __init__(self, data_dir=""):
-        self.data_dir = data_dir
+    model: under the contract. second_stage: an upsampler, or None.
+    """
 
-    @cached_property
-    def test(self) -> dataset.Dataset:
-        """MNIST's test digits or, where there is no MNIST, strokes."""
-        return dataset.load("auto", "test", self.data_dir)
+    intro: str  # the first paragraph of the page
+    words: dict  # section: the fields of its Section that this model replaces
+    sentences = True  # prompts are sentences: too long for labels, and of use to the second stage
+    schedule_name = "cosine"
 
-    @cached_property
-    def model(self):
-        """The class-conditioned model."""
-        return zoo.load_model("class")
+    prompt: str  # for images that should show nothing in particular
+    subject: str  # what `tests` are, for captions
+    tests: tuple  # names of images to noise and restore
+    starts: tuple  # values of i_start
+    steps = more_steps = None  # sampling steps, fewer and more; None: the course's levels
+    generated: tuple  # prompts of section 0
+    generated_steps: tuple
+    cascade: tuple  # prompts for both stages
+    guided: tuple  # prompts of section 1.6
+    gammas: tuple
+    strong: float  # gamma where two prompts, or a prompt and an image, compete
+    edited: dict  # label: image
+    drawn: dict  # name of an image: what it is
+    holes: dict  # name of an image: its mask
+    hole_side = None  # size of the masks in pixels; None: the model's
+    fills: tuple  # (prompt, resample); {} in a prompt is the image's name
+    filled = (1, 1)  # how many results are measured, and how many are shown
+    prompted: tuple  # (image, prompt)
+    anagrams: dict  # end of the file's name: (prompt, prompt as seen by the view, name of the view)
+    hybrids: dict  # end of the file's name: (prompt from afar, prompt from near)
+    logo: tuple | str  # a hybrid's prompts, or digits that are anagrams with themselves
+    sigma, far = 2.0, 1 / 16  # of blurs: where hybrids are split, pixels; from afar, of the width
+    tries = (1, 1)  # how many illusions are measured, and how many are shown
 
-    @cached_property
-    def judge(self):
-        """The classifier."""
-        return registry.rebuild(zoo.load_kind("classifier"))
+    def image(self, name):
+        """Return an image by its name, (1,C,H,W) in the data range."""
+        return load_image(INPUTS / f"{name}.png", self.model.image_shape, self.model.data_range)
 
-    @property
-    def told(self):
-        """How model and guidance are told in a caption."""
-        return f"{self.model.summary}, {self.guidance}"
+    def matches(self, x, prompt):
+        """Return which images x show the prompt, in a judge's reading: bool (N,), or None without a
+        judge."""
 
-    @property
-    def guidance(self):
-        """The model's own guidance."""
-        return SampleOptions(**self.model.guidance)
+    def afar(self, x):
+        """Return images x as seen from afar."""
+        sigma = self.far * x.shape[3]
+        return gaussian_blur(x, 2 * round(3 * sigma) + 1, sigma)
 
     @property
     def schedule(self):
@@ -78,100 +92,107 @@ class Studio:
         return self.model.schedule
 
     @property
+    def guidance(self):
+        """The guidance that suits the model best, for captions."""
+        return options_for(self.model).describe_guidance()
+
+    @property
     def levels(self):
         """The course's levels: steps of 3% of T, from t near T down to 0."""
         return schedule.strided(self.schedule.T, max(1, round(0.03 * self.schedule.T)))
 
     @property
-    def starts(self):
-        """The course's STARTS, as far as the levels reach."""
-        return [k for k in STARTS if k < len(self.levels) - 1]
+    def reached(self):
+        """The values of i_start that the levels reach."""
+        return [k for k in self.starts if k < len(self.levels) - 1]
 
     def thirds(self):
         """Return the course's three levels of noise: a quarter, half and three quarters of T."""
         return [round(self.schedule.T * share) for share in (0.25, 0.5, 0.75)]
 
-    def digits(self, wanted: str, skip=0):
-        """Return a test digit of each class wanted, after `skip` of its class: (N,1,28,28)."""
-        labels = self.test.labels
-        index = [int((labels == int(d)).nonzero().flatten()[skip]) for d in wanted]
-        return self.test.images_at(torch.tensor(index))
+    def images(self, *names):
+        """Return images by their names, (N,C,H,W) on the model's device."""
+        return torch.cat([self.image(name) for name in names]).to(self.model.device)
 
-    def picture(self, name):
-        """Return one of the project's own pictures, light on dark, (1,1,28,28)."""
-        x = images.load_image(INPUTS / f"{name}.png", self.model.image_shape)
-        return 1 - x if photos.dark_on_light(x) else x
-
-    def eps_fn(self, prompts, **guidance):
-        """Return the eps_fn that is asked for these, guided as the model is used best, or as
-        told: gamma, guide_until."""
-        return generate.prompted(self.model, list(prompts), **(guidance or self.guidance.options()))
+    def mask(self, words):
+        """Return a hole as `load_mask` reads it, bool (1,1,H,W), scaled to the model's size."""
+        C, H, W = self.model.image_shape
+        side = self.hole_side or H
+        mask = load_mask(words, (C, side, side)).float()
+        return interpolate(mask, (H, W)).bool().to(self.model.device)
 
     def options(self, seed=0):
-        """Return what every walk is told, with a generator of its own."""
+        """Return the options of `trajectory`, with a new generator."""
         generator = torch.Generator().manual_seed(seed)
-        return {"clip": self.model.data_range, "kind": "beta_tilde", "generator": generator}
+        return {**options_for(self.model).sampling(self.model), "generator": generator}
+
+    def eps_fn(self, prompts, **guidance):
+        """Return the eps_fn for these prompts. guidance: gamma, guide_until, or the model's own."""
+        guidance = guidance or options_for(self.model).guidance
+        return prompted(self.model, list(prompts), **guidance)
 
     def noised(self, x_0, t):
-        """Return pictures x_0 noised to level t, seed 0."""
-        return noised(self.schedule, x_0, t, self.options()["generator"])
+        """Return images x_0 noised to level t, seed 0."""
+        return image_to_image.noised(self.schedule, x_0, t, self.options()["generator"])
 
-    def draw(self, eps_fn, n, steps=20, seed=0):
-        """Walk n pictures of noise down in so many steps; return them, (n,1,28,28)."""
-        options = self.options(seed)
-        x_T = torch.randn(n, *self.model.image_shape, generator=options["generator"])
-        timesteps = schedule.evenly(self.schedule.T, min(steps, self.schedule.T))
-        return sample(eps_fn, self.schedule, x_T.to(self.model.device), timesteps, **options)
+    def sample(self, eps_fn, n, steps=None):
+        """Return n samples (n,C,H,W) made in so many steps; None: along the course's levels."""
+        options, T = self.options(), self.schedule.T
+        x = torch.randn(n, *self.model.image_shape, generator=options["generator"])
+        timesteps = schedule.evenly(T, min(steps, T)) if steps else self.levels
+        return samplers.sample(
+            eps_fn, self.schedule, x.to(self.model.device), timesteps, **options
+        )
 
-    @cached_property
-    def second_stage(self):
-        """The upsampler, None where there is none."""
-        try:
-            return upsampler.load()
-        except ValueError:
-            return None
+    def describe_steps(self, steps):
+        """Return a number of steps for a caption; None: the course's levels."""
+        return f"{steps} steps" if steps else f"{len(self.levels) - 1} strided steps"
 
     def large(self, x, prompts=None, steps=20):
-        """Return pictures x (N,1,28,28) drawn again by the second stage, (N,1,56,56)."""
-        steps = min(steps, self.second_stage.schedule.T)
-        return upsampler.upsample(self.second_stage, x.clamp(0, 1), prompts, steps=steps)
+        """Return images x, first stage, enlarged by the second, which is guided by the prompts."""
+        second = self.second_stage
+        steps, sampling = min(steps, second.schedule.T), options_for(second).sampling(second)
+        own = {k: v for k, v in second.defaults.items() if k.startswith("upsample")}
+        own = OutputOptions(**own)
+        return upsampler.upsample(
+            second, x.clamp(*self.model.data_range), prompts, steps=steps, held=own.upsample_held,
+            level=own.upsample_level, gamma=own.upsample_gamma, **sampling,
+        )
 
-    def upsampled(self, path, x, caption, columns, *, prompts=None, view=None, **labels):
-        """Draw pictures x again, larger, and yield the path; nothing where there is no second
-        stage. view: how the large ones are to be seen, in further rows. labels: of save_grid."""
+    def hints(self, prompt, n):
+        """Return what the second stage is given with n images of a prompt: sentences only."""
+        return [prompt if self.sentences else ""] * n
+
+    def labels(self, prompts):
+        """Return prompts as a grid's labels, none where they are sentences."""
+        return () if self.sentences else tuple(prompts)
+
+    def save(self, path, x, caption, columns, row_labels=(), column_labels=()):
+        """Write images x in the data range as a grid; return the path. A single column is laid on
+        its side."""
+        if columns == 1:
+            columns, row_labels, column_labels = len(x), (), row_labels
+        scale = 2 if x.shape[1:] == self.model.image_shape else 1
+        save_grid(path, self.model.to_unit(x).cpu(), f"{caption}; seed 0; {self.model.summary}",
+                  columns, row_labels, column_labels, scale=scale)
+        return path
+
+    def upsampled(self, path, x, caption, columns, *, prompts=None, see=None, **labels):
+        """Enlarge images x and draw them; yield the path, or nothing without a second stage. see:
+        draws them again below, seen in another way. labels: of `save`."""
         if self.second_stage is None:
             return
+        large = self.large(x, prompts)
         steps = min(20, self.second_stage.schedule.T)
-        large = self.large(x, prompts, steps)
-        pictures = large if view is None else torch.cat([large, view.see(large)])
-        told = f"upsampled by {self.second_stage.summary}, {steps} steps: {caption}"
-        images.save_grid(path, pictures, told, columns, **labels, scale=1)
-        yield path
+        caption = f"upsampled by {self.second_stage.summary}, {steps} steps: {caption}"
+        shown = large if see is None else torch.cat([large, see(large)])
+        yield self.save(path, shown, caption, columns, **labels)
 
-    @torch.no_grad()
-    def reads(self, x):
-        """Return the digit that the judge reads in each picture, int64 (N,)."""
-        return self.judge(x.clamp(0, 1)).argmax(1)
-
-
-def newest_snapshots(kind):
-    """Return the checkpoints of the newest run's marks, early to late, and the run's loss curves.
-
-    Where no run of the kind has reached its early epoch, the shipped ones; and say which they are.
-    Raises ValueError where there are neither.
-    """
-    files, curves, place = _marks_of(kind)
-    print(f"weights of {kind}: {place}", flush=True)
-    return sorted(map(checkpoint.load, files), key=lambda found: found["epoch"]), curves
-
-
-def _marks_of(kind):
-    try:
-        folder = runs.newest(kind, "weights-epoch-*.pt")
-        files = sorted(folder.glob("weights-epoch-*.pt"))
-        return files, runs.loss_curves(runs.read_log(folder)), str(folder)
-    except ValueError:
-        files = zoo.snapshots(kind)
-        if not files:
-            raise
-        return files, zoo.loss_curves(kind), "shipped with the project"
+    def read(self, *pairs):
+        """Return in words how many images show their prompts, "" without a judge. pairs: (images,
+        prompt) twice, the same images seen in two ways."""
+        found = [self.matches(x, prompt) for x, prompt in pairs]
+        if found[0] is None:
+            return ""
+        a, b, both = (f"{hits.float().mean():.0%}" for hits in (*found, found[0] & found[1]))
+        return f"of {len(found[0])} the judge reads {a} and {b}, both in {both}; "

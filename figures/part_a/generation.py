@@ -1,49 +1,40 @@
-"""0: from a prompt to pictures, in few steps and in many."""
+"""0: from a prompt to images, in few steps and in many."""
 
 import torch
 from torch.nn.functional import interpolate
 
-from figures.page.html.studio import Section
-from minidiff.files.images import save_grid
+from figures.page.studio import Section
 
-STEPS = (1, 2, 5, 20, 100)
-CASCADE, CASCADE_STEPS = "385", ((20, 20), (20, 64), (64, 64))  # prompts; steps of both stages
+CASCADE_STEPS = ((20, 20), (20, 64), (64, 64))  # of both stages
 SECTION = Section(
-    "0", "Prompts and pictures",
-    "A model is asked for something, here for a digit, and makes of pure noise a picture of it. "
-    "More steps cost more time and bring it nearer to what it was trained to draw.",
+    "0", "From prompts to images",
+    "A model is given a prompt and turns pure noise into an image of it. More steps take more time "
+    "and bring the image closer to what the model was trained on.",
     "x_T ~ N(0, I)   →   x_s ~ q(x_s | x_t, x̂_0(x_t, prompt))   →   x_0",
-    "One step gives the mean of all digits of a kind, a blur: steps too few. From 5 on the digits "
-    "are sharp, and from 20 to 100 one sees no difference; the curves of part B measure that. The "
-    "second stage draws the answer again, twice as large: more of its steps change next to "
-    "nothing, while more of the first stage's make another digit. The original page asks DeepFloyd "
-    "for sentences.",
-    "make sample-class ARGS='--digits 385 --steps 20 --upsample --upsample-steps 64'",
-    ("minidiff/samplers.py: trajectory", "minidiff/models.py: walk",
-     "minidiff/upsampler.py: upsample"),
+    ("minidiff/theory/samplers.py: trajectory", "minidiff/models/generate.py: generate",
+     "minidiff/models/upsampler.py: upsample"),
 )
 
 
 def draw(out, studio):
-    """Draw ten prompts, each row with another number of steps."""
-    prompts = [str(k) for k in range(10)]
-    steps = [n for n in STEPS if n <= studio.schedule.T]
-    rows = [studio.draw(studio.eps_fn(prompts), 10, n) for n in steps]
-    path = out / "generation.png"
-    save_grid(path, torch.cat(rows), f"prompts 0 to 9, the same noise in each row, seed 0; "
-              f"{studio.told}", 10, [f"{n} steps" for n in steps], prompts)
-    yield path
+    """Draw all prompts, each row with another number of steps; then both stages."""
+    prompts = studio.generated
+    steps = [n for n in studio.generated_steps if n <= studio.schedule.T]
+    rows = [studio.sample(studio.eps_fn(prompts), len(prompts), n) for n in steps]
+    yield studio.save(
+        out / "generation.png", torch.cat(rows), f"prompts, in columns: {', '.join(prompts)}; the "
+        f"same noise in each row; {studio.guidance}", len(prompts), [f"{n} steps" for n in steps],
+        studio.labels(prompts))
     if studio.second_stage is None:
         return
-    asked, rows = [*CASCADE], []
+    prompts, columns = studio.cascade, []
     for first, second in CASCADE_STEPS:
-        small = studio.draw(studio.eps_fn(asked), len(asked), min(first, studio.schedule.T))
-        large = studio.large(small, asked, second)
-        rows += [interpolate(small, scale_factor=2).clamp(0, 1), large]
-    path = out / "generation-cascade.png"
-    save_grid(path, torch.stack(rows).transpose(0, 1).flatten(0, 1), "two stages: what the first "
-              f"drew, and what the second made of it; steps of each above; seed 0; {studio.told}; "
-              f"{studio.second_stage.summary}", len(rows), asked,
-              [f"{name} {n}" for pair in CASCADE_STEPS for name, n in zip(("I:", "II:"), pair)],
-              scale=1)
-    yield path
+        small = studio.sample(studio.eps_fn(prompts), len(prompts), min(first, studio.schedule.T))
+        large = studio.large(small, prompts, second)
+        columns += [interpolate(small, large.shape[2:]).clamp(*studio.model.data_range), large]
+    yield studio.save(
+        out / "generation-cascade.png", torch.stack(columns, 1).flatten(0, 1), "the first stage's "
+        "samples, and the same enlarged by the second; the steps of each are above; prompts: "
+        f"{', '.join(prompts)}; {studio.guidance}; {studio.second_stage.summary}", len(columns),
+        studio.labels(prompts),
+        [f"{name} {n}" for pair in CASCADE_STEPS for name, n in zip(("I:", "II:"), pair)])

@@ -2,35 +2,34 @@
 
 import torch
 
-from figures.page.html.studio import Section
+from figures.page.studio import Section
 from figures.part_a.anagram import seen_both_ways
+from figures.part_a.hybrid import draw_one
 from minidiff.editing.views import VIEWS
-from minidiff.files.images import save_grid
 
+TRIES = 8
 SECTION = Section(
     "B&W", "A course logo",
-    "The course's number, 180, drawn so that a shirt printed with it can be worn upside down: each "
-    "digit is an anagram with itself. The original page shows a hybrid of an eye and a chip, for "
-    "which one needs a model of sentences.",
-    "as in 1.8, with p_1 = p_2 and a half turn",
-    "Above 180; below the same picture turned, 081. Of eight tries for each digit the first that "
-    "the judge reads both ways is taken; this is the one figure of the page that is picked.",
-    "make sample-anagram ARGS='--prompts 8 8 --view rotate180'",
-    ("minidiff/editing.py: anagram",),
+    "A hybrid image as a logo, as on the original page.",
+    "as in 1.9",
+    ("minidiff/editing/illusions.py: hybrid",),
 )
 
 
 def draw(out, studio):
-    """Draw 180, upright and turned."""
-    turn, letters, told = VIEWS["rotate180"], [], []
-    for digit in "180":
-        x = seen_both_ways(studio, digit, digit, turn, n=8)
-        right = (studio.reads(x) == int(digit)) & (studio.reads(turn.see(x)) == int(digit))
-        letters.append(x[int(right.float().argmax())])
-        told.append(f"{right.sum()} for {digit}")
-    row = torch.stack(letters)
-    path = out / "logo.png"
-    save_grid(path, torch.cat([row, turn.see(row.flip(0))]), "180, and turned by half a turn; "
-              f"of eight tries each the first that reads both ways: {', '.join(told)} do; "
-              f"γ = 6, 20 steps, seed 0; {studio.model.summary}", 3, ("up", "down"))
-    yield path
+    """Draw a hybrid, or digits upright and rotated by half a turn, whichever the studio has."""
+    if not isinstance(studio.logo, str):
+        yield from draw_one(out / "logo.png", studio, *studio.logo)
+        return
+    view, digits, found = VIEWS["rotate180"], [], []
+    for digit in studio.logo:
+        x = seen_both_ways(studio, digit, digit, view, TRIES)
+        right = studio.matches(x, digit) & studio.matches(view.see(x), digit)
+        digits.append(x[int(right.float().argmax())])
+        found.append(f"{right.sum()} for {digit}")
+    row = torch.stack(digits)
+    yield studio.save(
+        out / "logo.png", torch.cat([row, view.see(row.flip(0))]), f"{studio.logo}, and rotated by "
+        f"half a turn; of {TRIES} tries each, the first that can be read both ways; so many can: "
+        f"{', '.join(found)}; γ = {studio.strong:g}, {studio.describe_steps(studio.steps)}",
+        len(row), ("up", "down"))

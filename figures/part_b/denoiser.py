@@ -1,7 +1,7 @@
 """The single-step denoiser's figures, from its run: noising, loss, digits, other noise levels."""
 
-from figures.page.html.studio import Section, newest_snapshots
-from figures.part_b.snapshots import draw_loss
+from figures.page.studio import Section
+from figures.part_b.snapshots import draw_loss, newest_snapshots
 from minidiff.data import dataset
 from minidiff.evaluation import gallery
 from minidiff.files import checkpoint
@@ -9,33 +9,30 @@ from minidiff.network import registry
 
 SECTION = Section(
     "B1", "The single-step denoiser",
-    "Add noise of one strength to digits and teach a UNet to give the digits back. It is the whole "
+    "Add noise of one strength to digits and train a UNet to restore the digits. It is the whole "
     "idea of part B without levels.",
     "L = | D(x_0 + σ ε) − x_0 |²,   σ = 0.5",
-    "After the first epoch digits are readable, after the last they are smooth. At noise it was "
-    "not trained for it fails slowly: below σ = 0.5 it is fine, at 1.0 it invents strokes.",
+    ("minidiff/network/unet.py: UNet", "minidiff/theory/diffusion.py: denoising_loss",
+     "train/denoiser.py"),
+    "After the first epoch digits are readable, after the last they are smooth. At noise levels "
+    "it was not trained on, it degrades slowly: below σ = 0.5 it is fine, at 1.0 it invents "
+    "strokes.",
     "make train-denoiser",
-    ("minidiff/unet.py: UNet", "minidiff/diffusion.py: denoising_loss", "train/denoiser.py"),
 )
 
 
 def draw(out, studio):
-    """Draw the section into the folder `out`, yielding each path. ValueError where no run is."""
-    marks, curves = newest_snapshots("denoiser")
-    test = dataset.load(marks[-1]["dataset"], "test", studio.data_dir)
+    """Draw the section into the folder `out`, yielding each path. ValueError without a run."""
+    snapshots, curves = newest_snapshots("denoiser")
+    test = dataset.load(snapshots[-1]["dataset"], "test", studio.data_dir)
     x_0 = test.images_at(slice(0, 10))
-
     path = out / "denoiser-noising.png"
     gallery.draw_noising(path, x_0[:5], f"x_0 + σ eps: {test.name} test digits, seed 0")
     yield path
-
-    yield draw_loss(out / "denoiser-loss.png", curves, checkpoint.summary(marks[-1]))
-
-    for mark in marks:
-        paths = {
-            name: out / f"denoiser-{name}-epoch-{mark['epoch']:02d}.png"
-            for name in ("denoised", "levels")
-        }
-        network, caption = registry.rebuild(mark), checkpoint.summary(mark)
-        gallery.draw_denoiser(paths.get, network, x_0, mark["config"]["sigma"], caption)
+    yield draw_loss(out / "denoiser-loss.png", curves, checkpoint.summary(snapshots[-1]))
+    for snapshot in snapshots:
+        paths = {name: out / f"denoiser-{name}-epoch-{snapshot['epoch']:02d}.png"
+                 for name in ("denoised", "levels")}
+        network, caption = registry.rebuild(snapshot), checkpoint.summary(snapshot)
+        gallery.draw_denoiser(paths.get, network, x_0, snapshot["config"]["sigma"], caption)
         yield from paths.values()

@@ -1,9 +1,28 @@
-"""What the two diffusion models of part B have in common: loss, samples, frames and a film."""
+"""What the sections of part B share: a run's snapshots, its loss, samples, frames and a film."""
 
 from minidiff.evaluation import gallery
-from minidiff.files import checkpoint
+from minidiff.files import checkpoint, runs
 from minidiff.files.images import save_curves
-from minidiff.models.zoo import from_checkpoint
+from minidiff.models import zoo
+
+
+def newest_snapshots(kind):
+    """Return the snapshots of the newest run of a kind, early to late, and the run's loss curves.
+
+    Where no run of the kind has reached its early epoch, the shipped ones; it prints which they
+    are. Raises ValueError where there are neither.
+    """
+    try:
+        folder = runs.newest(kind, "weights-epoch-*.pt")
+        files, place = folder.glob("weights-epoch-*.pt"), str(folder)
+        curves = runs.loss_curves(runs.read_log(folder))
+    except ValueError:
+        files, place = zoo.snapshots(kind), "shipped with the project"
+        if not files:
+            raise
+        curves = zoo.loss_curves(kind)
+    print(f"weights of {kind}: {place}", flush=True)
+    return sorted(map(checkpoint.load, files), key=lambda found: found["epoch"]), curves
 
 
 def draw_loss(path, curves, caption):
@@ -12,20 +31,24 @@ def draw_loss(path, curves, caption):
     return path
 
 
-def draw_snapshots(out, marks, curves, guidance):
-    """Draw loss, samples and frames at each mark, and a film. marks, curves: from `newest_snapshots`.
-    guidance: GuidanceFlags. Yields each path."""
-    kind = marks[-1]["kind"]
-    yield draw_loss(out / f"{kind}-loss.png", curves, checkpoint.summary(marks[-1]))
-    for mark in marks:
-        paths = {
-            name: out / f"{kind}-{name}-epoch-{mark['epoch']:02d}.png"
-            for name in ("samples", "frames")
-        }
-        model = from_checkpoint(mark)
-        states, caption = gallery.draw_model(
-            paths.get, model, mark["config"]["sample_steps"], model.summary, guidance
-        )
+def sample_steps(snapshot, model):
+    """Return the recipe's sampling steps, at most as many as the model's schedule has."""
+    steps = snapshot["config"]["sample_steps"]
+    return min(steps, model.schedule.T) if model.schedule else steps
+
+
+def draw_snapshots(out, snapshots, curves):
+    """Draw loss, samples and frames at each snapshot, and a film. snapshots, curves: from
+    `newest_snapshots`. Yields each path."""
+    last = snapshots[-1]
+    kind, defaults = last["kind"], zoo.from_checkpoint(last).defaults
+    yield draw_loss(out / f"{kind}-loss.png", curves, checkpoint.summary(last))
+    for snapshot in snapshots:
+        paths = {name: out / f"{kind}-{name}-epoch-{snapshot['epoch']:02d}.png"
+                 for name in ("samples", "frames")}
+        model = zoo.from_checkpoint(snapshot)
+        options = {**defaults, "steps": sample_steps(snapshot, model)}
+        states, caption = gallery.draw_model(paths.get, model, model.summary, **options)
         yield from paths.values()
     path = out / f"{kind}.gif"
     gallery.draw_gif(path, states, caption)
