@@ -1,54 +1,52 @@
-"""Strokes: an endless synthetic MNIST, drawn by a jittered pen, at any size.
+"""Strokes: an endless synthetic MNIST, drawn by a pen with jitter, at any size.
 
-A digit is a few pen strokes, each a smooth curve through a handful of control points. Another hand
-moves those points a little, slants, turns and bends the whole, and takes another pen. Nothing in
-that knows what a pixel is, so one seed gives the same digits at 28x28 and, with true detail, at
-56x56: what a learned upsampler needs and MNIST cannot give.
+A digit is a few pen strokes, each a smooth curve through a handful of control points. To vary it,
+move the points a little, slant, rotate and bend the whole, and take another pen. None of this
+involves pixels, so one seed gives the same digits at 28x28 and, with true detail, at 56x56: what a
+learned upsampler needs and MNIST cannot give.
 
 The curve. Between control points P1 and P2, with neighbours P0 and P3 and 0 ≤ u ≤ 1, a Catmull-Rom
-spline runs through
+spline is
 
     p(u) = ½ [ (−u + 2u² − u³) P0 + (2 − 5u² + 3u³) P1 + (u + 4u² − 3u³) P2 + (−u² + u³) P3 ]
 
-which is linear in the points. All the curves of a template are therefore one fixed matrix, and a
-batch of different digits is one batched matrix product: p = W[template] · P.
+which is linear in the points. So all curves of a template are one fixed matrix, and a batch of
+different digits is one batched matrix product: p = W[template] · P.
 
-The frame is MNIST's: the longer side of a digit, pen included, fills about 20 of 28 pixels, and its
-centre of mass lies in the middle of the picture, give or take half a pixel. How well a classifier
-trained on MNIST reads them is printed by `make train-classifier`; how long they take to draw, by
-`python -m minidiff.strokes`.
+The frame is MNIST's: the longer side of a digit, pen included, is about 20 of 28 pixels, its centre
+of mass in the middle to half a pixel. `make train-classifier` prints how well a classifier trained
+on MNIST reads strokes.
 
-The ink. The curve is cut into SEGMENTS straight pieces. If a pixel's centre lies a along and b
-across a piece of length L, seen from its middle, then it is at the distance d from it:
+The ink. The curve is cut into SEGMENTS straight pieces. If a pixel's centre is a along and b across
+a piece of length L, measured from its middle, then its distance d from the piece is given by
 
     d² = b² + max(|a| − L/2, 0)²            ink = clamp(½ + radius − min over pieces of d, 0, 1)
 
-all in pixels. The ramp is one pixel wide, so ink is nearly the area of the pixel under the pen: it
-makes an edge look smooth, and 56x56 pooled to 28x28 agree with 28x28.
+all in pixels. The ramp is one pixel wide, so ink is nearly the area of the pixel under the pen:
+edges look smooth, and 56x56 pooled to 28x28 agrees with 28x28.
 
 Sources: Catmull & Rom, "A class of local interpolating splines" (1974), for the curve; LeCun,
 Cortes & Burges, "The MNIST database", for the frame.
 
 Exercises
-1. Add your own way to write a 7: one line of TEMPLATES. Is it drawn, and is its pen lifted right?
+1. Add your own way to write a 7: one line of TEMPLATES. Is it used? Is its pen lifted correctly?
    test_strokes.py: test_every_variant_is_used
    test_strokes_pen.py: test_pieces_join_but_for_lifted_pens
 2. Draw one seed at 28 and at 56 pixels, and pool the large one. How far apart are they?
    test_strokes.py: test_size_changes_only_the_detail
-Next: torchvision_ops.py
+Next: evaluation/metrics.py
 """
 
 import math
-import time
 
 import torch
 
-SEGMENTS = 20            # straight pieces a digit; the cost of drawing is proportional to it
-BATCH = 1000             # digits whose geometry is made at once; a part of what a seed means
+SEGMENTS = 20            # straight pieces per digit; the cost of drawing is proportional to it
+BATCH = 1000             # digits whose geometry is computed together; it decides what a seed means
 BLOCK = 8_000_000        # floats in one distance array, 32 MB; three of them are in use at once
 
 # Every way of writing each digit; those of one digit are equally likely.
-# "x,y" in percent of a square, y downwards; "/" lifts the pen, or turns a corner without lifting.
+# "x,y" in percent of a square, y downwards; "/" lifts the pen, or makes a corner without lifting.
 # Equal points within a template are one point: what meets here still meets after the jitter.
 TEMPLATES = """
 0  50,0 21,25 21,75 50,100 79,75 79,25 50,0                                      # closed
@@ -92,13 +90,13 @@ TEMPLATES = """
 
 
 def _spline(u, closed, spans):
-    """Weights (spans + 1,) of a stroke's points at the place u in 0..spans along it."""
+    """Return the weights (spans + 1,) of a stroke's points at u in 0..spans along it."""
     i = min(int(u), spans - 1)
     v = u - i
     basis = (-v + 2 * v**2 - v**3, 2 - 5 * v**2 + 3 * v**3, v + 4 * v**2 - 3 * v**3, v**3 - v**2)
     weights = torch.zeros(spans + 1)
     for j, b in zip(range(i - 1, i + 3), basis):
-        # Past its end a closed curve goes on round; for an open one its last point stands in.
+        # Beyond its end a closed curve continues at its start; an open one repeats its last point.
         j = j % spans if closed and not 0 <= j <= spans else min(max(j, 0), spans)
         weights[j] += b / 2
     return weights
@@ -109,20 +107,21 @@ def _compile(template):
     strokes = [[tuple(map(int, xy.split(","))) for xy in s.split()] for s in template.split("/")]
     points = sorted({p for s in strokes for p in s})
     lengths = [sum(map(math.dist, s, s[1:])) for s in strokes]
-    shares = [max(1, round(SEGMENTS * n / sum(lengths))) for n in lengths]
-    shares[lengths.index(max(lengths))] += SEGMENTS - sum(shares)
+    counts = [max(1, round(SEGMENTS * n / sum(lengths))) for n in lengths]
+    counts[lengths.index(max(lengths))] += SEGMENTS - sum(counts)
     starts, ends = [], []
-    for stroke, pieces in zip(strokes, shares):
+    for stroke, count in zip(strokes, counts):
         spans, closed = len(stroke) - 1, stroke[0] == stroke[-1]
         select = torch.tensor([[float(p == q) for q in points] for p in stroke])
-        at = [_spline(spans * k / pieces, closed, spans) @ select for k in range(pieces + 1)]
+        at = [_spline(spans * k / count, closed, spans) @ select for k in range(count + 1)]
         starts += at[:-1]
         ends += at[1:]
     return torch.tensor(points) / 100, torch.stack(starts), torch.stack(ends)
 
 
 def _tables():
-    """Compile TEMPLATES: points (V, P, 2), weights (V, 2·SEGMENTS, P); firsts and counts."""
+    """Compile TEMPLATES; return points (V, P, 2), weights (V, 2·SEGMENTS, P), and each digit's
+    first template and number of templates."""
     lines = [line.split("#")[0].split(maxsplit=1) for line in TEMPLATES.strip().splitlines()]
     compiled = [_compile(template) for _, template in lines]
     most = max(len(p) for p, _, _ in compiled)
@@ -139,12 +138,9 @@ POINTS, WEIGHTS, FIRST, COUNT = _tables()
 
 
 def _hand(labels, generator):
-    """Write one digit a label, in a frame of side 1 with the origin in the middle.
-
-    Returns the pieces' starts and ends, (N, SEGMENTS, 2) each, and the pen's radius (N,).
-    """
+    """Write one digit per label, in a frame of side 1 whose origin is in the middle. Return the
+    pieces' starts and ends, (N, SEGMENTS, 2) each, and the pen's radius (N,)."""
     n = len(labels)
-
     def normal(*shape):
         return torch.randn(n, *shape, generator=generator)
 
@@ -152,26 +148,25 @@ def _hand(labels, generator):
         return low + (high - low) * torch.rand(n, *shape, generator=generator)
 
     template = FIRST[labels] + (uniform(0, 1) * COUNT[labels]).long()
-    care = uniform(0.01, 0.055, 1, 1)                        # how far this writer's points stray
+    care = uniform(0.01, 0.055, 1, 1)                        # deviation of this writer's points
     points = POINTS[template] + care * normal(*POINTS.shape[1:])
     curve = WEIGHTS[template] @ points - 0.5                 # N, 2·SEGMENTS, 2
 
     aspect = torch.exp(0.18 * normal())
     slant = 0.12 + 0.24 * normal()
-    turn = 0.1 * normal()                                    # radians
+    angle = 0.1 * normal()                                   # radians
     x, y = curve.unbind(-1)
     x = aspect[:, None] * x - slant[:, None] * y
-    cos, sin = turn.cos()[:, None], turn.sin()[:, None]
+    cos, sin = angle.cos()[:, None], angle.sin()[:, None]
     curve = torch.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
-    # Slow waves bend the sheet; faster ones would change what it says.
+    # Slow waves bend the whole; faster ones would change which digit it is.
     wave = curve @ (2.5 * normal(2, 3)) + uniform(0, 2 * math.pi, 1, 3)
     curve = curve + wave.sin() @ (0.03 * normal(3, 2))
 
     radius = (1.2 * torch.exp(0.25 * normal())).clamp(0.75, 2.4) / 28
-    low, high = curve.amin(1), curve.amax(1)
     side = uniform(19.2, 20.2) / 28 - 2 * radius
-    curve = curve * (side / (high - low).amax(1))[:, None, None]
+    curve = curve * (side / (curve.amax(1) - curve.amin(1)).amax(1))[:, None, None]
     starts, ends = curve.split(SEGMENTS, 1)
     length = (ends - starts).norm(dim=-1, keepdim=True)
     mass = ((starts + ends) / 2 * length).sum(1, keepdim=True) / length.sum(1, keepdim=True)
@@ -180,7 +175,7 @@ def _hand(labels, generator):
 
 
 def _ink(starts, ends, radius, size):
-    """Ink (N, size, size) in 0..1 of pieces (N, SEGMENTS, 2); see "The ink" above."""
+    """Return the ink (N, size, size) in 0..1 of pieces (N, SEGMENTS, 2); see "The ink" above."""
     middle, step = (starts + ends) * (size / 2), (ends - starts) * size
     half = step.norm(dim=-1)[..., None, None] / 2
     angle = torch.atan2(step[..., 1], step[..., 0])[..., None]
@@ -195,44 +190,32 @@ def _ink(starts, ends, radius, size):
 
 
 def draw(labels, size=28, generator=None):
-    """Draw one digit a label, each by another hand.
+    """Draw one digit per label, each by another hand, and return them, uint8 (N, 1, size, size).
 
-    labels: int64 (N,), 0..9, on the CPU. size: side of the picture in pixels, 8 or more.
-    generator: a CPU torch.Generator; None is torch's global one. The same state and labels give the
-    same digits at every size.
-    Returns uint8 (N, 1, size, size): white pen, 255, on black, 0.
-    Raises ValueError for labels or a size outside these.
+    labels: int64 (N,), 0..9, on the CPU. size: side of the image in pixels, 8 or more. generator: a
+    CPU torch.Generator, None for torch's global one. The same state and labels give the same digits
+    at every size: a white pen, 255, on black, 0. Raises ValueError for other labels or sizes.
     """
     if labels.dtype != torch.int64 or labels.ndim != 1 or labels.device.type != "cpu":
         got = f"{labels.dtype} {tuple(labels.shape)} on {labels.device}"
-        raise ValueError(f"got labels {got}, wanted torch.int64 (N,) on cpu")
+        raise ValueError(f"expected labels torch.int64 (N,) on cpu, got {got}")
     if len(labels) and not 0 <= labels.min() <= labels.max() <= 9:
-        raise ValueError(f"got labels {labels.min()}..{labels.max()}, wanted 0..9")
+        raise ValueError(f"labels must lie in 0..9, got {labels.min()}..{labels.max()}")
     if size < 8:
-        raise ValueError(f"got size {size}, wanted 8 pixels or more")
+        raise ValueError(f"size must be at least 8 pixels, got {size}")
     images = torch.empty(len(labels), 1, size, size, dtype=torch.uint8)
     block = max(1, BLOCK // (SEGMENTS * size * size))
-    for one, out in zip(labels.split(BATCH), images.split(BATCH)):
-        hand = _hand(one, generator)
-        for i in range(0, len(one), block):
-            ink = _ink(*(part[i : i + block] for part in hand), size)
+    for part, out in zip(labels.split(BATCH), images.split(BATCH)):
+        hand = _hand(part, generator)
+        for i in range(0, len(part), block):
+            ink = _ink(*(values[i : i + block] for values in hand), size)
             out[i : i + block, 0] = (255 * ink).round()
     return images
 
 
 def dataset(n, seed, size=28):
-    """Draw n digits of balanced classes in random order; the same n and seed give the same digits.
-
-    Returns images, uint8 (n, 1, size, size), and labels, int64 (n,).
-    Raises ValueError for a size below 8.
-    """
+    """Draw n digits, the classes balanced and in random order. Return images, uint8 (n, 1, size,
+    size), and labels, int64 (n,). Raises ValueError for a size below 8."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randperm(n, generator=generator) % 10
     return draw(labels, size, generator), labels
-
-
-if __name__ == "__main__":
-    start = time.perf_counter()
-    dataset(60_000, 1), dataset(10_000, 2)
-    seconds, threads = time.perf_counter() - start, torch.get_num_threads()
-    print(f"60,000 + 10,000 digits of 28x28 in {seconds:.1f} s on {threads} threads")

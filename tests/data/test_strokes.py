@@ -1,5 +1,4 @@
-"""strokes.py, the digits: seeds, shapes, and how like MNIST they are."""
-
+"""strokes.py, the digits: seeds, shapes, and how similar to MNIST they are."""
 
 import pytest
 import torch
@@ -32,11 +31,11 @@ def euler(images):
     return (cells[0] - cells[1] - cells[2] + cells[3]).long()
 
 
-# What a seed means
+# Seeds
 
 
 def test_same_seed_same_pixels():
-    """A seed fixes every pixel and label, whatever else has drawn random numbers meanwhile."""
+    """A seed decides every pixel and label, whatever torch's global generator does."""
     first = dataset(60, seed=3)
     torch.manual_seed(99), torch.rand(5)
     again = dataset(60, seed=3)
@@ -44,7 +43,7 @@ def test_same_seed_same_pixels():
 
 
 def test_no_generator_is_the_global_one():
-    """draw with no generator follows torch's global one, and moves it on."""
+    """draw without a generator uses torch's global one and advances it."""
     labels = torch.arange(10)
     torch.manual_seed(5)
     one, two = draw(labels), draw(labels)
@@ -52,14 +51,14 @@ def test_no_generator_is_the_global_one():
     assert not torch.equal(one, two)
 
 
-def test_another_seed_another_hand():
-    """No digit comes twice, neither within a dataset nor under another seed."""
+def test_every_digit_is_different():
+    """No digit is repeated, neither within a set nor with another seed."""
     images = torch.cat([dataset(500, seed=1)[0], dataset(500, seed=2)[0]])
     assert len(images.flatten(1).unique(dim=0)) == 1000
 
 
 def test_size_changes_only_the_detail():
-    """Digits drawn at 56 and pooled by 2 are those drawn at 28, in every batch."""
+    """Digits drawn at 56 pixels and pooled by 2 are those drawn at 28, in every batch."""
     labels = torch.arange(strokes.BATCH + 50) % 10
     small, large = (draw(labels, size, seeded(4)).float() / 255 for size in (28, 56))
     pooled = F.avg_pool2d(large, 2)
@@ -69,8 +68,8 @@ def test_size_changes_only_the_detail():
     assert worst < 0.012 < 0.06 < others
 
 
-def test_blocks_do_not_show(monkeypatch):
-    """How many digits share a block of memory changes no pixel."""
+def test_the_size_of_a_block_of_memory_changes_no_pixel(monkeypatch):
+    """Drawn one by one, the digits are the same."""
     labels = torch.arange(30) % 10
     whole = draw(labels, generator=seeded(6))
     monkeypatch.setattr(strokes, "BLOCK", 1)
@@ -80,20 +79,30 @@ def test_blocks_do_not_show(monkeypatch):
 # The pen
 
 
-def test_every_variant_is_used():
-    """Each digit can be written three ways or more, and its labels pick among those alone."""
+def test_every_variant_is_used(monkeypatch):
+    """Each digit has three templates or more, and a label uses these alone, each about equally
+    often: without jitter, as many different digits are drawn as there are templates."""
     digit_of = [int(line[0]) for line in TEMPLATES.split("\n")[1:-1]]
     assert strokes.COUNT.min() >= 3
     for digit, (first, count) in enumerate(zip(strokes.FIRST, strokes.COUNT, strict=True)):
         assert digit_of[first : first + count] == [digit] * count
     assert strokes.COUNT.sum() == len(digit_of) == len(POINTS)
+    monkeypatch.setattr(torch, "randn", lambda *shape, generator: torch.zeros(shape))
+    for digit in range(10):
+        numbers = iter([torch.linspace(0, 0.9999, 60)])  # the first choose the templates
+        monkeypatch.setattr(torch, "rand", lambda *shape, generator, numbers=numbers:
+                            next(numbers, torch.zeros(shape)))
+        images = draw(torch.full((60,), digit), generator=seeded(0)).flatten(1)
+        _, counts = images.unique(dim=0, return_counts=True)
+        assert len(counts) == strokes.COUNT[digit]
+        assert counts.max() - counts.min() <= 1
 
 
 # The digits
 
 
-def test_digits_have_the_right_holes(digits):
-    """Counted by Euler's formula, most 8s have two holes, 0 6 9 one, the rest none."""
+def test_digits_have_the_right_number_of_holes():
+    """Counted by Euler's formula, most 8s have two holes, 0, 6 and 9 one, the rest none."""
     labels = torch.arange(10).repeat_interleave(40)
     parts = euler(draw(labels, 56, seeded(9))[:, 0])
     holes = (1 - parts).view(10, 40).mode(1).values
@@ -101,7 +110,7 @@ def test_digits_have_the_right_holes(digits):
 
 
 def test_digits_are_the_right_way_up(digits):
-    """A 6 and a 2 are heavy below, a 9 and a 7 above; a 1 is the narrowest; a 0 is dark inside."""
+    """A 2 has more ink below than above, a 7 less; a 1 is the narrowest; a 0 is dark inside."""
     images, labels = digits
     means = torch.stack([unit(images)[labels == k].mean(0) for k in range(10)])
     drawn = means > 0.02
@@ -113,8 +122,8 @@ def test_digits_are_the_right_way_up(digits):
     assert bottom[2] > top[2] and top[7] > bottom[7]
 
 
-def test_classes_can_be_told_apart(digits):
-    """Least squares on the pixels of 1500 digits reads over 85 of 100 others; chance is 10."""
+def test_classes_can_be_distinguished(digits):
+    """Least squares on the pixels of 1500 digits classifies over 85 of 100 others correctly."""
     (seen, labels), (unseen, truth) = digits, dataset(500, seed=77)
     ridge = torch.eye(784).double()
     x, y = unit(seen).flatten(1), F.one_hot(labels, 10).double()
@@ -123,8 +132,8 @@ def test_classes_can_be_told_apart(digits):
     assert (read == truth).double().mean() > 0.85
 
 
-def test_hands_differ(digits):
-    """Within a class the digits differ in ink, and no two hands are near copies."""
+def test_digits_of_a_class_vary(digits):
+    """They differ in their amount of ink, and none is nearly a copy of another."""
     images, labels = digits
     for k in range(10):
         x = unit(images)[labels == k].flatten(1)
@@ -133,14 +142,14 @@ def test_hands_differ(digits):
         assert x.mean(1).std() > 0.01
 
 
-def test_digits_sit_in_the_frame_as_in_mnist(digits):
-    """Each is centred by mass, about 20 of 28 pixels on its longer side, clear of the border."""
+def test_digits_are_placed_as_in_mnist(digits):
+    """Centred by mass, about 20 of 28 pixels on the longer side, away from the border."""
     x = unit(digits[0])
     at = torch.arange(28) - 13.5
     mass = x.sum((1, 2))
     assert mass.min() > 20
-    for way in (1, 2):
-        off = (x.sum(way) @ at.double() / mass).abs()
+    for axis in (1, 2):
+        off = (x.sum(axis) @ at.double() / mass).abs()
         assert off.mean() < 0.4 and off.max() < 1.5    # pixels
     side = torch.stack([(x.amax(d) > 0.5).sum(1) for d in (1, 2)]).amax(0)
     assert side.min() >= 17 and side.max() <= 22 and 19 < side.double().mean() < 21
@@ -148,8 +157,8 @@ def test_digits_sit_in_the_frame_as_in_mnist(digits):
     assert (edge.amax(1) > 0).double().mean() < 0.03    # MNIST: 0.01
 
 
-def test_ink_is_about_mnists(digits):
-    """The mean ink is MNIST's within a tenth, most pixels are black, cores are white."""
+def test_the_amount_of_ink_is_about_mnists(digits):
+    """The mean is MNIST's within a tenth, most pixels are black, strokes are white inside."""
     x = unit(digits[0])
     assert abs(x.mean() - MNIST_MEAN) < 0.013
     assert x.amin() == 0 and (x.amax((1, 2)) > 0.99).double().mean() > 0.9
@@ -157,11 +166,11 @@ def test_ink_is_about_mnists(digits):
     assert 0.06 < (x > 0.98).double().mean() < 0.10    # MNIST: 0.08
 
 
-# The edge of the module
+# Arguments
 
 
 def test_shapes_and_types():
-    """Images are uint8 (N, 1, size, size), of a length the labels give, none included."""
+    """Images are uint8 (N, 1, size, size), labels int64 (N,), also for N = 0."""
     for n, size in [(0, 28), (3, 8), (12, 33)]:
         images, labels = dataset(n, seed=0, size=size)
         assert images.shape == (n, 1, size, size) and images.dtype == torch.uint8
@@ -169,7 +178,7 @@ def test_shapes_and_types():
 
 
 def test_labels_are_balanced_and_shuffled():
-    """Class counts differ by one at the most, and the order is no pattern."""
+    """Class counts differ by at most one, and the order depends on the seed."""
     labels = dataset(103, seed=0, size=8)[1]
     counts = labels.bincount(minlength=10)
     assert counts.min() == 10 and counts.max() == 11
@@ -180,17 +189,17 @@ def test_labels_are_balanced_and_shuffled():
 @pytest.mark.parametrize(
     ("labels", "size", "message"),
     [
-        (torch.tensor([3, 10]), 28, "got labels 3..10, wanted 0..9"),
-        (torch.tensor([-1]), 28, "got labels -1..-1"),
-        (torch.tensor([1.0]), 28, "got labels torch.float32"),
-        (torch.tensor([1], dtype=torch.uint8), 28, "got labels torch.uint8"),
-        (torch.tensor(1), 28, r"wanted torch.int64 \(N,\)"),
-        (torch.ones(2, 1, dtype=torch.int64), 28, r"\(2, 1\)"),
-        (torch.empty(1, dtype=torch.int64, device="meta"), 28, "on meta, wanted"),
-        (torch.tensor([1]), 7, "got size 7, wanted 8"),
+        (torch.tensor([3, 10]), 28, r"labels must lie in 0..9, got 3..10"),
+        (torch.tensor([-1]), 28, "got -1..-1"),
+        (torch.tensor([1.0]), 28, "got torch.float32"),
+        (torch.tensor([1], dtype=torch.uint8), 28, "got torch.uint8"),
+        (torch.tensor(1), 28, r"expected labels torch.int64 \(N,\) on cpu"),
+        (torch.ones(2, 1, dtype=torch.int64), 28, r"got torch.int64 \(2, 1\)"),
+        (torch.empty(1, dtype=torch.int64, device="meta"), 28, "on meta"),
+        (torch.tensor([1]), 7, "size must be at least 8 pixels, got 7"),
     ],
 )
-def test_mistakes_are_named(labels, size, message):
-    """A mistake raises ValueError, saying what came and what was wanted."""
+def test_wrong_arguments_are_rejected(labels, size, message):
+    """The message says what was expected and what came."""
     with pytest.raises(ValueError, match=message):
         draw(labels, size)

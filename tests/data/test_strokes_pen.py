@@ -28,14 +28,14 @@ def test_ink_is_the_distance_to_the_nearest_piece():
 
 
 def test_pixels_are_rounded_ink():
-    """A pixel is 255 times the ink, rounded, so it is off by half a level at the most."""
+    """A pixel is 255 times the ink, rounded: it differs by half a level at most."""
     labels = torch.arange(10)
     ink = strokes._ink(*strokes._hand(labels, seeded(7)), 28)
     assert (255 * ink - draw(labels, generator=seeded(7))[:, 0]).abs().max() <= 0.5 + 1e-4
 
 
 def test_ink_is_an_area():
-    """A straight stroke leaves the ink of its area, 2rL + πr², along x if drawn along x."""
+    """The ink of a straight stroke is its area, 2rL + πr², and lies along x if drawn along x."""
     at = torch.linspace(-0.25, 0.25, SEGMENTS + 1)
     line = torch.stack([at, torch.zeros_like(at)], -1)[None]
     radius, size = torch.tensor([0.05]), 100
@@ -46,7 +46,7 @@ def test_ink_is_an_area():
 
 
 def test_a_dot_is_a_disc():
-    """Pieces of no length draw a round dot, not nothing, and not a line."""
+    """Pieces of length 0 draw a round dot of area πr²."""
     dot = torch.zeros(1, SEGMENTS, 2)
     ink = strokes._ink(dot, dot, torch.tensor([0.2]), 50)[0]
     assert abs(ink.sum().item() / (math.pi * 10**2) - 1) < 0.01
@@ -56,7 +56,7 @@ def test_a_dot_is_a_disc():
 
 
 def test_curves_pass_through_their_points():
-    """At a whole u the spline is at a control point, and between points its weights sum to one."""
+    """At an integer u the spline is at a control point; everywhere its weights sum to one."""
     for closed in (False, True):
         for k in range(41):
             weights = strokes._spline(k / 10, closed, 4)
@@ -66,7 +66,7 @@ def test_curves_pass_through_their_points():
 
 
 def test_a_ring_closes_smoothly():
-    """A closed stroke ends where it began, and in the direction in which it set out."""
+    """A closed stroke ends where it began, and in the direction in which it began."""
     ring = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1], [1, 0]])
     at = [strokes._spline(u, True, 4) @ ring for u in (0, 0.001, 3.999, 4)]
     torch.testing.assert_close(at[0], at[3])
@@ -74,7 +74,7 @@ def test_a_ring_closes_smoothly():
 
 
 def test_pieces_join_but_for_lifted_pens():
-    """Each template is SEGMENTS pieces, broken only between strokes, and is a square high."""
+    """Each template is SEGMENTS pieces, interrupted only between strokes, and one square high."""
     curves = WEIGHTS @ POINTS
     for text, curve in zip(TEMPLATES.split("\n")[1:-1], curves, strict=True):
         starts, ends = curve.split(SEGMENTS)
@@ -85,11 +85,10 @@ def test_pieces_join_but_for_lifted_pens():
 
 
 def test_points_that_meet_still_meet():
-    """The corner of a 7 is one point: moving it moves the bar's end and the stem's start alike."""
+    """The corner of a 7 is one point: moving it moves the bar's end and the stem's start
+    together."""
     points, starts, ends = strokes._compile("10,0 80,0 / 80,0 40,99")
     assert len(points) == 3
     moved = points + torch.randn(points.shape, generator=seeded(8))
     breaks = (starts @ moved)[1:] - (ends @ moved)[:-1]
     assert breaks.abs().max() < 1e-5
-
-

@@ -1,0 +1,110 @@
+"""mnist.py: files found, downloaded, checked, read; and what goes wrong."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+
+from minidiff.data import mnist
+from minidiff.data.dataset import load
+
+MNIST = Path(os.environ.get("MINIDIFF_DATA", "data"))
+needs_mnist = pytest.mark.skipif(
+    not all((MNIST / "MNIST" / "raw" / name).is_file() for name in mnist.FILES),
+    reason="MNIST is not on this machine",
+)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Make every download fail at once."""
+
+    def fail(*args, **kwargs):
+        raise OSError("no network in tests")
+
+    datasets = mnist.torchvision_datasets()
+    monkeypatch.setattr(datasets.mnist, "download_and_extract_archive", fail)
+
+
+def write_idx(raw, fill=7):
+    """Write four files of MNIST's format and size: constant images, labels 0..9 in turn."""
+    raw.mkdir(parents=True)
+    for name, n in (("train", 60_000), ("t10k", 10_000)):
+        head = (2051).to_bytes(4, "big") + n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(head + bytes([fill]) * (n * 784))
+        head = (2049).to_bytes(4, "big") + n.to_bytes(4, "big")
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(head + bytes(range(10)) * (n // 10))
+
+
+def test_files_that_are_there_are_read_and_not_downloaded(tmp_path, no_network):
+    """Images uint8 (N,1,28,28) and labels int64 (N,), in the files' order."""
+    write_idx(tmp_path / "FashionMNIST" / "raw", 3)
+    assert mnist.find("fashion", tmp_path) == tmp_path / "FashionMNIST" / "raw"
+    images, labels = mnist.load("fashion", "test", tmp_path)
+    assert images.shape == (10_000, 1, 28, 28) and images.dtype == torch.uint8
+    assert images.unique().tolist() == [3] and labels.dtype == torch.int64
+    assert labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_missing_files_without_network_are_one_sentence(workplace, no_network):
+    """What was missing, where, and the three ways out; the socket's timeout is restored."""
+    before = socket.getdefaulttimeout()
+    with pytest.raises(ValueError, match="could not be downloaded.*--data-dir.*strokes"):
+        load("mnist")
+    assert socket.getdefaulttimeout() == before
+
+
+def test_a_data_folder_that_cannot_be_written_is_one_sentence(workplace):
+    """A file where the folder should be, in place of a read-only disk: the reason is named."""
+    (workplace / "taken").write_text("")
+    with pytest.raises(ValueError, match="could not be downloaded.*(Not a directory|exists)"):
+        load("fashion", data_dir="taken")
+
+
+def test_truncated_and_corrupt_files_are_named(tmp_path):
+    """A file of the wrong length, or MNIST's with a wrong byte, is rejected, also by "auto"."""
+    raw = tmp_path / "MNIST" / "raw"
+    write_idx(raw)
+    for name in ("mnist", "auto"):
+        with pytest.raises(ValueError, match="t10k-images-idx3-ubyte is damaged: its checksum"):
+            load(name, "test", tmp_path)
+    with open(raw / "t10k-images-idx3-ubyte", "r+b") as f:
+        f.truncate(1000)
+    with pytest.raises(ValueError, match="damaged: 1,000 bytes, expected 7,840,016"):
+        load("mnist", "test", tmp_path)
+
+
+def test_damaged_content_of_the_right_length_is_rejected_for_fashion_too(tmp_path):
+    """Its checksums are not known, but its header and its labels are checked."""
+    raw = tmp_path / "FashionMNIST" / "raw"
+    write_idx(raw)
+    path = raw / "t10k-labels-idx1-ubyte"
+    intact = path.read_bytes()
+    for at, wrong in ((0, b"\xff\xff\xff\xff"), (0, b"\x00\x00\x07\x01"), (0, b"\x00\x00\x0b\x01"),
+                      (500, b"\x0a")):
+        path.write_bytes(intact[:at] + wrong + intact[at + len(wrong) :])
+        with pytest.raises(ValueError, match="fashion.*(damaged|do not hold)"):
+            load("fashion", "test", tmp_path)
+
+
+@needs_mnist
+def test_the_real_mnist():
+    """60,000 and 10,000 digits with the published class counts and mean 0.1307."""
+    train, test = load("mnist", "train", MNIST), load("auto", "test", MNIST)
+    assert len(train) == 60_000 and len(test) == 10_000 and test.name == "mnist"
+    assert train.labels.bincount().tolist() == [
+        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949
+    ]
+    assert train.images.float().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
+
+
+@needs_mnist
+def test_reading_leaves_the_folder_unchanged(tmp_path):
+    """Nothing is written next to the files, so a read-only folder is enough."""
+    shutil.copytree(MNIST / "MNIST", tmp_path / "MNIST")
+    before = sorted(p.name for p in tmp_path.rglob("*"))
+    load("mnist", "test", tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == before
