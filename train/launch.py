@@ -41,15 +41,16 @@ class Job(NamedTuple):
 
     name: a key of RECIPES and of zoo.MODELS. network: arguments of its network besides width. loss:
     (model, x_0, labels, generator, cfg) -> scalar. draw: (model in eval mode, cfg, test set,
-    name_file, caption) -> None, writes PNGs called name_file(name). size: side of the images; other
-    sizes than 28 are drawn as strokes.
+    name_file, caption) -> None, writes PNGs called name_file(name). size: side of the images, 0 for
+    the data set's own. model: arguments of its model besides T.
     """
 
     name: str
     network: dict
     loss: Callable
     draw: Callable
-    size: int = 28
+    size: int = 0
+    model: dict = {}
 
 
 def launch(job: Job, argv=None) -> Path:
@@ -95,7 +96,7 @@ def _training(job: Job, cfg, device, description=None) -> Training:
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     network = build(job.name, {"width": cfg.width, **job.network})
     network = network.to(device, memory_format=hardware.memory_format(device))
-    description = description or {"T": cfg.T}
+    description = description or {"T": cfg.T, **job.model}
     model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
     return Training(model, partial(job.loss, cfg=cfg), cfg)
 
@@ -170,6 +171,6 @@ def _read_config(job: Job, folder: Path):
         about = json.loads(file.read_text())
         if about["model"] != job.name:
             raise ValueError(f"it is a run of {about['model']!r}, not of {job.name!r}")
-        return about, Recipe.stored(about["config"], file)
+        return about, Recipe.stored(about["config"], "config")
     except (ValueError, TypeError, KeyError, AttributeError) as e:
         raise ValueError(f"{file} cannot be resumed: {e}") from e

@@ -1,4 +1,4 @@
-"""train/cost.py: operations counted, hours from them."""
+"""train/benchmarks/cost.py: operations are counted, hours computed from them."""
 
 import pytest
 import torch
@@ -9,14 +9,14 @@ from train.benchmarks import cost
 
 
 def products(network, *inputs):
-    """Count multiplications layer by layer: what a convolution does at each pixel, times pixels."""
+    """Count multiplications layer by layer: those of a convolution per pixel, times pixels."""
     found = []
 
     def count(layer, given, out):
         if isinstance(layer, nn.Linear):
             found.append(layer.weight.numel())
-        else:  # a convolution's kernel is used at each pixel it makes, a transposed one's at each
-            at = given[0] if isinstance(layer, nn.ConvTranspose2d) else out  # that it is given
+        else:  # a kernel is applied once per output pixel, a transposed one once per input pixel
+            at = given[0] if isinstance(layer, nn.ConvTranspose2d) else out
             found.append(layer.weight.numel() * at[0, 0].numel())
 
     for layer in network.modules():
@@ -28,8 +28,8 @@ def products(network, *inputs):
 
 @pytest.mark.parametrize("size, channels", [(28, (1, 1)), (32, (3, 3))])
 def test_operations_are_those_of_the_layers(size, channels):
-    """Forward, two for each product of a hand count; backward, twice as many, as the weights and
-    the input both want a gradient, save for the network's own inputs."""
+    """Forward, two for each product counted by hand; backward, twice as many, for the gradients of
+    weights and inputs, except for the network's own inputs."""
     network = {"width": 3, "time": 1, "classes": 10, "size": size, "channels": channels}
     unet = UNet(**network)
     inputs = torch.rand(1, channels[0], size, size), torch.rand(1), torch.zeros(1, 10)
@@ -49,11 +49,11 @@ def test_work_grows_with_pixels_and_with_the_square_of_the_width():
 
 
 def test_hours_are_operations_over_rate(capsys):
-    """A picture of 3.6 x 10^12 operations, 100 of them twice, by 2 devices at half of 10^12 each:
-    720 s; the table has a row for each network; nonsense is refused."""
+    """100 images of 3.6 x 10^12 operations, twice, on 2 devices at half of 10^12 each take 720 s;
+    the table has a row for each network; values out of range are refused."""
     flags = cost.CostFlags(images=100, epochs=2, devices=2, rate=1.0, share=0.5)
     assert cost.hours(3_600_000_000_000, flags) == pytest.approx(0.2)
-    cost.run(["--images", "5", "--epochs", "1"])
+    cost.main(["--images", "5", "--epochs", "1"])
     out = capsys.readouterr().out
     assert all(f"| {name} |" in out for name, _ in cost.LADDER) and "assumed" in out
     with pytest.raises(ValueError, match="share in 0..1, got 989.0 and 2.0"):

@@ -1,5 +1,6 @@
-"""Resuming: whatever stopped a training, it ends with the bits of one that nobody touched."""
+"""Resuming: whatever stopped a training, it ends with the bits of one that never stopped."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,49 +12,58 @@ import pytest
 
 import train.uncond
 from minidiff.files import checkpoint, runs
-from minidiff.system.cli import program
+from minidiff.models import model
 from tests.conftest import TINY, same, weights
 from train.launch import launch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
+WAIT = 1800  # seconds until a process counts as hung, however slow the machine is
 SCRIPT = """
-import os, time
+import os, sys, time
+from pathlib import Path
 from tests.conftest import small
 small()
-from train.launch import launch
+import train.launch
+from minidiff.system.cli import program
 from train.uncond import JOB
 
-def slow(cfg, device):
-    loss = JOB.loss(cfg, device)
-    def loss_fn(*args):
-        time.sleep(float(os.environ["SLOW"]))
-        return loss(*args)
-    return loss_fn
+fit, stop, sign = train.launch.fit, int(os.environ["STOP"]), Path(os.environ["SIGN"])
 
-program(lambda: launch(JOB._replace(loss=slow)))
+def hanging(training, data):
+    update = training.update
+    def _update(*args):
+        while training.step == stop:  # until a signal comes
+            sign.touch()
+            time.sleep(0.1)
+        return update(*args)
+    training.update = _update
+    return fit(training, data)
+
+train.launch.fit = hanging
+with program():
+    train.launch.launch(JOB)
 """
 
 
-def launch(folder, *words, slow=0.0):
-    """Start a training in a process of its own, each step slowed down by so many seconds."""
-    command = [sys.executable, "-c", SCRIPT, *words, "--launch-dir", str(folder), "--device", "cpu"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "SLOW": str(slow)}
+def start(folder, *words, stop=-1):
+    """Start a training in a process of its own; after `stop` steps it hangs until a signal comes,
+    and says so by a file."""
+    command = [sys.executable, "-c", SCRIPT, *words, "--run-dir", str(folder), "--device", "cpu"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "STOP": str(stop), "SIGN": f"{folder}.sign"}
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env,
                             text=True)
 
 
-def wait_for(condition, process):
-    """Wait until the condition holds, as long as the process lives."""
-    deadline = time.monotonic() + 120
-    while not condition():
+def wait_for(file, process):
+    """Wait until a file is there, as long as the process lives."""
+    deadline = time.monotonic() + WAIT
+    while not file.is_file():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.02)
 
 
-def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
-    """Through the files: a launch stopped in epoch 2 and resumed equals one that was not."""
-    whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--launch-dir", "whole"])
-
+def cut(folder):
+    """Run a training that is interrupted in epoch 2, after epoch 1 was kept."""
     drawn = []
 
     def stop_at_the_second(*args):
@@ -63,9 +73,15 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
 
     job = train.uncond.JOB._replace(draw=stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        launch(job, [*TINY, "--T", "20", "--launch-dir", "cut"])
-    assert checkpoint.load("cut/last.pt")["epoch"] == 1  # epoch 2 was not kept
-    launch(train.uncond.JOB, ["--resume", "--launch-dir", "cut"])
+        launch(job, [*TINY, "--T", "20", "--run-dir", folder])
+    assert checkpoint.load(f"{folder}/last.pt")["epoch"] == 1
+
+
+def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
+    """Through the files: a run stopped in epoch 2 and resumed equals one that was not."""
+    whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
+    cut("cut")
+    launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
     assert same(weights(whole), weights("cut"))
     columns = ("step", "epoch", "loss", "lr")
     logs = [[[row[c] for c in columns] for row in runs.read_log(Path(f))] for f in ("whole", "cut")]
@@ -73,44 +89,88 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
 
 
 def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path):
-    """kill -9, SIGTERM, Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends with the bits of
-    a launch that nobody touched. (All four side by side: each mostly sleeps.)"""
+    """kill -9, SIGTERM or Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends with the bits of
+    a run that never stopped. (Each process hangs at a step of its epoch until the signal comes.)"""
     cases = {"early": (signal.SIGKILL, 0, -9), "kill": (signal.SIGKILL, 1, -9),
              "term": (signal.SIGTERM, 1, 143), "ctrl-c": (signal.SIGINT, 1, 130)}
-    running = {name: launch(tmp_path / name, *TINY, "--T", "20", slow=1.0) for name in cases}
-    for name, (how, epoch, _) in cases.items():
-        sign = tmp_path / name / ("last.pt" if epoch else "metrics.csv")
-        wait_for(sign.is_file, running[name])
+    running = {name: start(tmp_path / name, *TINY, "--T", "20", stop=3 * epoch + 1)
+               for name, (_, epoch, _) in cases.items()}  # three steps an epoch
+    for name, (how, _, _) in cases.items():
+        wait_for(tmp_path / f"{name}.sign", running[name])
         running[name].send_signal(how)
     for name, (how, epoch, status) in cases.items():
         process, folder = running[name], tmp_path / name
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=WAIT)
         assert process.returncode == status, (name, err)
         assert "Traceback" not in err and (how == signal.SIGKILL or "--resume" in err)
         kept = checkpoint.load(folder / "last.pt")["epoch"] if (folder / "last.pt").exists() else 0
         assert kept == epoch, name
-    running = {name: launch(tmp_path / name, "--resume") for name in cases}
+    running = {name: start(tmp_path / name, "--resume") for name in cases}
     for name, process in running.items():
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=WAIT)
         assert process.returncode == 0, (name, err)
         assert same(weights(trained / "runs" / "uncond" / "001"), weights(tmp_path / name)), name
 
 
 def test_resume_refuses_another_recipe(trained, monkeypatch):
-    """A changed knob would not be the same launch; the same value is no change."""
+    """With another value it would be another run; the same value is no change."""
     monkeypatch.chdir(trained)
     with pytest.raises(ValueError, match="own settings, but width = 3"):
         launch(train.uncond.JOB, ["--resume", "--width", "3"])
 
 
 def test_a_run_that_is_not_one_cannot_be_resumed(trained, monkeypatch):
-    """Another kind of launch, a damaged config: one sentence that names the file."""
+    """Another kind of run, a damaged config: one sentence that names the file."""
     monkeypatch.chdir(trained)
-    with pytest.raises(ValueError, match="launch of 'denoiser', not of 'uncond'"):
-        launch(train.uncond.JOB, ["--resume", "--launch-dir", "runs/denoiser/001"])
+    with pytest.raises(ValueError, match="run of 'denoiser', not of 'uncond'"):
+        launch(train.uncond.JOB, ["--resume", "--run-dir", "runs/denoiser/001"])
     Path("broken").mkdir(exist_ok=True)
     Path("broken/config.json").write_text("{")
     with pytest.raises(ValueError, match="broken/config.json cannot be resumed"):
-        launch(train.uncond.JOB, ["--resume", "--launch-dir", "broken"])
+        launch(train.uncond.JOB, ["--resume", "--run-dir", "broken"])
 
 
+def test_a_new_field_of_the_recipe_leaves_old_runs_resumable(workplace):
+    """A run whose config.json and last.pt lack a field of Recipe resumes with the field's default,
+    to the bits of a run that never stopped."""
+    whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
+    cut("cut")
+    edit("cut", lambda config: config.pop("sigma"))
+    launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
+    assert same(weights(whole), weights("cut"))
+    assert checkpoint.load("cut/last.pt")["config"]["sigma"] == 0.5
+
+
+def test_an_unknown_field_of_the_recipe_is_refused(workplace):
+    """A run of another version, whose recipe has a field that is not known here, is not resumed
+    without it: one sentence names file and field."""
+    cut("cut")
+    edit("cut", lambda config: config.update(dropout=0.1), runs.LAST)
+    with pytest.raises(ValueError, match="^cut/last.pt: unknown in the recipe: dropout$"):
+        launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
+    edit("cut", lambda config: config.update(dropout=0.1), runs.CONFIG)
+    with pytest.raises(ValueError, match="^cut/config.json cannot be resumed: .*recipe: dropout$"):
+        launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
+
+
+def edit(folder, change, *files):
+    """Change the recipe in a run's files, by default both."""
+    for file in files or (runs.LAST, runs.CONFIG):
+        path = Path(folder) / file
+        content = checkpoint.load(path) if file == runs.LAST else json.loads(path.read_text())
+        change(content["config"])
+        checkpoint.save(path, content) if file == runs.LAST else runs.write_json(path, content)
+
+
+def test_resuming_keeps_the_schedule_of_the_checkpoint(workplace, monkeypatch):
+    """The schedule of new models may change between two epochs of a run: it goes on with its own,
+    to the bits of a run that never stopped. A new run takes the new one."""
+    whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
+    cut("cut")
+    monkeypatch.setattr(model, "SCHEDULE", "cosine")
+    launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
+    assert checkpoint.load("cut/last.pt")["model"]["schedule"] == "linear"
+    assert same(weights(whole), weights("cut"))
+    new = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "new"])
+    assert checkpoint.load(new / "last.pt")["model"]["schedule"] == "cosine"
+    assert not same(weights(whole), weights(new))

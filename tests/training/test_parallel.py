@@ -1,7 +1,7 @@
 """parallel.py: several processes do what one does, and a lost one ends all of them in order.
 
-Processes are real, started by torchrun on the CPU. They take seconds to start, so there are two
-jobs, side by side, of two and of three, and the tests look at what they left.
+The processes are real, started by torchrun on the CPU. They take seconds to start, so there are
+only two jobs, of two and of three processes, and the tests look at what they left.
 """
 
 import os
@@ -9,25 +9,28 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-import train.class_cond
+import train.launch
 from minidiff.data import strokes
 from minidiff.files import checkpoint, runs
+from minidiff.models.model import NoiseModel
 from minidiff.network import registry
 from minidiff.network.unet import UNet
 from minidiff.training import parallel
-from minidiff.training.loop import Training
+from minidiff.training.loop import Training, fit
 from minidiff.training.recipe import Recipe
 from tests.conftest import TINY, small
+from train.class_cond import JOB
 from train.launch import launch
 
-CPU = torch.device("cpu")
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
+WAIT = 1800  # seconds until a job counts as hung, however slow the machine is
 WORDS = [*TINY, "--T", "20", "--sample-steps", "2", "--precision", "float32", "--warmup", "0"]
 SIZES = (6, 5, 1)  # of batches for two processes: halves; unequal shares; an empty one
 
@@ -38,7 +41,8 @@ def gradients():
     for B in SIZES:
         cfg = Recipe(batch_size=max(B, 2), T=20, p_uncond=0.5, precision="float32")
         torch.manual_seed(1)
-        training = Training(UNet(4, time=1, classes=10), train.class_cond.loss(cfg, CPU), cfg, CPU)
+        model = NoiseModel(UNet(4, time=1, classes=10), cfg.T)
+        training = Training(model, partial(JOB.loss, cfg=cfg), cfg)
         for p in training.network.parameters():  # far from the first weights, where norms are 1
             p.data += 0.1 * torch.randn_like(p)
         x_0, labels = torch.rand(B, 1, 28, 28), torch.randint(10, (B,))
@@ -50,76 +54,86 @@ def gradients():
 
 
 def worker():
-    """What each process of a job does: train, note its number, and take the steps above. Process 1
-    is slow, so that whoever kills it finds the others waiting for it."""
-    folder, slow, *words = sys.argv[1:]
+    """What each process of a job does: train, write its number to a file, and take the steps above.
+    Process 1 hangs after `stop` steps, so that the others wait for it when it is killed."""
+    folder, stop, *words = sys.argv[1:]
     rank = os.environ["RANK"]
-    Path(f"{folder}-{rank}.pid").write_text(str(os.getpid()))
     small()
 
-    def loss(cfg, device):
-        loss_fn = train.class_cond.loss(cfg, device)
-        pause = float(slow) if rank == "1" else 0
-        return lambda *args: (time.sleep(pause), loss_fn(*args))[1]
+    def hanging(training, data):
+        update = training.update
 
-    launch(train.class_cond.JOB._replace(loss=loss), [*words, "--launch-dir", folder])
+        def _update(*args):
+            while rank == "1" and training.step == int(stop):
+                Path(f"{folder}.pid").write_text(f"{os.getpid()}\n")
+                time.sleep(0.1)
+            return update(*args)
+
+        training.update = _update
+        return fit(training, data)
+
+    train.launch.fit = hanging
+    launch(JOB, [*words, "--run-dir", folder])
     torch.save(gradients(), f"{folder}-{rank}.pt")
 
 
-def launch(folder, processes, *words, slow=0.0):
+def start(folder, processes, *words, stop=-1):
     """Start a job of so many processes."""
     script = folder.with_suffix(".py")
-    script.write_text("from minidiff.cli import main\nfrom tests.test_parallel import worker\n"
-                      "main(worker)\n")
+    script.write_text("from minidiff.system.cli import program\n"
+                      "from tests.training.test_parallel import worker\n"
+                      "with program():\n    worker()\n")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               f"--nproc-per-node={processes}", str(script), str(folder), str(slow), *words]
+               f"--nproc-per-node={processes}", str(script), str(folder), str(stop), *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env=env)
 
 
-def kill(folder, rank, job):
-    """Kill one process of a job with signal 9 once its first epoch is kept."""
-    deadline = time.monotonic() + 120
-    while not (folder / runs.LAST).is_file():
+def kill(folder, job):
+    """Kill the process that hangs, with signal 9."""
+    deadline, file = time.monotonic() + WAIT, Path(f"{folder}.pid")
+    while not (file.is_file() and file.read_text().endswith("\n")):
         assert job.poll() is None and time.monotonic() < deadline, job.communicate()
         time.sleep(0.02)
-    os.kill(int(Path(f"{folder}-{rank}.pid").read_text()), signal.SIGKILL)
+    os.kill(int(file.read_text()), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):
-    """A folder with three runs, and what two jobs said. alone: by one process. joined: begun by
-    one, resumed by two. cut: begun by three, one of them killed, resumed by one."""
+    """A folder with three runs, and what two jobs printed. alone: by one process. joined: started
+    by one, resumed by two. cut: started by three, one of them killed in epoch 2, resumed by one."""
     place = tmp_path_factory.mktemp("parallel")
-    cut = launch(place / "cut", 3, *WORDS, slow=0.3)
-    job, drawn = train.class_cond.JOB, []
+    cut = start(place / "cut", 3, *WORDS, stop=4)  # three steps an epoch
+    drawn = []
 
     def stop_at_the_second(*args):
         drawn.append(args)
         if len(drawn) == 2:
             raise KeyboardInterrupt
-        job.draw(*args)
+        JOB.draw(*args)
 
     with pytest.MonkeyPatch.context() as patch:
         small(patch.setattr)
         with pytest.raises(KeyboardInterrupt):
-            launch(job._replace(draw=stop_at_the_second), [*WORDS, "--launch-dir", str(place / "joined")])
-        joined = launch(place / "joined", 2, "--resume")
-        launch(job, [*WORDS, "--launch-dir", str(place / "alone")])
-        kill(place / "cut", 1, cut)
-        told = {name: (*p.communicate(timeout=180), p.returncode)
-                for name, p in {"joined": joined, "cut": cut}.items()}
+            launch(JOB._replace(draw=stop_at_the_second),
+                   [*WORDS, "--run-dir", str(place / "joined")])
+        joined = start(place / "joined", 2, "--resume")
+        launch(JOB, [*WORDS, "--run-dir", str(place / "alone")])
+        kill(place / "cut", cut)
+        printed = {name: (*p.communicate(timeout=WAIT), p.returncode)
+                   for name, p in {"joined": joined, "cut": cut}.items()}
         assert checkpoint.load(place / "cut" / runs.LAST)["epoch"] == 1
-        launch(job, ["--resume", "--launch-dir", str(place / "cut")])
-    return place, told
+        launch(JOB, ["--resume", "--run-dir", str(place / "cut")])
+    return place, printed
 
 
 def test_a_step_of_two_processes_is_the_step_of_one(jobs):
-    """Loss, every gradient and BatchNorm's running statistics on the same whole batch, to float32's
-    rounding; equal bit for bit between the processes. Also for unequal and for empty shares."""
-    place, told = jobs
-    assert told["joined"][-1] == 0, told["joined"]
+    """Loss, every gradient and BatchNorm's running statistics on the same whole batch, up to
+    float32's rounding; equal bit for bit between the processes. Also for unequal and for empty
+    shares."""
+    place, printed = jobs
+    assert printed["joined"][-1] == 0, printed["joined"]
     first, second = (torch.load(place / f"joined-{rank}.pt") for rank in (0, 1))
     for B, expected in gradients().items():
         largest = max(v.abs().max() for name, v in expected.items() if "gradient" in name)
@@ -131,11 +145,12 @@ def test_a_step_of_two_processes_is_the_step_of_one(jobs):
 
 @pytest.mark.parametrize("name", ["joined", "cut"])
 def test_a_training_is_the_same_under_any_number_of_processes(jobs, name):
-    """Begun by one and resumed by two, or begun by three, killed, and resumed by one: losses and
-    guesses agree with a launch by one process, far closer than an epoch moves them; so do the files.
+    """Started by one and resumed by two, or started by three, killed, and resumed by one: losses
+    and predictions agree with a run by one process, far closer than an epoch moves them; so do the
+    files.
 
-    Guesses are in training mode: there they do not hear the biases before BatchNorm, whose true
-    gradient is 0, so that Adam makes whole steps of its rounding errors.
+    Predictions are made in training mode: there they do not depend on the biases before BatchNorm,
+    whose true gradient is 0, so that Adam makes whole steps of their rounding errors.
     """
     folders = [jobs[0] / "alone", jobs[0] / name]
     ours, theirs = ([r["loss"] for r in runs.read_log(folder)] for folder in folders)
@@ -150,18 +165,18 @@ def test_a_training_is_the_same_under_any_number_of_processes(jobs, name):
 
 
 def test_a_killed_process_ends_the_job_with_one_sentence(jobs):
-    """kill -9 of one in three: no hang, no traceback of ours, and one of the two that are left says
-    how to go on. (That it does go on is the test above.)"""
-    place, told = jobs
-    out, err, status = told["cut"]
+    """kill -9 of one in three: no hang, no traceback of ours, and one of the two others prints how
+    to resume. (The test above shows that it works.)"""
+    place, printed = jobs
+    out, err, status = printed["cut"]
     assert status == 1 and out.count("epoch 1: mean loss") == 1 and "done" not in out
     assert err.count("stopped: one of 3 processes was lost") == 1
-    again = f"torchrun --nproc-per-node=3 -m train.cut --resume --launch-dir {place}/cut"
+    again = f"torchrun --nproc-per-node=3 -m train.cut --resume --run-dir {place}/cut"
     assert again in err
     assert err.count("Traceback") == 1 and "ChildFailedError" in err  # torchrun's own report
 
 
-def test_only_the_writer_speaks(jobs):
+def test_only_the_writer_prints(jobs):
     """What a job of two prints, it prints once, and names both processes."""
     out, err, _ = jobs[1]["joined"]
     assert out.count("\nrun  ") == out.count("done: look at") == 1 and ", 2 processes" in out
@@ -169,20 +184,20 @@ def test_only_the_writer_speaks(jobs):
 
 
 def test_too_many_processes_are_refused(monkeypatch):
-    """More than a batch has pictures, more than the machine has GPUs, a device without exchange."""
+    """More than a batch has images, more than the machine has GPUs, a device without exchange."""
     monkeypatch.setattr(parallel, "size", lambda: 3)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="batch of 2 .* among 3 processes; start at most 2"):
         parallel.shared(UNet(1), 2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    for name, told in (("cuda", "3 processes for 2 GPUs"), ("mps", "cuda or cpu, not mps")):
+    for name, message in (("cuda", "3 processes for 2 GPUs"), ("mps", "cuda or cpu, not mps")):
         weight = SimpleNamespace(device=torch.device(name))
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             parallel.shared(SimpleNamespace(parameters=lambda w=weight: iter([w])), 4)
 
 
 def test_one_process_is_left_alone():
-    """Without torchrun nothing is wrapped, agreed upon or muted."""
+    """Without torchrun nothing is wrapped, broadcast or silenced."""
     network = UNet(1)
     with parallel.joined(), parallel.writer_first():
         assert parallel.shared(network, 2) is network and parallel.agreed(3) == 3

@@ -1,14 +1,14 @@
-"""Count what training costs, from small pictures to large: a table, and nothing is trained.
+"""Count what training costs, from small images to large: a table; nothing is trained.
 
-    python -m train.benchmarks.cost                                                    photographs on a node
-    python -m train.benchmarks.cost --images 60000 --epochs 20 --devices 1             MNIST on one GPU
+    python -m train.benchmarks.cost                                          photos, on a node
+    python -m train.benchmarks.cost --images 60000 --epochs 20 --devices 1   MNIST, on one GPU
 
-    hours = operations a picture · images · epochs / (devices · rate · share) / 3600
+    hours = operations per image · images · epochs / (devices · rate · share) / 3600
 
-Operations are counted by torch's own counter while the network runs forward and backward on
-tensors that have a shape and no values, so that even the largest costs no memory. It counts
-convolutions and matrix products, a multiplication and an addition each; all else is left out, and
-is little. rate is what the maker promises, share what of it a training gets; neither is measured.
+Operations are counted by torch's own counter while the network runs forward and backward on tensors
+that have a shape but no values, so even the largest costs no memory. It counts convolutions and
+matrix products, a multiplication and an addition each; the rest is small and left out. rate is what
+the manufacturer promises, share the part of it that training reaches; neither is measured.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ LADDER = [  # name and UNet's arguments
 class CostFlags:
     """How much is trained, and on what. Raises ValueError for values out of range."""
 
-    images: int = cli.flag(1_000_000, "pictures in the training set")
+    images: int = cli.flag(1_000_000, "images in the training set")
     epochs: int = cli.flag(100, "passes over it")
     devices: int = cli.flag(8, "GPUs that share the work")
     rate: float = cli.flag(989.0, "of one, 10^12 operations a second; an H100's, bf16, datasheet")
@@ -50,7 +50,7 @@ class CostFlags:
 
 
 def operations(network: dict) -> tuple[int, int, int]:
-    """Return what one picture costs a UNet: parameters, operations forward, forward and backward.
+    """Return what one image costs a UNet: parameters, operations forward, forward and backward.
 
     network: its arguments. A multiplication and an addition are two operations.
     """
@@ -66,19 +66,19 @@ def operations(network: dict) -> tuple[int, int, int]:
 
 
 def hours(each: int, flags: CostFlags) -> float:
-    """Return how long a training takes that costs so many operations a picture."""
+    """Return how long a training takes whose images cost `each` operations."""
     rate = flags.devices * flags.rate * 1e12 * flags.share
     return each * flags.images * flags.epochs / rate / 3600
 
 
-def run(argv=None) -> None:
+def main(argv=None) -> None:
     """Print the table, in Markdown."""
-    [given] = cli.parse([CostFlags], argv, "python -m train.benchmarks.cost", "count what training costs")
-    flags = CostFlags(**given)
+    program = "python -m train.benchmarks.cost"
+    (flags,), _ = cli.parse([CostFlags], argv, program, "count what training costs")
     unit = operations(dict(LADDER)["class, full recipe"])[2]
-    print(f"{flags.images:,} pictures x {flags.epochs} epochs; devices: {flags.devices}, each at "
+    print(f"{flags.images:,} images x {flags.epochs} epochs; devices: {flags.devices}, each at "
           f"{flags.share:g} of {flags.rate:g} x 10^12 operations a second (assumed)\n")
-    print("| network | size | D | parameters | 10^9 operations a picture, forward | and backward "
+    print("| network | size | D | parameters | 10^9 operations per image, forward | and backward "
           "| full recipe = 1 | hours |\n|---|---|---|---|---|---|---|---|")
     for name, network in LADDER:
         count, forward, both = operations(network)
@@ -90,4 +90,5 @@ def run(argv=None) -> None:
 
 
 if __name__ == "__main__":
-    cli.program(run)
+    with cli.program():
+        main()

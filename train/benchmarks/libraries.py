@@ -1,12 +1,12 @@
-"""Other libraries' UNets, measured beside ours: `make bench PEERS=1`.
+"""Other libraries' UNets, measured next to ours: `make bench PEERS=1`.
 
-Each is built for 28x28 pictures with about as many parameters as our D = 64 has, and trained by the
-lines that its own README gives: its network, its loss, Adam, float32, no labels. Batches come from
-memory for all, so that only network and loss are compared. A sample is the same for all too: twenty
-calls of the network on forty pictures, without guidance, nothing else counted.
+Each is built for 28x28 images with about as many parameters as ours has at D = 64, and trained as
+its own README says: its network, its loss, Adam, float32, no labels. All get their batches from
+memory, so only network and loss are compared. Sampling is the same for all too: twenty network
+calls on forty images, without guidance; nothing else is counted.
 
-Networks of as many parameters need not cost as many operations. So besides images per second the
-table has the operations of one image, and how many each gets done in a second.
+Networks of equal size may cost different numbers of operations. So in addition to images per second
+the table has the operations per image, and the operations per second of each.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ STEPS, DIGITS = 20, 40  # of a sample
 
 
 def check():
-    """Raise ValueError unless all peers are installed."""
+    """Raise ValueError unless all libraries are installed."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(
@@ -77,8 +77,8 @@ def smalldiffusion(device):
     return network, loss, lambda x, t: network(x, schedule[t.cpu()].to(x).view(-1, 1, 1, 1))
 
 
-class Peer:
-    """A peer's training and sampling, as work that `in_turn` can call."""
+class Library:
+    """A library's training and sampling, as functions that `in_turn` can call."""
 
     def __init__(self, build, dataset, batch_size, device):
         self.network, self.loss, self.eps = build(device)
@@ -86,7 +86,7 @@ class Peer:
         self.dataset, self.batch_size, self.device = dataset, batch_size, device
 
     def train(self):
-        """Do one step of Adam on random pictures."""
+        """Do one step of Adam on random images."""
         index = torch.randint(len(self.dataset), (self.batch_size,), device=self.device)
         self.network.train()
         loss = self.loss(self.dataset.images_at(index))
@@ -96,25 +96,25 @@ class Peer:
 
     @torch.no_grad()
     def sample(self):
-        """Call the network as often as a sample does."""
+        """Call the network as often as sampling does."""
         self.network.eval()
         x = torch.randn(DIGITS, 1, 28, 28, device=self.device)
         for t in range(STEPS, 0, -1):
             self.eps(x, torch.full((DIGITS,), t, device=self.device))
 
 
-class Ours(Peer):
+class Ours(Library):
     """Our training and our model, in one number format."""
 
     def __init__(self, dataset, width, batch_size, device, precision):
         self.training = processes.ready(width, batch_size, device, precision)
         self.network, precision = self.training.network, self.training.cfg.precision
         self.dataset, self.batch_size, self.device = dataset, batch_size, device
-        model, cond = NoiseModel(folded(self.network), 300, precision), torch.zeros(DIGITS, 10)
-        self.eps = partial(model, cond=cond.to(device))
+        model = NoiseModel(folded(self.network), precision=precision)
+        self.eps = partial(model, cond=torch.zeros(DIGITS, 10, device=device))
 
     def train(self):
-        """Do one of our steps on random pictures."""
+        """Do one of our steps on random images."""
         index = torch.randint(len(self.dataset), (self.batch_size,), device=self.device)
         self.network.train()
         x_0, labels = self.dataset.images_at(index), self.dataset.labels[index]
@@ -122,23 +122,23 @@ class Ours(Peer):
 
 
 def measure(dataset, flags, device):
-    """Return, for ours and every peer: parameters, operations per image of a training step, images
-    per second, and seconds of a sample."""
-    torchvision_datasets()  # so that diffusers can import torchvision beside any torch
+    """Return, for ours and every library: parameters, operations per image of a training step,
+    images per second, and seconds of sampling."""
+    torchvision_datasets()  # so that diffusers can import torchvision next to any torch
     B = flags.batch_size
     kinds = {"ours": "auto", "ours, float32": "float32"}
-    there = {k: Ours(dataset, flags.width, B, device, v) for k, v in kinds.items()}
+    found = {k: Ours(dataset, flags.width, B, device, v) for k, v in kinds.items()}
     for build in (diffusers, denoising_diffusion_pytorch, smalldiffusion):
-        there[PACKAGES[build.__name__]] = Peer(build, dataset, B, device)
-    counts = {name: count(peer.train) / B for name, peer in there.items()}
-    trained = in_turn({name: peer.train for name, peer in there.items()}, flags.runs, device)
-    drawn = in_turn({name: peer.sample for name, peer in there.items()}, flags.runs, device)
+        found[PACKAGES[build.__name__]] = Library(build, dataset, B, device)
+    counts = {name: count(each.train) / B for name, each in found.items()}
+    trained = in_turn({name: each.train for name, each in found.items()}, flags.runs, device)
+    sampled = in_turn({name: each.sample for name, each in found.items()}, flags.runs, device)
     return {
         name: {
-            "parameters": sum(p.numel() for p in peer.network.parameters()),
+            "parameters": sum(p.numel() for p in each.network.parameters()),
             "operations": counts[name],
             "images": summary([B / s for s in trained[name]]),
-            "sample": summary(drawn[name]),
+            "sample": summary(sampled[name]),
         }
-        for name, peer in there.items()
+        for name, each in found.items()
     }

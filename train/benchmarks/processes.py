@@ -1,8 +1,8 @@
-"""What only a fresh process can tell: how long it takes to start, and how much memory it needs.
+"""What only a fresh process can show: how long it takes to start, and how much memory it needs.
 
-A process that has worked before has its libraries loaded and its memory claimed. So each of these
-is a new one, on the same source, that does one thing and ends. `Elsewhere` is one that stays, and
-works only when it is asked to.
+A process that has worked before has its libraries loaded and its memory allocated. So each of these
+measurements runs in a new one, on the same source, that does one thing and ends. A `Subprocess`
+stays, and works only when it is called.
 """
 
 import multiprocessing
@@ -15,16 +15,20 @@ from pathlib import Path
 
 import torch
 
-from minidiff.data import dataset
-from minidiff.models import generate, zoo
-from minidiff.models.options import SampleOptions
+from minidiff.data.dataset import Dataset, batches
+from minidiff.models import zoo
+from minidiff.models.generate import generate
+from minidiff.models.model import NoiseModel
+from minidiff.models.options import options_for
 from minidiff.network.unet import UNet
 from minidiff.system import hardware
 from minidiff.training.loop import Training
 from minidiff.training.recipe import Recipe
-from train import class_cond, first
+from train import class_cond
+from train.benchmarks import baseline
 from train.benchmarks.timing import in_turn, summary
 
+ROOT = Path(__file__).parents[2]
 STARTS = {
     "import torch": "import torch",
     "import minidiff": "import minidiff",
@@ -33,7 +37,7 @@ STARTS = {
 
 
 def measure(flags):
-    """Return seconds of each of STARTS, and the peak memory of training in bytes.
+    """Return the seconds of each of STARTS, and the peak memory of training in bytes.
 
     flags: BenchFlags.
     """
@@ -42,38 +46,38 @@ def measure(flags):
                     min(3, flags.runs))
     size = f"{flags.width}, {flags.batch_size}, {flags.device!r}"
     code = "from train.benchmarks.processes import peak; print(peak({!r}, {}))"
-    memory = {way: int(child(code.format(way, size))) for way in ("ours", "plain")}
+    memory = {method: int(child(code.format(method, size))) for method in ("ours", "baseline")}
     return {**{name: summary(times[name]) for name in times}, "memory": memory}
 
 
 def child(code):
-    """Run Python code in a fresh process; return what it printed. Raises CalledProcessError where
-    it failed."""
+    """Run Python code in a fresh process; return what it printed. Raises CalledProcessError if it
+    failed."""
     return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE,
-                          cwd=Path(__file__).parent.parent).stdout
+                          cwd=ROOT).stdout
 
 
-class Elsewhere:
+class Subprocess:
     """A generator in a process of its own: every call returns what it yields next.
 
-    rounds, args: the generator function and what it is called with. Its first yield says that it is
-    ready, and is waited for here. An error of the generator is raised here, by the call that met
-    it; ValueError where the process is lost.
+    rounds, args: the generator function and its arguments. Its first yield means that it is ready;
+    the constructor waits for it. An exception in the generator is raised here, by the call that
+    caused it; ValueError if the process is lost.
     """
 
     def __init__(self, rounds, *args):
         context = multiprocessing.get_context("spawn")
         self.pipe, there = context.Pipe()
-        work = pickle.dumps((rounds, args))  # not torch's way, which wants much of /dev/shm
+        work = pickle.dumps((rounds, args))  # torch's own way needs much of /dev/shm
         process = context.Process(target=_serve, args=(there, work), daemon=True)
-        told = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is this process's to answer
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process handles Ctrl-C
         process.start()
-        signal.signal(signal.SIGINT, told)
+        signal.signal(signal.SIGINT, handler)
         there.close()
         self()
 
     def __call__(self):
-        """Ask for a round and wait for what it yields."""
+        """Start the next round and return what it yields."""
         try:
             self.pipe.send(None)
             found = self.pipe.recv()
@@ -93,26 +97,26 @@ def _serve(pipe, work):
             pipe.recv()
             try:
                 found = next(work)
-            except Exception as e:  # the caller's to tell
+            except Exception as e:  # raised by the caller
                 found = e
             pipe.send(found)
-    except (EOFError, OSError):  # nobody asks any more
+    except (EOFError, OSError):  # the caller has ended
         pass
 
 
 def first_digit(device="auto"):
-    """Draw one digit with the shipped weights."""
-    hardware.keep_memory()  # as every program of ours
+    """Return one digit from the shipped weights."""
+    hardware.keep_memory()  # as every program of ours does
     model = zoo.load_model(str(zoo.snapshots("class")[-1]), hardware.pick_device(device))
-    return draw(model, ["3"])
+    return digits(model, ["3"])
 
 
-def draw(model, prompts, seed=0, how=None, **guidance):
-    """Draw the prompts as the flags `how` say, the defaults if none, and with the model's own
-    guidance but for what is given; return them."""
-    how = how or SampleOptions()
-    options = {**how.options(model), **model.guidance, **guidance}
-    *_, last = generate.generate(model, prompts, how.steps, seed, **options)
+def digits(model, prompts, **given):
+    """Return an image for each prompt. given: fields of SampleOptions, before the model's
+    defaults."""
+    options = options_for(model, **given)
+    *_, last = generate(model, prompts, steps=options.steps, seed=options.seed,
+                        **options.guidance, **options.sampling(model))
     return last.x_t
 
 
@@ -122,26 +126,27 @@ def ready(width, batch_size, device, precision="auto"):
     cfg = Recipe(batch_size=batch_size, precision=precision, epochs=10**6)
     network = UNet(width, **class_cond.JOB.network).train()
     network = network.to(device, memory_format=hardware.memory_format(device))
-    return Training(network, class_cond.JOB.loss(cfg, device), cfg, device)
+    model = NoiseModel(network, cfg.T, precision=precision)
+    return Training(model, partial(class_cond.JOB.loss, cfg=cfg), cfg)
 
 
-def peak(way, width, batch_size, device="auto"):
-    """Return the most memory this process held, in bytes, after three training steps: on a GPU
-    what torch claimed there, else all of the process with its libraries.
+def peak(method, width, batch_size, device="auto"):
+    """Return the peak memory of this process, in bytes, after three training steps: on a GPU what
+    torch allocated there, else the whole process with its libraries.
 
-    way: "ours" or "plain".
+    method: "ours" or "baseline".
     """
     device = hardware.pick_device(device)
     images = torch.randint(256, (3 * batch_size, 1, 28, 28), dtype=torch.uint8, device=device)
-    few = dataset.Dataset("noise", images, torch.arange(len(images), device=device) % 10)
-    if way == "ours":
+    few = Dataset("noise", images, torch.arange(len(images), device=device) % 10)
+    if method == "ours":
         hardware.keep_memory()
         training = ready(width, batch_size, device)
-        for x_0, labels in dataset.batches(few, batch_size, training.generator):
+        for x_0, labels in batches(few, batch_size, training.generator):
             training.update(x_0, labels, training.cfg.lr)
     else:
-        work = first.rounds(few, width, batch_size, 3, device)
-        for _ in range(2):  # it is ready; it has done three steps
+        work = baseline.rounds(few, width, batch_size, 3, device)
+        for _ in range(2):  # ready; three steps done
             next(work)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
@@ -149,8 +154,8 @@ def peak(way, width, batch_size, device="auto"):
 
 
 def _resident():
-    """Return the most memory this process held, in bytes. Linux tells a new program's own; what
-    getrusage says there starts at the parent's."""
+    """Return the peak memory of this process, in bytes. Linux reports it in /proc; getrusage there
+    starts at the parent's."""
     status = Path("/proc/self/status")
     if status.is_file():
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))

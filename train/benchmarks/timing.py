@@ -1,8 +1,8 @@
-"""Measure several ways of doing the same so that the figures can be compared.
+"""Time several methods of doing the same so that the results can be compared.
 
-A machine is not the same machine a minute later: it warms up, and others want it too. So ways are
-measured in turn, a b c, a b c, ..., in one run, and what counts is their ratio. Of each way
-the median is told, and its spread, the distance between its quartiles divided by the median.
+A machine is not the same a minute later: it warms up, and other programs use it too. So methods are
+timed in turn, a b c, a b c, ..., in one run, and what counts is their ratio. For each the median is
+reported, and its spread, the distance between the quartiles divided by the median.
 """
 
 import statistics
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def wait(device):
-    """Wait until the device has done what it was asked: a GPU works while Python runs ahead."""
+    """Wait until the device has finished its work: a GPU computes while Python runs ahead."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -32,23 +32,24 @@ def seconds(work, device=CPU):
     return time.perf_counter() - start
 
 
-def in_turn(ways, runs, device=CPU, warm=True):
-    """Call every way once to warm up, if that is wished, then `runs` times in turn; say so.
+def in_turn(methods, runs, device=CPU, warm=True):
+    """Call every method once to warm up, unless `warm` is False, then `runs` times in turn.
 
-    ways: dict of name -> function without arguments. Returns a dict of name -> list of seconds.
+    methods: dict of name -> function without arguments. Prints each round to stderr. Returns a dict
+    of name -> list of seconds.
     """
-    found = {name: [] for name in ways}
+    found = {name: [] for name in methods}
     for run in range(0 if warm else 1, runs + 1):
-        for name, work in ways.items():
+        for name, work in methods.items():
             found[name].append(seconds(work, device))
-        told = ", ".join(f"{name} {times[-1]:.3g} s" for name, times in found.items())
-        print(f"  {f'{run} of {runs}' if run else 'warm-up'}: {told}", file=sys.stderr, flush=True)
+        last = ", ".join(f"{name} {times[-1]:.3g} s" for name, times in found.items())
+        print(f"  {f'{run} of {runs}' if run else 'warm-up'}: {last}", file=sys.stderr, flush=True)
     return {name: times[-runs:] for name, times in found.items()}
 
 
 def count(work):
     """Return how many operations a call of work() does: multiplications and additions of
-    convolutions and matrix products, backward too, as torch counts them."""
+    convolutions and matrix products, forward and backward, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
@@ -62,7 +63,7 @@ def summary(times):
 
 
 class Parts:
-    """Add up how long the parts of some work take: wrap functions, read `.seconds`."""
+    """Add up how long each part of some work takes: wrap functions, read `.seconds`."""
 
     def __init__(self, device):
         self.device, self.seconds = device, {}
