@@ -1,5 +1,5 @@
-# minidiff: every target brings up what it needs, so a first command on a fresh machine is enough.
-# Flags are passed on with ARGS, for example:  make train-uncond ARGS="--epochs 10 --seed 1"
+# minidiff: every target does its own set-up, so any of them can be the first on a fresh machine.
+# ARGS passes flags on, for example:  make train-uncond ARGS="--epochs 10 --seed 1"
 
 PYTHON ?= python3
 ARGS   ?=
@@ -14,13 +14,20 @@ LARGE  := .venv/deepfloyd
 RIVALS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toy train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram sample-hybrid evaluate sweep versus figures book bench ablation speedrun test test-diffusers test-deepfloyd setup-deepfloyd lint clean
+.PHONY: help setup first toy \
+	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
+	sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
+	sample-hybrid evaluate sweep versus figures book bench ablation speedrun \
+	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  flags: make <target> ARGS="--flag value"; make <target> ARGS=--help lists them'
 
-setup: $(READY)   ## make .venv with the pinned packages (other targets do it by themselves)
+setup: $(READY)   ## install the pinned packages into .venv (every target does this itself)
+
+first: $(READY)           ## chapter 1: data, loss, training, sampling and guidance on one page
+	@$(PY) -m train.first
 
 toy: $(READY)             ## diffusion on points in the plane, trained in seconds
 	@$(PY) -m sample.toy $(ARGS)
@@ -34,89 +41,89 @@ train-uncond: $(READY)    ## train the time-conditioned diffusion model
 train-class: $(READY)     ## train the class-conditioned diffusion model
 	@$(PY) -m train.class_cond $(ARGS)
 
-train-flow: $(READY)      ## train a flow, class-conditioned: velocities instead of noise
+train-flow: $(READY)      ## train a class-conditioned flow: it predicts velocities instead of noise
 	@$(PY) -m train.flow $(ARGS)
 
-train-flow-uncond: $(READY)  ## train a flow that is asked for nothing
+train-flow-uncond: $(READY)  ## train an unconditional flow
 	@$(PY) -m train.flow_uncond $(ARGS)
 
-train-upsampler: $(READY) ## train the second stage, 28 to 56 pixels
+train-upsampler: $(READY) ## train the second stage, which enlarges 28x28 to 56x56
 	@$(PY) -m train.upsampler $(ARGS)
 
-train-classifier: $(READY)  ## train the digit classifier, and let it read strokes
+train-classifier: $(READY)  ## train the digit classifier; it is also tested on synthetic digits
 	@$(PY) -m train.classifier $(ARGS)
 
-sample-uncond: $(READY)   ## draw digits from noise with the newest time-conditioned model
+sample-uncond: $(READY)   ## generate digits with the newest time-conditioned model
 	@$(PY) -m sample.uncond $(ARGS)
 
-sample-class: $(READY)    ## draw the digits you ask for with the newest class-conditioned model
+sample-class: $(READY)    ## generate the digits you name with the newest class-conditioned model
 	@$(PY) -m sample.class_cond $(ARGS)
 
-sample-flow: $(READY)     ## draw the digits you ask for by following a flow
+sample-flow: $(READY)     ## generate the digits you name with the newest flow
 	@$(PY) -m sample.flow $(ARGS)
 
-sample-denoise: $(READY)  ## noise a picture, and get it back by blur, in one step, in many
+sample-denoise: $(READY)  ## noise an image, then restore it by blurring, in one step and in many
 	@$(PY) -m sample.denoise $(ARGS)
 
-sample-sdedit: $(READY)   ## draw a picture anew, near to yours
+sample-sdedit: $(READY)   ## generate a variation of your image
 	@$(PY) -m sample.sdedit $(ARGS)
 
-sample-inpaint: $(READY)  ## fill a hole in a picture
+sample-inpaint: $(READY)  ## fill a hole in an image
 	@$(PY) -m sample.inpaint $(ARGS)
 
-sample-anagram: $(READY)  ## draw one picture that is something else when it is turned
+sample-anagram: $(READY)  ## generate an image that shows something else when it is turned
 	@$(PY) -m sample.anagram $(ARGS)
 
-sample-hybrid: $(READY)   ## draw one picture that is something else from afar
+sample-hybrid: $(READY)   ## generate an image that shows something else from a distance
 	@$(PY) -m sample.hybrid $(ARGS)
 
 evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copying
-	@$(PY) -m sample.evaluate $(ARGS)
+	@$(PY) -m sample.measure.evaluate $(ARGS)
 
-sweep: $(READY)           ## measure guidance, steps and samplers at many settings
-	@$(PY) -m sample.sweep $(ARGS)
+sweep: $(READY)           ## the same for many settings of guidance, steps and sampler
+	@$(PY) -m sample.measure.sweep $(ARGS)
 
-versus: $(READY)          ## measure a flow against a diffusion at equal steps
-	@$(PY) -m sample.versus $(ARGS)
+versus: $(READY)          ## measure a flow against a diffusion model at equal numbers of steps
+	@$(PY) -m sample.measure.compare $(ARGS)
 
-figures: $(READY)         ## build the page, figures/out/index.html (some: make figures ONLY="inpaint anagram")
+figures: $(READY)         ## build the page of figures, figures/out/index.html (ONLY="inpaint anagram": just these)
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
 	$(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") $(ARGS)
 
-book: $(READY)            ## the source as a book to read in a browser, docs/book/index.html
-	@$(PY) -m figures.book $(ARGS)
+book: $(READY)            ## build the source as a book for the browser, docs/book/index.html
+	@$(PY) -m figures.book.book $(ARGS)
 
-bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against plain and the machine's limits (PEERS=1: and other libraries)
-	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.bench $(if $(PEERS),--peers) $(ARGS)
+bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against the baseline and the machine's limits (PEERS=1: also other libraries)
+	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
 
-ablation: $(READY)        ## measure what each technique of speed is worth
-	@$(PY) -m train.ablation $(ARGS)
+ablation: $(READY)        ## measure what each speed technique is worth
+	@$(PY) -m train.benchmarks.ablation $(ARGS)
 
-speedrun: $(READY)        ## the shortest training that reaches 99% and a ratio of 5, five seeds
-	@$(PY) -m train.speedrun $(ARGS)
+speedrun: $(READY)        ## time the shortest training that aims at 99% read correctly, with five seeds
+	@$(PY) -m train.benchmarks.speedrun $(ARGS)
 
-test: lint                ## run the tests (CPU, offline)
+test: lint                ## check the style and run the tests (CPU, offline)
 	@$(PY) -m pytest $(ARGS)
 
-test-diffusers: $(REFEREE)  ## check our samplers against the diffusers library
-	@$(PY) -m pytest tests/test_against_diffusers.py $(ARGS)
+test-diffusers: $(REFEREE)  ## check the samplers against the diffusers library
+	@$(PY) -m pytest tests/theory/test_against_diffusers.py $(ARGS)
 
-test-deepfloyd: $(LARGE)  ## check our loader and sampler against DeepFloyd's own pipelines
-	@$(PY) -m pytest tests/test_against_deepfloyd.py tests/test_deepfloyd.py \
-	tests/test_course.py tests/test_hub.py $(ARGS)
+test-deepfloyd: $(LARGE)  ## check the DeepFloyd loader and sampler against its own pipelines
+	@$(PY) -m pytest tests/models/test_against_deepfloyd.py \
+	tests/models/test_deepfloyd.py tests/figures/test_course.py tests/models/test_hub.py $(ARGS)
 
-setup-deepfloyd: $(LARGE) ## install what DeepFloyd needs (no weights)
+setup-deepfloyd: $(LARGE) ## install the packages that DeepFloyd needs (no weights)
 
 lint: $(READY)            ## check the style
 	@$(PY) -m ruff check .
 
-clean:                    ## remove .venv and the caches; runs and data stay
+clean:                    ## remove .venv and the caches; keep runs and data
 	rm -rf .venv $(RIVALS) *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v < (3, 14) else \
-	"minidiff wants Python 3.10 to 3.13, got %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])'
+	"minidiff needs Python 3.10 to 3.13, found %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v[:2])'
 	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@echo "installing the pinned packages into .venv (once)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -127,11 +134,11 @@ $(REFEREE): $(READY)
 	@touch $@
 
 $(LARGE): $(READY)
-	@echo "installing what DeepFloyd needs (once)"
+	@echo "installing the packages that DeepFloyd needs (once)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,deepfloyd]'
 	@touch $@
 
-$(RIVALS)/ready: $(READY)  # sees the packages of .venv, and has the other libraries besides
+$(RIVALS)/ready: $(READY)  # the packages of .venv, through a .pth file, and the other libraries
 	@$(PY) -m venv $(RIVALS)
 	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	> "$$($(RIVALS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
