@@ -16,7 +16,7 @@ from sample.edit import Edit, beside
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """How noisy, and how many results. Raises ValueError for fewer than one."""
+    """How much noise, and how many results. Raises ValueError for fewer than one."""
 
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     start: int = cli.flag(
@@ -44,7 +44,7 @@ def main(argv=None):
     blurred = gaussian_blur(x_t[:1])
     states = trajectory(eps_fn, schedule, x_t, timesteps[start:], **edit.sampling)
     caption = (
-        f"left to right: {edit.image.image}; noised to t = {t}; blurred with σ = 2; with the "
+        f"left to right: {edit.image_name}; noised to t = {t}; blurred with σ = 2; with the "
         f"best σ, {sigma:g}; in one step; then in {len(timesteps) - 1 - start} steps"
     )
     edit.finish(

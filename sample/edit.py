@@ -1,4 +1,4 @@
-"""What the editing scripts share: the model, the user's image, the eps_fn, the judge's reading."""
+"""What the editing scripts share: the model, the user's image, the eps_fn, the judge's readings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,10 @@ class ImageOptions:
 
 
 class Edit:
-    """An edit about to be made: a `generate.Session` and what is derived from it."""
+    """A `generate.Session` of an editing script, and what is derived from it.
+
+    script, own, argv, about: of `generate.begin`. image: whether the script edits the user's image.
+    """
 
     def __init__(self, script, own, argv, about, *, image=True):
         more = (ImageOptions,) if image else ()
@@ -61,7 +64,7 @@ class Edit:
         return x.to(self.model.device)
 
     def load(self):
-        """Return the user's image n times, inverted if necessary and wished."""
+        """Return the user's image n times, inverted if its ground is light and --invert is on."""
         image, model = self.image, self.model
         x = photos.load_image(image.image, model.image_shape, model.data_range, image.fit)
         if image.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
@@ -69,10 +72,16 @@ class Edit:
             x = 1 - x
         return x.to(model.device).expand(self.own.n, -1, -1, -1)
 
+    @property
+    def image_name(self):
+        """The image's file for a caption: relative to the current folder, if it is in it."""
+        path, here = Path(self.image.image).resolve(), Path.cwd()
+        return str(path.relative_to(here)) if path.is_relative_to(here) else self.image.image
+
     def finish(self, states, total, caption, shown, prompt="", **grid):
-        """Sample `total` states, and write what the options name. caption: how it begins. shown:
-        from the result to the images of the PNG. prompt: a digit becomes the npz's labels. grid: of
-        `images.save_grid`. Returns the result (n,C,H,W)."""
+        """Sample `total` states, and write the files that the options name. caption: its first
+        part. shown: from the result to the images of the PNG. prompt: a digit becomes the npz's
+        labels. grid: of `images.save_grid`. Returns the result (n,C,H,W)."""
         x, kept = generate.watch(states, total, self.outputs.gif)
         model = self.model
         caption = f"{caption}; {model.summary}; {self.options.describe(model)}"
@@ -89,7 +98,7 @@ class Edit:
 
 
 def beside(image, x):
-    """Return images (N,C,H,W) in the size of x, to be shown beside it."""
+    """Return images (N,C,H,W) in the size of x, to be shown next to it."""
     return F.interpolate(image, size=x.shape[2:], mode="nearest")
 
 

@@ -4,27 +4,25 @@ the guidance that suits each task. A value here comes before the model's default
 from pathlib import Path
 
 from minidiff.files.photos import sample_photo
+from minidiff.models.model import UNGUIDED
 
-INPUTS = Path(__file__).parent.parent / "figures" / "inputs"
+INPUTS = Path(__file__).resolve().parent.parent / "figures" / "inputs"
+DRAWN, PHOTO = str(INPUTS / "drawn-3.png"), sample_photo()
 MIXED = {"gamma": 6.0, "guide_until": 0.0}  # two prompts share an image: each needs more guidance
+PAINTINGS = ("an oil painting of people around a campfire", "an oil painting of an old man")
 
 EXAMPLES = {  # (script, kind of model) -> values of its flags
-    ("denoise", "digits"): {"image": str(INPUTS / "drawn-3.png"), "n": 4},
-    ("sdedit", "digits"): {"image": str(INPUTS / "drawn-3.png"), "n": 8},
-    ("inpaint", "digits"): {"image": str(INPUTS / "drawn-3.png"), "n": 8, "mask": "rows 14:28"},
+    ("denoise", "digits"): {"image": DRAWN, "n": 4},
+    ("sdedit", "digits"): {"image": DRAWN, "n": 8},
+    ("inpaint", "digits"): {"image": DRAWN, "n": 8, "mask": "rows 14:28"},
     ("anagram", "digits"): {**MIXED, "prompts": ("6", "9"), "view": ("rotate180",), "n": 10},
     ("hybrid", "digits"): {**MIXED, "low": "1", "high": "4", "sigma": 1.4, "n": 10},
-    ("class_cond", "deepfloyd"): {"per_digit": 1},
-    ("denoise", "deepfloyd"): {"image": sample_photo(), "n": 4},
-    ("sdedit", "deepfloyd"): {"image": sample_photo(), "n": 4},
-    ("inpaint", "deepfloyd"): {"image": sample_photo(), "n": 4, "mask": "rows 2:20 columns 24:42"},
-    ("anagram", "deepfloyd"): {
-        "prompts": ("an oil painting of people around a campfire", "an oil painting of an old man"),
-        "view": ("vflip",), "n": 4,
-    },
-    ("hybrid", "deepfloyd"): {
-        "low": "a lithograph of a skull", "high": "a lithograph of waterfalls", "sigma": 2.0, "n": 4,
-    },
+    ("class_cond", "deepfloyd"): {"prompts": PAINTINGS, "per_digit": 1},
+    ("uncond", "deepfloyd"): {**UNGUIDED, "n": 4},
+    ("denoise", "deepfloyd"): {"image": PHOTO, "n": 4},
+    ("sdedit", "deepfloyd"): {"image": PHOTO, "n": 4},
+    ("inpaint", "deepfloyd"): {"image": PHOTO, "n": 4, "mask": "rows 2:20 columns 24:42"},
+    ("anagram", "deepfloyd"): {"prompts": PAINTINGS, "view": ("vflip",), "n": 4},
+    ("hybrid", "deepfloyd"): {"low": "a lithograph of a skull",
+                              "high": "a lithograph of waterfalls", "sigma": 2.0, "n": 4},
 }
-DEEPFLOYD_PROMPTS = ("an oil painting of people around a campfire",
-                     "an oil painting of an old man")  # where no prompts are typed

@@ -1,9 +1,8 @@
 """What every sampling script shares: options, model, progress bar, caption, files.
 
-    from options to images:  begin -> generate -> watch -> write
+    from options to images:  begin -> generate -> watch -> enlarge -> write
 """
 
-import dataclasses
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -65,15 +64,15 @@ class CountOptions:
         return [""] * self.n
 
     def labels(self):
-        """Return None: nothing was asked for."""
+        """Return None: there are no labels."""
 
     def columns(self):
         """Return None: the default number of columns."""
 
 
 class Session(NamedTuple):
-    """A script about to sample. own: its dataclass of options. more: further ones. second: the
-    second stage, or None. files: {".png": path, ...}."""
+    """All that a script needs to sample. own: its dataclass of options. more: further ones. typed:
+    names of options. second: the second stage, or None. files: {".png": path, ...}."""
 
     own: object
     options: SampleOptions
@@ -94,7 +93,9 @@ def begin(script, own, argv, about, *, kinds, more=()) -> Session:
     def brought(typed):
         place = typed.get("model", "")
         kind = "deepfloyd" if place == "deepfloyd" else "digits"
-        return {**zoo.defaults_of(kinds[0], place), **EXAMPLES.get((script, kind), {})}
+        suited, example = zoo.defaults_of(kinds[0], place), EXAMPLES.get((script, kind), {})
+        fixed = UNGUIDED if UNGUIDED.items() <= suited.items() else {}  # no labels: no guidance
+        return {**suited, **example, **fixed}
 
     classes = [own, SampleOptions, OutputOptions, *more]
     (own, options, outputs, *more), typed = cli.parse(
@@ -102,17 +103,17 @@ def begin(script, own, argv, about, *, kinds, more=()) -> Session:
     )
     files = writable(outputs)
     model = load(options, kinds, typed)
-    if not model.conditional:
-        options = dataclasses.replace(options, **UNGUIDED)
     second = load_second_stage(outputs, options, model)
     return Session(own, options, outputs, tuple(more), typed, model, second, files)
 
 
-def load(options, kinds, typed=frozenset()):
-    """Load the model that the options name, onto their device, and print which it is. Raises
-    ValueError for another kind than `kinds`, and for typed options that it has no use for."""
+def load(options, kinds, typed=frozenset(), place=""):
+    """Load the model that the options name, onto their device, and print which it is. place: in
+    place of options.model. Raises ValueError for another kind than `kinds`, and for typed options
+    that the model has no use for."""
+    place = place or options.model
     large = {name: getattr(options, name) for name in LARGE}
-    if options.model == "deepfloyd":
+    if place == "deepfloyd":
         if not set(kinds) & set(zoo.DIFFUSIONS):
             raise ValueError("deepfloyd is no flow; use it with sample.class_cond")
         if options.precision != "float32":
@@ -122,19 +123,19 @@ def load(options, kinds, typed=frozenset()):
                          "deepfloyd; add it, or drop them")
     device = hardware.pick_device(options.device)
     precision = hardware.pick_precision(options.precision, device)
-    place = options.model or str(zoo.find(kinds[0]))
     model = zoo.load_model(
         place, device, precision, kinds, **(large if place == "deepfloyd" else {})
     )
+    refuse(model, typed & {*model.ignored, *(() if model.conditional else UNGUIDED)})
     print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
-    if unused := typed & set(model.ignored):
-        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
-        raise ValueError(f"a flow is sampled by Euler steps and has no use for {flags}; drop it")
-    if not model.conditional and typed & {"digits", "prompts", "gamma", "guide_until"}:
-        raise ValueError(
-            f"{model.file} was trained without labels: drop --digits, --gamma and --guide-until"
-        )
     return model
+
+
+def refuse(model, unused):
+    """Raise ValueError if there are options that the model has no use for. unused: their names."""
+    if unused:
+        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
+        raise ValueError(f"a {model.kind!r} model has no use for {flags}; leave it out")
 
 
 def run(script, kinds, own, about, argv=None):
@@ -149,6 +150,7 @@ def run(script, kinds, own, about, argv=None):
         raise ValueError("--digits are for digit models; --prompts replace them, so drop one")
     prompts, labels = own.all(), own.labels()
     if not model.conditional:
+        refuse(model, typed & {"digits", "prompts"})
         prompts, labels = [""] * len(prompts), None
     states = generate(model, prompts, steps=options.steps, seed=options.seed,
                       **options.guidance, **options.sampling(model))
@@ -160,9 +162,9 @@ def run(script, kinds, own, about, argv=None):
 
 
 def load_second_stage(outputs, options, first):
-    """Load the second stage if it is asked for, and print which it is; else return None. Called
-    before the work: raises ValueError where there is none, or for more steps than it has. first:
-    the model whose images it will enlarge."""
+    """Load the second stage and print which it is; return None unless the options say `upsample`.
+    first: the model whose images it will enlarge. Raises ValueError where there is none, or for
+    more steps than it has."""
     if not outputs.upsample:
         return None
     device = hardware.pick_device(options.device)
@@ -180,8 +182,8 @@ def load_second_stage(outputs, options, first):
 
 
 def enlarge(x, model, outputs, options, prompts=None):
-    """Enlarge images x, in [0, 1], with the second stage `model`; return x where that is None.
-    prompts: as many, or None. Returns them in [0, 1], and what is added to their caption."""
+    """Enlarge images x, in [0, 1], with the second stage `model`, unless that is None. prompts: as
+    many, or None. Returns them in [0, 1], and what to add to their caption."""
     if model is None:
         return x, ""
     steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
@@ -192,11 +194,13 @@ def enlarge(x, model, outputs, options, prompts=None):
         seed=options.seed, held=held, **sampling,
     ))
     caption = f"; upsampled by {model.summary}, {steps} steps, level {level:g}"
-    return large, caption + ("" if gamma == 1 else f", gamma {gamma:g}") + ("" if held else ", free")
+    caption += ("" if gamma == 1 else f", gamma {gamma:g}") + ("" if held else ", free")
+    return large, caption
 
 
 def writable(outputs):
-    """Return the files that OutputOptions name, {".png": path, ...}; checked before the work."""
+    """Return the files that OutputOptions name, {".png": path, ...}. Raises ValueError for those
+    that cannot be written."""
     return {
         suffix: cli.writable(getattr(outputs, name), suffix)
         for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
@@ -205,8 +209,8 @@ def writable(outputs):
 
 
 def watch(states, total, film=False):
-    """Show a progress bar over `total` States; return the last image, and FRAMES of the States if
-    they are needed for a film."""
+    """Show a progress bar over `total` States. Returns the last image, and FRAMES of the States if
+    a film is to be made."""
     kept = set(images.frames_of(range(total), FRAMES)) if film else ()
     start, found = time.perf_counter(), []
     for k, state in enumerate(tqdm(states, total=total, unit="step")):
@@ -218,8 +222,8 @@ def watch(states, total, film=False):
 def write(files, x, states, caption, *, larger="", labels=None, shown=None, **grid):
     """Write images x (N,C,H,W) as PNG and npz, and the states of their sampling as a GIF.
 
-    files: {".png": path, ...}. larger: added to the PNG's caption only, as the GIF is the first
-    stage's. npz: `images`, float32 in [0, 1], and `labels`. shown: images for the PNG instead of x.
+    files: {".png": path, ...}. larger: added to the PNG's caption only, as the GIF shows the first
+    stage. npz: `images`, float32 in [0, 1], and `labels`. shown: images for the PNG instead of x.
     grid: of `images.save_grid`.
     """
     x = x.clamp(0, 1).cpu()

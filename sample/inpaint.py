@@ -45,8 +45,8 @@ def main(argv=None):
     )
     grey = sum(edit.model.data_range) / 2
     caption = (
-        f"left: {image.image}, and its hole in grey ({own.mask}); then filled as {own.prompt!r}, "
-        f"each step taken {own.resample} times"
+        f"left: {edit.image_name}, and its hole in grey ({own.mask}); then filled as "
+        f"{own.prompt!r}, each step taken {own.resample} times"
     )
     given = torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey)])
     x = edit.finish(

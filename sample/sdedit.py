@@ -36,7 +36,7 @@ def main(argv=None):
         edit.eps_fn(own.prompt), edit.schedule, x_0, timesteps, start, **edit.sampling
     )
     caption = (
-        f"left: {edit.image.image}; then noised to t = {timesteps[start]} (start {start}) and "
+        f"left: {edit.image_name}; then noised to t = {timesteps[start]} (start {start}) and "
         f"sampled as {own.prompt!r}"
     )
     x = edit.finish(

@@ -2,8 +2,8 @@
 
     python -m sample.measure.compare --n 500          then: make figures ONLY=flow
 
-Each model is measured twice: conditioned, with one network call a step, and with the guidance that
-suits it, which makes two predictions in some of the steps. A point is written as soon as it is
+Each model is measured twice: without guidance, at one network call a step, and with the guidance
+that suits it, which makes two predictions in some of the steps. A point is written as soon as it is
 measured.
 """
 

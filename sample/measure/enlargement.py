@@ -7,14 +7,15 @@ from minidiff.data import dataset, strokes
 from minidiff.editing.blur import gaussian_blur
 from minidiff.models import upsampler, zoo
 from minidiff.models.generate import generate
+from minidiff.models.options import options_for
 from minidiff.network.registry import rebuild
 from minidiff.system import hardware
 
 N = 500  # digits of each kind, at most
-CONTRAST, ROUNDS = 2.0, 5  # of an alternative without a network; chosen on the digits measured here
+CONTRAST, ROUNDS = 2.0, 5  # of a baseline without a network; chosen on the digits measured here
 DESCRIPTIONS = {
-    "psnr_ours": "dB, to the true 56x56 strokes; the same for other ways",
-    "psnr_contrast_held": "bicubic, contrast stretched for these digits, consistent; no network",
+    "psnr_ours": "dB, to the true 56x56 strokes; the same for other methods",
+    "psnr_contrast_held": "bicubic, contrast stretched, made consistent; no network",
     "psnr_ours_softened": "ours, blurred until it is as soft as bicubic",
     "perceptual_ours": "distance of the judge's features to those of the true ones",
     "sharpness_ours": "neighbouring pixels' differences, over those of the true ones",
@@ -53,65 +54,71 @@ def perceptual(judge, x, y):
     return sum(found) / len(found)
 
 
-def ways_of(model, low, **how):
-    """Return {name: images}, all methods to enlarge images `low`. held: consistent with them.
-    contrast: bicubic with its contrast stretched. free: ours, not held. how: of `upsample`."""
-    ways = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
-            for m in ("bilinear", "bicubic")}
-    hold = upsampler.consistent(low, model.data_range)
-    stretched = ((ways["bicubic"] - 0.5) * CONTRAST + 0.5).clamp(0, 1)
+def enlarge_by_all(model, low, **options):
+    """Return images `low` enlarged by every method, {name: images}. held: made consistent with
+    them. contrast: bicubic, its contrast stretched. free: ours, but not made consistent. options:
+    of `upsample`."""
+    found = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
+             for m in ("bilinear", "bicubic")}
+    held = upsampler.consistent(low, model.data_range)
+    stretched = ((found["bicubic"] - 0.5) * CONTRAST + 0.5).clamp(0, 1)
     for _ in range(ROUNDS):
-        stretched = hold(stretched)
-    return {**ways, "bicubic_held": hold(ways["bicubic"]), "contrast_held": stretched,
-            "free": upsampler.upsample(model, low, held=False, **how),
-            "ours": upsampler.upsample(model, low, **how)}
+        stretched = held(stretched)
+    return {**found, "bicubic_held": held(found["bicubic"]), "contrast_held": stretched,
+            "free": upsampler.upsample(model, low, held=False, **options),
+            "ours": upsampler.upsample(model, low, **options)}
 
 
 @torch.no_grad()
-def measure(file, how, flags):
-    """Return what is measured of the upsampler in `file`, see the README for the table, and what
-    led to it. how: SampleOptions, of which steps (at most T) and seed count. flags: MeasureOptions."""
-    device = hardware.pick_device(how.device)
-    model, judged = zoo.load_model(str(file), device, kinds=("upsampler",)), zoo.find("classifier", flags.judge)
+def measure(file, options, flags):
+    """Return the measures of the upsampler in `file`, and a dict of what produced them.
+
+    options: SampleOptions, of which device, steps (at most T) and seed are used. flags:
+    MeasureOptions.
+    """
+    device = hardware.pick_device(options.device)
+    model = zoo.load_model(str(file), device, kinds=("upsampler",))
+    judged = zoo.find("classifier", flags.judge)
     judge = rebuild(zoo.load_kind("classifier", judged)).to(device)
-    x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: not in the training set
-    x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(how.steps, model.schedule.T)
-    about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": how.seed,
+    x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: the test set's
+    x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(options.steps, model.schedule.T)
+    about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": options.seed,
              "summary": model.summary, "judge": zoo.origin(judged)}
     sets = {"strokes": F.avg_pool2d(x_0, 2), "mnist": _mnist(n, flags, device)}
-    sets["samples"], about["first_stage"] = _samples(n, how, device)
+    sets["samples"], about["first_stage"] = _samples(n, options, device)
     found = {}
     for name, low in sets.items():
         if low is None:
             continue
         print(f"{name}: {n} images, enlarged by every method", flush=True)
-        ways = ways_of(model, low, steps=steps, seed=how.seed)
-        found.update(against_shown(judge, ways, low, name))
+        large = enlarge_by_all(model, low, steps=steps, seed=options.seed)
+        found.update(against_input(judge, large, low, name))
         if name == "strokes":
-            found.update(against_truth(judge, ways, x_0))
+            found.update(against_truth(judge, large, x_0))
     return {**about, "measures": found}
 
 
-def against_truth(judge, ways, x_0):
-    """Return the measures of `ways_of` that want the true large images x_0."""
+def against_truth(judge, large, x_0):
+    """Return the measures of `enlarge_by_all` that need the true large images x_0."""
     found = {}
-    for name, x in ways.items():
+    for name, x in large.items():
         found[f"psnr_{name}"] = psnr(x, x_0)
         found[f"perceptual_{name}"] = perceptual(judge, x, x_0)
         found[f"sharpness_{name}"] = sharpness(x) / sharpness(x_0)
-    soft = softened(ways["ours"], sharpness(ways["bicubic"]))
+    soft = softened(large["ours"], sharpness(large["bicubic"]))
     return {**found, "psnr_ours_softened": psnr(soft, x_0)}
 
 
-def against_shown(judge, ways, low, kind):
-    """Return the measures of `ways_of` that want only the small images `low`, of a kind."""
+def against_input(judge, large, low, kind):
+    """Return the measures of `enlarge_by_all` that need only the small images `low`. kind: the name
+    of their set."""
     found = {}
     for name in ("contrast_held", "free", "ours"):
-        back = F.avg_pool2d(ways[name], 2)
+        back = F.avg_pool2d(large[name], 2)
         same = judge(back).argmax(1) == judge(low).argmax(1)
         found[f"consistency_{name}_{kind}"] = psnr(back, low)
         found[f"agreement_{name}_{kind}"] = same.float().mean().item()
-        found[f"sharper_{name}_{kind}"] = sharpness(ways[name]) / sharpness(ways["bicubic"])
+        found[f"sharper_{name}_{kind}"] = sharpness(large[name]) / sharpness(large["bicubic"])
     return found
 
 
@@ -123,13 +130,14 @@ def _mnist(n, flags, device):
         return None
 
 
-def _samples(n, how, device):
-    """Return n of the first stage's own digits, and which that is; None where there is none."""
+def _samples(n, options, device):
+    """Return n samples of the first stage, and its description; None where there is none."""
     try:
         model = zoo.load_model("class", device)
     except ValueError:
         return None, None
-    prompts = [str(k % 10) for k in range(n)]
-    steps = min(how.steps, model.schedule.T)
-    *_, last = generate(model, prompts, steps=steps, seed=how.seed, kind="beta_tilde", **model.defaults)
+    steps = min(options.steps, model.schedule.T)
+    how = options_for(model, steps=steps, seed=options.seed)
+    *_, last = generate(model, [str(k % 10) for k in range(n)], steps=steps, seed=how.seed,
+                        **how.guidance, **how.sampling(model))
     return last.x_t.clamp(0, 1), f"{zoo.origin(model.file)} ({model.summary}), {steps} steps"

@@ -1,12 +1,12 @@
 """Measure how good a model is, depending on its kind.
 
-    python -m sample.measure.evaluate                                 the class-conditioned model
-    python -m sample.measure.evaluate --model runs/uncond/001    any other: a run or a checkpoint
-    python -m sample.measure.evaluate --npz digits.npz                any images
-    python -m sample.measure.evaluate --score                 can a classifier be trained on them?
+    python -m sample.measure.evaluate                             the class-conditioned model
+    python -m sample.measure.evaluate --model runs/uncond/001     another: a run or a checkpoint
+    python -m sample.measure.evaluate --npz digits.npz            any images
+    python -m sample.measure.evaluate --score                     can a classifier learn from them?
 
-Samples are measured by a judge: do they show the digit of their prompt, how far is their
-distribution from that of real digits, are they copied? A denoiser is measured by its loss, a
+Samples are measured by a judge, a classifier: do they show the digit of their prompt, how far is
+their distribution from that of real digits, are they copies? A denoiser is measured by its loss, a
 classifier by its accuracy. Prints a table and writes JSON with seed, n, steps, guidance, weights
 and hardware.
 """
@@ -23,7 +23,7 @@ from minidiff.evaluation.metrics import Measure, score
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.models.generate import generate
-from minidiff.models.options import SampleOptions
+from minidiff.models.options import LARGE, SampleOptions
 from minidiff.network.classifier import predict
 from minidiff.network.registry import rebuild
 from minidiff.system import cli, hardware
@@ -40,7 +40,7 @@ DESCRIPTIONS = {
     "distance": "Frechet distance to the test set",
     "floor": "the same of n real training digits",
     "ratio": "distance / floor",
-    "copying": "nearest training digit, relative to test digits'",
+    "copying": "distance to the nearest training digit, over that of test digits",
     "score": "accuracy on real test digits after training on samples only",
     "score_n": "samples trained on",
     "score_real": "the same after training on as many real digits",
@@ -56,9 +56,9 @@ class MeasureOptions:
     n: int = cli.flag(2000, "how many samples to generate")
     npz: str = cli.flag("", "measure all of this file's `images` and `labels` instead")
     score: bool = cli.flag(False, "also the classification accuracy score, of 20,000 samples or n")
-    out: str = cli.flag("evaluation.json", "JSON of the results, and of all that led to them")
+    out: str = cli.flag("evaluation.json", "JSON of the results, and of all settings")
     judge: str = cli.flag("", "classifier: a run or a checkpoint; default: newest, or shipped")
-    data_dir: str = cli.flag("", "where the data sets lie; default: $MINIDIFF_DATA, else data")
+    data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):
         cli.at_least("n", self.n, 10)
@@ -123,25 +123,25 @@ def load_measure(place, data_dir, device):
     found = zoo.load_kind("classifier", file)
     judged = f"{zoo.origin(file)} ({checkpoint.summary(found)})"
     print(f"judge:   {judged}", flush=True)
-    sets = [dataset.load(found["dataset"], split, data_dir).to(device) for split in ("train", "test")]
-    return Measure(rebuild(found).to(device), *sets), judged
+    train, test = (dataset.load(found["dataset"], split, data_dir) for split in ("train", "test"))
+    return Measure(rebuild(found).to(device), train.to(device), test.to(device)), judged
 
 
 def make(file, options, n, typed=frozenset()):
-    """Generate n samples of the model in `file`, as evenly of each digit as n allows, or with null
-    prompts where it knows none.
+    """Generate n samples of the model in `file`, as many of each digit as n allows, or with null
+    prompts where it knows no others.
 
-    Returns images (n,1,28,28) in [0, 1], labels or None, and a dict of what led to them.
+    Returns images (n,1,28,28) in [0, 1], labels or None, and a dict of what produced them.
     """
-    options = dataclasses.replace(options, model=str(file))
-    model = load(options, zoo.DIFFUSIONS + zoo.FLOWS, typed)
+    model = load(options, zoo.DIFFUSIONS + zoo.FLOWS, typed, str(file))
     labels = torch.arange(n) % 10 if model.conditional else None
     prompts = [str(k) for k in labels.tolist()] if model.conditional else [""] * n
     states = generate(model, prompts, steps=options.steps, seed=options.seed,
                       **options.guidance, **options.sampling(model))
     x, _ = watch(states, options.steps + 1)
-    about = {"n": n, "summary": model.summary, **dataclasses.asdict(options)}
-    return model.to_unit(x).clamp(0, 1), labels, about
+    unused = {*model.ignored, *LARGE} if model.ignored else ()
+    used = {k: v for k, v in dataclasses.asdict(options).items() if k not in unused}
+    return model.to_unit(x).clamp(0, 1), labels, {"n": n, "summary": model.summary, **used}
 
 
 def read_npz(path):
@@ -203,7 +203,7 @@ def measure_classifier(file, flags, device):
     }
 
 
-ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # without a judge
+ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # kinds that need no judge
 
 if __name__ == "__main__":
     with cli.program():

@@ -40,7 +40,7 @@ def points(T, best):
     """Return every setting as (group, curve, SampleOptions), cheap ones first.
 
     A setting may belong to two groups. T: of the model; no setting takes more steps. best: the
-    SampleOptions whose guidance steps and samplers are compared at.
+    SampleOptions whose guidance is used where steps and samplers are compared.
     """
     found, few = [], dataclasses.replace(best, steps=min(best.steps, T))
     for gamma in GAMMAS:
@@ -79,7 +79,7 @@ def main(argv=None):
     known = {key(p): p for p in before["points"]} if same else {}
     done, best = [], SampleOptions(device=device.type, **found.get("guidance", {}))
     for group, curve, options in points(zoo.description(found)["T"], best):
-        point = {name: getattr(options, name) for name in (*NAMES, "device")}
+        point = dataclasses.asdict(options)
         if key(point) not in known:
             print(f"{curve}: {options.steps} steps, {options.describe_guidance()}", flush=True)
             x, labels, _ = make(file, options, flags.n)
@@ -91,7 +91,7 @@ def main(argv=None):
 
 
 def key(point):
-    """Return what distinguishes one point's settings from another's."""
+    """Return the settings that make a point differ from another."""
     return tuple((name, point[name]) for name in sorted(NAMES))
 
 

@@ -1,28 +1,103 @@
-"""shipped.py: the weights in the project, how they got there, and that they can draw."""
-
-import json
+"""models/zoo.py: how a name becomes a model, and the weights that ship with the project."""
 
 import pytest
 import torch
 
 import sample.class_cond
 from minidiff.files import checkpoint, runs
-from minidiff.models import (
-    generate,
-    zoo,  # CHECK shipped
-)
-from minidiff.models.options import SampleOptions
+from minidiff.models import zoo
+from minidiff.models.flow_model import FlowModel
+from minidiff.models.generate import generate
+from minidiff.models.model import UNGUIDED
+from minidiff.models.options import options_for
 from minidiff.network import registry
-from sample.generate import guidance_for
-from tests.conftest import same
-from train import ship
+from minidiff.theory.schedule import linear
+from tests.models.conftest import stored
 
 KINDS = ("denoiser", "uncond", "class", "classifier", "flow")
 
 
+@pytest.mark.parametrize("place", ["uncond", "runs/uncond/002", "runs/uncond/002/last.pt"])
+def test_a_kind_a_folder_and_a_file_all_name_the_same_model(workplace, place):
+    """A kind means its newest run. The model is in eval mode, with the file's weights."""
+    stored(runs.RUNS / "uncond" / "001" / runs.LAST, seed=1)
+    network = stored(runs.RUNS / "uncond" / "002" / runs.LAST, seed=2)
+    model = zoo.load_model(place)
+    assert not model.network.training and model.schedule.T == 50
+    assert torch.equal(model.network.time1[0].weight, network.time1[0].weight)
+    assert model.kind == "uncond" and "strokes" in model.summary and model.file.name == runs.LAST
+
+
+def test_a_model_of_another_kind_is_refused(workplace):
+    """A denoiser cannot be sampled from: it has no time."""
+    stored(workplace / "d.pt", kind="denoiser")
+    with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' or 'class'"):
+        zoo.load_model("d.pt")
+    with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'class' is needed"):
+        zoo.load_kind("class", "d.pt")
+
+
+@pytest.mark.parametrize("kind", zoo.FLOWS)
+def test_the_kind_decides_that_a_model_is_a_flow(workplace, kind):
+    """Of either kind."""
+    stored(runs.RUNS / kind / "001" / runs.LAST, kind=kind)
+    assert isinstance(zoo.load_model(kind), FlowModel)
+
+
+def test_an_older_checkpoint_is_read_as_what_it_was(workplace):
+    """Without the entry "model": T from the recipe, the linear schedule, digits in [0, 1]."""
+    stored(workplace / "old.pt", kind="class", classes=10)
+    model = zoo.load_model("old.pt")
+    assert torch.equal(model.schedule.alpha_bar, linear(50).alpha_bar)
+    assert model.data_range == (0.0, 1.0) and model.embed(["7"])[0].argmax() == 7
+
+
+def test_a_checkpoint_without_T_is_refused(workplace):
+    """An older one whose recipe has no T."""
+    stored(workplace / "no-T.pt", config={})
+    with pytest.raises(ValueError, match="no-T.pt does not say how many steps T"):
+        zoo.load_model("no-T.pt")
+
+
+def test_without_a_run_the_last_shipped_snapshot_is_used(workplace, monkeypatch):
+    """Without either, the message names the target."""
+    monkeypatch.setattr(zoo, "WEIGHTS", workplace)
+    with pytest.raises(ValueError, match="make train-uncond"):
+        zoo.find("uncond")
+    for epoch in (1, 12):
+        stored(workplace / f"uncond-epoch-{epoch:02d}.pt", epoch=epoch)
+    assert zoo.find("uncond").name == "uncond-epoch-12.pt"
+    assert "shipped" in zoo.origin(zoo.find("uncond"))
+    stored(runs.RUNS / "uncond" / "001" / runs.LAST)
+    assert zoo.find("uncond") == runs.RUNS / "uncond" / "001" / runs.LAST
+    assert "001" in zoo.origin(zoo.find("uncond"))
+    assert zoo.find("class", "uncond") == zoo.find("uncond")  # a kind is a place, too
+
+
+@pytest.mark.parametrize(("kind", "classes", "more", "expected"), [
+    ("class", 10, {}, {}),
+    ("class", 10, {"guidance": {"gamma": 1.5, "guide_until": 0.2}},
+     {"gamma": 1.5, "guide_until": 0.2}),
+    ("uncond", 0, {}, UNGUIDED),
+    ("flow", 10, {}, FlowModel.defaults),
+    ("flow-uncond", 0, {}, {"steps": 50, **UNGUIDED}),
+])
+def test_the_defaults_are_known_without_the_model(workplace, kind, classes, more, expected):
+    """What `defaults_of` reads from the file are the loaded model's defaults: those of its kind,
+    then the guidance that the file brings."""
+    stored(workplace / "m.pt", kind=kind, classes=classes, **more)
+    assert zoo.defaults_of("class", "m.pt") == zoo.load_model("m.pt").defaults == expected
+
+
+def test_deepfloyds_defaults_are_known_without_its_packages():
+    """They are plain numbers and names."""
+    found = zoo.defaults_of("class", "deepfloyd")
+    assert found["steps"] == 100 and found["variance"] == "learned" and found["gamma"] == 7.0
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_shipped_in_half_precision_with_its_card(kind):
-    """Two marks, float16, read without trust; the card tells recipe, data, hardware and loss."""
+    """Two snapshots, float16, read without trust; the card has recipe, data, hardware and loss."""
     card = zoo.card(kind)
     found = [checkpoint.load(file) for file in zoo.snapshots(kind)]
     assert [f["epoch"] for f in found] == [card["config"]["early_epoch"], card["config"]["epochs"]]
@@ -38,92 +113,46 @@ def test_every_kind_is_shipped_in_half_precision_with_its_card(kind):
     assert losses[-1] < losses[0] / 2
 
 
-def test_all_of_it_is_small():
-    """Under 25 MB."""
+def test_all_shipped_weights_are_small():
+    """Under 25 MB in total."""
     assert sum(p.stat().st_size for p in zoo.WEIGHTS.iterdir()) < 25e6
 
 
-def test_the_shipped_models_draw_what_they_are_asked_for(workplace):
-    """60 digits of the class-conditioned model at its default setting, read by the shipped judge:
-    at most two wrong (the measured rate would give less than one)."""
-    model = zoo.load_model("class")
-    judge = registry.rebuild(zoo.load_kind("classifier"))
-    labels = torch.arange(60) % 10
-    how, guidance = SampleOptions(), guidance_for(model, {})
-    prompts = [str(k) for k in labels.tolist()]
-    options = {**how.options(model), **guidance.options()}
-    for state in generate.generate(model, prompts, how.steps, 0, **options):
-        x = state.x_t
-    with torch.no_grad():
-        assert (judge(x).argmax(1) == labels).sum() >= 58
-
-
-def test_an_own_run_comes_before_the_shipped_weights_and_which_it_is_is_told(
-    workplace, trained, monkeypatch, capsys
-):
-    """In an empty folder: shipped. Beside a run: the run."""
-    words = ["--per-digit", "1", "--steps", "2", "--device", "cpu"]
-    sample.class_cond.main(words)
-    assert "shipped with the project, class-epoch" in capsys.readouterr().out
-    monkeypatch.chdir(trained)
-    sample.class_cond.main(["--steps", "2", "--device", "cpu", "--per-digit", "1"])
-    assert "weights: runs/class/001/last.pt" in capsys.readouterr().out
-
-
-def test_shipping_a_run_halves_its_marks_and_writes_its_card(trained, tmp_path, monkeypatch):
-    """The weights differ from the run's by rounding alone; old marks of the kind are gone."""
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
-    folder = trained / "runs" / "class" / "001"
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "class-epoch-100.pt").touch()
-    assert zoo.snapshots("class")[-1].name == "class-epoch-100.pt"
-    (folder / "evaluation.json").write_text(
-        '{"kind": "class", "accuracy": 0.5, "gamma": 2.5, "guide_until": 0.4}'
-    )
-    made = ship.ship(folder)
-    assert [p.name for p in made] == ["class-epoch-01.pt", "class-epoch-02.pt", "class.json"]
-    assert zoo.snapshots("class") == made[:2]
-    full = checkpoint.load(folder / "weights-epoch-02.pt")
-    half = checkpoint.load(made[1])
-    for name, w in half["weights"].items():
-        assert torch.allclose(w.float(), full["weights"][name].float(), rtol=2**-10, atol=1e-6)
-    assert same(registry.rebuild(half).state_dict(), {
-        k: w.float() if w.is_floating_point() else w for k, w in half["weights"].items()
-    })
-    card = json.loads(made[2].read_text())
-    assert card["measures"]["accuracy"] == 0.5
-    assert half["guidance"] == {"gamma": 2.5, "guide_until": 0.4}
-    model = zoo.load_model(str(made[1]))
-    assert guidance_for(model, {}).gamma == 2.5 and guidance_for(model, {"gamma": 1.0}).gamma == 1
-    assert card["config"]["seed"] == 0 and card["seconds"] >= 0
-    assert zoo.loss_curves("class")["every so many records"][0] == [3, 6]
-
-
-def test_an_unfinished_or_unmeasured_run_is_not_shipped(trained, tmp_path, monkeypatch):
-    """Nothing is overwritten by half a training."""
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
-    with pytest.raises(ValueError, match="no finished training"):
-        ship.ship(tmp_path)
-    for measures in (None, '{"kind": "class"}'):
-        if measures:
-            (trained / "runs" / "uncond" / "001" / "evaluation.json").write_text(measures)
-        with pytest.raises(ValueError, match="make evaluate"):
-            ship.ship(trained / "runs" / "uncond" / "001")
-    assert not (tmp_path / "weights").exists()
+def test_a_kind_that_is_not_shipped_has_no_card(workplace, monkeypatch):
+    """The message names the kind."""
+    monkeypatch.setattr(zoo, "WEIGHTS", workplace)
     with pytest.raises(ValueError, match="no class weights are shipped"):
         zoo.card("class")
 
 
-def test_seconds_are_not_fooled_by_a_pause():
-    """100 steps of 8 pictures at 80 a second: ten seconds, whatever one record says."""
-    rows = [{"step": k, "images_per_second": 80.0} for k in range(10, 101, 10)]
-    rows[4]["images_per_second"] = 0.5
-    assert runs.seconds(rows, 8) == pytest.approx(10)
+def test_the_shipped_model_generates_the_digits_of_its_prompts(workplace):
+    """Of 60 digits with the default options the shipped judge reads at most two as another digit
+    (the measured rate would give less than one)."""
+    model = zoo.load_model("class")
+    judge = registry.rebuild(zoo.load_kind("classifier"))
+    labels, options = torch.arange(60) % 10, options_for(model)
+    prompts = [str(k) for k in labels.tolist()]
+    *_, last = generate(model, prompts, steps=options.steps, seed=options.seed,
+                        **options.guidance, **options.sampling(model))
+    with torch.no_grad():
+        assert (judge(last.x_t).argmax(1) == labels).sum() >= 58
+
+
+def test_the_users_run_comes_before_the_shipped_weights_and_the_script_says_which(
+    workplace, trained, monkeypatch, capsys
+):
+    """In an empty folder the shipped one; where there is a run, the run."""
+    words = ["--per-digit", "1", "--steps", "2", "--device", "cpu"]
+    sample.class_cond.main(words)
+    assert "shipped with the project, class-epoch" in capsys.readouterr().out
+    monkeypatch.chdir(trained)
+    sample.class_cond.main(words)
+    assert "weights: runs/class/001/last.pt" in capsys.readouterr().out
 
 
 def test_bfloat16_stays_near_float32():
-    """The shipped model's guess in bfloat16 lies within 2% of float32's at every level, root mean
-    square, and is float32 again. It is off by more than float32's rounding: the flag arrives."""
+    """The shipped model's prediction in bfloat16 is within 2% of float32's at every level, root mean
+    square, and is float32 again. It differs by more than float32's rounding: the option counts."""
     file = str(zoo.snapshots("class")[-1])
     exact, rough = (zoo.load_model(file, "cpu", p) for p in ("float32", "bfloat16"))
     cond = exact.embed(list("0123456789"))
@@ -134,8 +163,8 @@ def test_bfloat16_stays_near_float32():
         assert b.dtype == torch.float32 and 5e-4 < off < 0.02
 
 
-def test_a_loaded_model_answers_as_the_network_in_its_file():
-    """Folded and put into another memory format, the shipped model is still the one in its file."""
+def test_a_loaded_model_predicts_what_the_network_in_its_file_predicts():
+    """Folding and another memory format do not change the shipped model's predictions."""
     file = zoo.snapshots("class")[-1]
     network, model = registry.rebuild(checkpoint.load(file)), zoo.load_model(str(file))
     x, t = torch.randn(10, 1, 28, 28), torch.arange(1, 11) * 30

@@ -1,13 +1,13 @@
 """What DeepFloyd adds to the samplers: a learned variance and dynamic thresholding.
 
-Its network predicts the noise and, as a second output, v in about [-1, 1], which says where between
-DDPM's two variances the best one is. Improved DDPM (15), with f = (v + 1) / 2 for the paper's v:
+Its network predicts the noise and, as a second output, v in about [-1, 1], which says where the
+best variance is between DDPM's two. Improved DDPM (15), with f = (v + 1) / 2 for the paper's v:
 
     sigma² = exp(f log beta + (1 - f) log beta_tilde)               "learned"
 
-v travels with the prediction, as the attribute `v` of the tensor eps_hat, so that samplers, guidance
-and illusions, which know nothing of it, stay as they are. `combine` makes an eps_fn by one of their
-rules and attaches the v that belongs to its result:
+v is attached to the prediction, as the attribute `v` of the tensor eps_hat, so that samplers,
+guidance and illusions need not know of it. `combine` makes an eps_fn by one of their rules and
+attaches the v that belongs to its result:
 
     guided     v of the conditional prediction
     anagram    the mean of all v, mapped back by their views
@@ -21,8 +21,9 @@ from functools import wraps
 import torch
 
 from minidiff.editing.illusions import anagram, hybrid
+from minidiff.theory import samplers
 from minidiff.theory.guidance import guided
-from minidiff.theory.samplers import ddpm_step, variance
+from minidiff.theory.samplers import variance
 
 
 def carrying(eps_hat, v):
@@ -75,17 +76,19 @@ CHOICES = {
 }
 
 
-def learned_step(schedule, x_t, t, s, eps_hat, **options):
-    """Sample x_s as `ddpm_step` does, with the learned variance. Improved DDPM (15).
+def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="learned", **options):
+    """Sample x_s as `samplers.ddpm_step` does, by default with the learned variance. Improved DDPM
+    (15).
 
-    eps_hat: like x_t, with the attribute v. Raises ValueError where it has none.
+    eps_hat: like x_t; for "learned" with the attribute v. Raises ValueError where it has none.
     """
-    if not hasattr(eps_hat, "v"):
-        raise ValueError("variance 'learned' needs a network with a second output v, got none")
-    beta, beta_tilde = (variance(schedule, t, s, kind) for kind in ("beta", "beta_tilde"))
-    f = (eps_hat.v + 1) / 2
-    sigma_2 = torch.exp(f * beta.log() + (1 - f) * beta_tilde.clamp(min=1e-20).log())
-    return ddpm_step(schedule, x_t, t, s, eps_hat, **{**options, "kind": sigma_2})
+    if kind == "learned":
+        if not hasattr(eps_hat, "v"):
+            raise ValueError("variance 'learned' needs a network with a second output v, got none")
+        beta, beta_tilde = (variance(schedule, t, s, name) for name in ("beta", "beta_tilde"))
+        f = (eps_hat.v + 1) / 2
+        kind = torch.exp(f * beta.log() + (1 - f) * beta_tilde.clamp(min=1e-20).log())
+    return samplers.ddpm_step(schedule, x_t, t, s, eps_hat, kind=kind, **options)
 
 
 def dynamic_threshold(share=0.95, most=1.5):

@@ -1,7 +1,7 @@
-"""DeepFloyd's parts, loaded with diffusers' pipelines: the text encoder T5, and the UNet of a stage.
+"""Load DeepFloyd's parts with diffusers' pipelines: the text encoder T5, and each stage's UNet.
 
 T5 is five times as large as the UNet, so it is loaded first, alone, and freed before the UNet is
-loaded (embeddings.py keeps its outputs). Whatever goes wrong is a ValueError with its cure.
+loaded (embeddings.py caches its outputs). Every failure is a ValueError that says what to do.
 """
 
 import gc
@@ -17,8 +17,8 @@ PIPELINES = ("IFPipeline", "IFSuperResolutionPipeline")  # of stage I, II
 
 
 def import_diffusers():
-    """Import diffusers, with its messages off. Raises ValueError where the extra is not installed."""
-    torchvision_functional()  # lets it import beside any torch
+    """Import diffusers, its messages switched off. Raises ValueError if it is not installed."""
+    torchvision_functional()  # makes the import work with any build of torch
     try:
         import accelerate, diffusers, google.protobuf, sentencepiece, transformers  # noqa
     except ImportError as e:
@@ -31,8 +31,8 @@ def import_diffusers():
 
 
 def load_pipeline(kind, folder, device, offload, **left_out):
-    """Load a pipeline but for what is left out. offload: each layer is on the GPU only while it
-    computes. Raises ValueError, in one sentence, for whatever goes wrong."""
+    """Load a pipeline without the parts in `left_out`. offload: each layer is on the GPU only while
+    it computes. Raises ValueError, in one sentence, for any failure."""
     diffusers = import_diffusers()
     try:
         pipe = getattr(diffusers, kind).from_pretrained(
@@ -47,23 +47,31 @@ def load_pipeline(kind, folder, device, offload, **left_out):
         return pipe.to(device)
     except torch.OutOfMemoryError as e:
         raise ValueError(too_small(f"all of {folder.name}", offload)) from e
-    except Exception as e:  # a folder that holds something else fails in any way
+    except Exception as e:  # a folder that holds something else can raise any error
         raise ValueError(foreign(folder, e)) from e
 
 
+def load_unet(stage, folder, device, offload):
+    """Return the UNet of stage 1 or 2; arguments and errors as `load_pipeline`."""
+    kind = PIPELINES[stage - 1]
+    return load_pipeline(kind, folder, device, offload, text_encoder=None, tokenizer=None).unet
+
+
 def foreign(folder, e):
-    return (f"{folder} cannot be loaded as a stage of DeepFloyd, a file is cut short or another "
-            f"model's; fetch it again ({str(e).strip().splitlines()[0][:200]})")
+    """Return the message for a folder that cannot be loaded; e: the library's error."""
+    return (f"{folder} cannot be loaded as a stage of DeepFloyd: a file is truncated or belongs to "
+            f"another model; download it again ({str(e).strip().splitlines()[0][:200]})")
 
 
 def too_small(what, offload):
+    """Return the message for too little GPU memory; offload: whether it is on already."""
     cure = "" if offload else "add --offload, which keeps only the layers in use on it, or "
     return f"the GPU's memory is too small for {what}; {cure}ask for less (--n, --per-digit)"
 
 
 @torch.no_grad()
 def encode(prompts, *, place, download, device, offload):
-    """Load T5, encode the prompts, and free it. Returns (len(prompts), 77, channels), on the CPU."""
+    """Load T5, encode the prompts, free it; return (len(prompts), 77, channels) on the CPU."""
     folder = stage_folder(place, 1, "text_encoder", download)
     print(f"T5 encodes: {', '.join(map(repr, prompts))}", flush=True)
     pipe = load_pipeline(PIPELINES[0], folder, device, offload, unet=None)

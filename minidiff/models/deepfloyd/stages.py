@@ -2,30 +2,30 @@
 
 DeepFloyd IF does for any sentence, in colour, what the digit model does for ten digits. It, too, is
 a UNet that predicts noise, so samplers, guidance and editing work with it as they are. This folder
-loads it and adds only what it needs in addition (learned.py).
+loads it and adds only what the digit models lack (learned.py).
 
     eps_hat = model(x_t, t, cond)     x_t (B,3,64,64) float32 in -1..1; t (B,) in 1..1000
 
-Four things are special.
+Four things are special:
 
-  Prompts are sentences. A language model, T5, turns each into 77 vectors (pipelines.py).
-  It predicts its variance too: eps_hat.v, see learned.py.
-  It counts timesteps from 0: its timestep is our t - 1.
-  On a GPU it computes in half precision. The schedule never does: alpha_bar falls below 10⁻⁸, which
-  half precision rounds to 0. So images and steps are float32, and only the network's inside is not.
+1. Prompts are sentences. A language model, T5, maps each to 77 vectors (pipelines.py).
+2. It predicts its variance too: eps_hat.v, see learned.py.
+3. It counts timesteps from 0: its timestep is our t - 1.
+4. On a GPU it computes in half precision. The schedule never does: alpha_bar falls below 10⁻⁸,
+   which half precision rounds to 0. So images and steps are float32; only the network is not.
 
-The second stage is the idea of models/upsampler.py at another size: it is given the small image
-beside the noise, enlarged, and noised to a level that it is given too. How to run it:
+The second stage is the idea of models/upsampler.py at another size: the network is given the small
+image in addition to the noise, enlarged, and noised to a level that it is given too. How to run it:
 docs/deepfloyd.md.
 
 Sources: DeepFloyd IF, github.com/deep-floyd/IF; Imagen, arXiv:2205.11487 (T5 as text encoder:
 section 2.1; noise conditioning augmentation: section 2.4).
 
 Exercises
-1. Forget that they count from 0: pass t instead of t - 1. Which test notices? (make test-deepfloyd)
-   test_against_deepfloyd.py: test_ours_is_theirs
+1. Pass t instead of t - 1. Which test fails? (make test-deepfloyd)
+   test_against_deepfloyd.py: test_our_images_equal_those_of_the_pipelines
 2. Noise the second stage's input to alpha_bar[level] instead of alpha_bar[level + 1].
-   test_against_deepfloyd.py: test_ours_is_theirs
+   test_against_deepfloyd.py: test_our_images_equal_those_of_the_pipelines
 """
 
 import copy
@@ -35,19 +35,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from minidiff.models.deepfloyd import learned
+from minidiff.models.deepfloyd import learned, pipelines
 from minidiff.models.deepfloyd.defaults import DEFAULTS
 from minidiff.models.deepfloyd.embeddings import Embeddings
 from minidiff.models.deepfloyd.hub import HUB, identity, stage_folder
-from minidiff.models.deepfloyd.pipelines import (
-    PIPELINES,
-    TOKENS,
-    encode,
-    foreign,
-    import_diffusers,
-    load_pipeline,
-    too_small,
-)
 from minidiff.models.model import NoiseModel
 from minidiff.theory.diffusion import noise_like, q_sample
 from minidiff.theory.schedule import Schedule
@@ -56,16 +47,16 @@ from minidiff.theory.schedule import Schedule
 class DeepFloyd(NoiseModel):
     """Stage I under the contract (models/model.py).
 
-    config: the network's. schedulers: of diffusers. texts: prompts -> embeddings. unet: () -> the
+    config: the network's. schedulers: diffusers'. texts: prompts -> embeddings. unet: () -> the
     network, called when it is first needed, after T5 was freed. name: for captions.
     """
 
     kind, stage, file, data_range = "deepfloyd", 1, Path("deepfloyd"), (-1.0, 1.0)
     conditional, bfloat16, defaults = True, False, DEFAULTS
-    clips = ("range", "dynamic", "none")
     variances = (*NoiseModel.variances, "learned")
-    image_shape = None  # set below
-    join, combine = staticmethod(learned.join), staticmethod(learned.combine)
+    image_shape = None  # set in __init__, in place of the property
+    step, join = staticmethod(learned.ddpm_step), staticmethod(learned.join)
+    combine = staticmethod(learned.combine)
 
     def __init__(self, config, schedulers, texts, unet, name, device="cpu"):
         self.texts, self.summary, self.device = texts, name, torch.device(device)
@@ -81,20 +72,14 @@ class DeepFloyd(NoiseModel):
         ratio, most = rule.dynamic_thresholding_ratio, rule.sample_max_value
         self.threshold = learned.dynamic_threshold(ratio, most)
 
-    def sampling(self, sampler, variance, eta, clip):
-        """Return the options of `trajectory` that these names mean, as `NoiseModel.sampling`."""
-        found = super().sampling(sampler, variance, eta, clip)
-        if sampler == "ddpm" and variance == "learned":
-            found["step"] = learned.learned_step
-        return found
-
-    def clip(self, name):
-        """Return what a name in `clips` means for `trajectory`."""
-        return self.threshold if name == "dynamic" else super().clip(name)
+    @property
+    def clips(self):
+        """What may be done with x_0_hat at each step, by name."""
+        return {**super().clips, "dynamic": self.threshold}
 
     def embed(self, prompts):
         """Return the embeddings of sentences, float32 (len(prompts), 77, channels). Raises
-        ValueError for embeddings of another model."""
+        ValueError for those of another text encoder."""
         found = self.texts(prompts)
         if found.shape[2] != self.width:
             raise ValueError(f"{self.summary} needs embeddings of {self.width} channels, got "
@@ -103,7 +88,7 @@ class DeepFloyd(NoiseModel):
 
     def __call__(self, x_t, t, cond):
         """Return eps_hat, like x_t (B,C,H,W) float32, with v. t: (B,) int64 in 1..T. cond: from
-        `embed`. Raises ValueError where the GPU's memory is too small."""
+        `embed`. Raises ValueError if the GPU's memory is too small."""
         return self._predict(x_t, t, cond)
 
     @property
@@ -120,7 +105,8 @@ class DeepFloyd(NoiseModel):
                 **more,
             )[0]
         except torch.OutOfMemoryError as e:
-            raise ValueError(too_small(f"a batch of {len(x)}", hasattr(unet, "_hf_hook"))) from e
+            offload = hasattr(unet, "_hf_hook")
+            raise ValueError(pipelines.too_small(f"a batch of {len(x)}", offload)) from e
         return learned.carrying(*output.to(x.dtype).chunk(2, 1))
 
 
@@ -134,7 +120,7 @@ class SecondStage(DeepFloyd):
         """Return this model with small images (N,C,h,w) in -1..1 to enlarge. level: of the noise
         on them, a share of T."""
         made = copy.copy(self)
-        made.level = round(level * self.noising.T)  # as they count, from 0
+        made.level = round(level * self.noising.T)  # counted from 0
         large = F.interpolate(low, self.image_shape[1:], mode="bilinear", align_corners=True)
         at = torch.full((len(low),), made.level + 1, device=low.device)
         made.low = q_sample(self.noising, large, at, noise_like(large, generator))
@@ -153,12 +139,13 @@ class SecondStage(DeepFloyd):
         """Return eps_hat, like x_t, with v; see DeepFloyd."""
         pixels = x_t[0].numel()
         texts, level, low = cond.split([cond.shape[1] - 1 - pixels, 1, pixels], 1)
-        texts, both = texts.view(len(x_t), TOKENS, -1), torch.cat([x_t, low.view_as(x_t)], 1)
+        texts = texts.view(len(x_t), pipelines.TOKENS, -1)
+        both = torch.cat([x_t, low.view_as(x_t)], 1)
         return self._predict(both, t, texts, class_labels=level[:, 0])
 
 
 def _schedule(scheduler):
-    """Return a scheduler's alpha_bar, with alpha_bar[0] = 1, which theirs lacks, as a Schedule."""
+    """Return a Schedule with a scheduler's alpha_bar, after alpha_bar[0] = 1, which it lacks."""
     return Schedule(torch.cat([torch.ones(1), scheduler.alphas_cumprod.float()]))
 
 
@@ -168,26 +155,23 @@ def load(
     """Load a stage of DeepFloyd IF as a model that can be prompted.
 
     model_dir: a folder or hub name, see `hub.stage_folder`. stage: 1 or 2. embeddings: a .pth
-    dictionary, prompt -> (1,77,4096), in place of T5. offload: for a GPU that cannot hold it.
-    download: fetch what is not on this machine. texts: those of a stage that is loaded already.
-    Raises ValueError for whatever is missing.
+    dictionary, prompt -> (1,77,4096), in place of T5. offload: for a GPU too small to hold it.
+    download: fetch what is not on this machine. texts: of a stage that is already loaded. Raises
+    ValueError for whatever is missing.
     """
-    diffusers = import_diffusers()  # before anything is fetched for it
+    diffusers = pipelines.import_diffusers()  # before anything is downloaded for it
     folder, device = stage_folder(model_dir, stage, "unet", download), torch.device(device)
     if texts is None:
-        read = partial(encode, place=model_dir, download=download, device=device, offload=offload)
-        texts = Embeddings(read, identity(model_dir), embeddings)
+        encode = partial(pipelines.encode, place=model_dir, download=download, device=device,
+                         offload=offload)
+        texts = Embeddings(encode, identity(model_dir), embeddings)
     local = model_dir and Path(model_dir).is_dir()
     name = f"DeepFloyd {folder.name if local else (model_dir or HUB).split('/')[1]}"
-
-    def unet():
-        kind = PIPELINES[stage - 1]
-        return load_pipeline(kind, folder, device, offload, text_encoder=None, tokenizer=None).unet
-
+    unet = partial(pipelines.load_unet, stage, folder, device, offload)
     try:
         config = diffusers.UNet2DConditionModel.load_config(folder, subfolder="unet")
         kinds = ("scheduler", "image_noising_scheduler")[:stage]
         schedulers = [diffusers.DDPMScheduler.from_pretrained(folder, subfolder=k) for k in kinds]
         return (DeepFloyd, SecondStage)[stage - 1](config, schedulers, texts, unet, name, device)
     except (OSError, KeyError, TypeError) as e:
-        raise ValueError(foreign(folder, e)) from e
+        raise ValueError(pipelines.foreign(folder, e)) from e
