@@ -134,6 +134,8 @@ $(REFEREE): $(READY)
 	@touch $@
 
 $(LARGE): $(READY)
+	@$(PY) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+	"the libraries for DeepFloyd need Python 3.11 or newer; run: make clean, then make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@echo "installing the packages that DeepFloyd needs (once)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,deepfloyd]'
 	@touch $@
