@@ -1,8 +1,9 @@
 """Build the book: every source file a page, its words on the left and its code on the right.
 
-The order is the lectures' own: the door, then from "Next:" to "Next:", then the scripts. Names in
-the code lead to where they are defined, formulas are MathML (formula.py), and the pictures of
-`make figures` stand beside the code that made them. Nothing is fetched, and there is no script.
+The order is the lectures' own: a map of the package, then from "Next:" to "Next:", an appendix of
+all its other files, then the scripts. Names in the code link to their definitions, formulas are
+MathML (formula.py), and the figures of `make figures` are next to the code that made them. Nothing
+is fetched, and there is no script.
 """
 
 import ast
@@ -15,8 +16,8 @@ from html import escape
 from pathlib import Path
 
 import minidiff
-from figures.book.book import formula
-from figures.build import FILES, ROOT, SECTIONS, module
+from figures.book import formula
+from figures.build import ROOT, SECTIONS, module
 from minidiff.files import runs
 from minidiff.files.images import caption_of
 from minidiff.system import cli
@@ -35,33 +36,55 @@ TABLE = minidiff.__doc__.partition("    here ")[2].partition("\n\n")[0]
 NOTATION = [re.split(" {2,}", line.strip(), maxsplit=2) for line in TABLE.splitlines()[1:]]
 TITLES = {name: f"{papers} in papers; elsewhere {elsewhere}"
           for here, papers, elsewhere in NOTATION for name in here.split(", ")}
-FLOW = {  # chapters on flows, where x_0, t and v mean something else
-    "x_0": "the noise a walk begins with", "x_1": "the picture", "x_t": "between noise and picture",
-    "t": "0 (noise) .. 1 (data)", "v": "the velocity", "s": "a later time than t"}
-SAYING = (ast.Module, ast.ClassDef, ast.FunctionDef)
+FLOW = {  # theory/flow.py, where x_0, t and v mean something else
+    "x_0": "the noise that sampling starts from", "x_1": "the image",
+    "x_t": "between noise and image", "t": "0 (noise) .. 1 (data)", "v": "the velocity",
+    "s": "a later time than t"}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
+FILE = r"(?<![\w/])(?:\w+/)*\w+\.py\b"
 SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
 INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
-    r"((?<![\w/])(?:\w+/)?\w+\.py\b|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
+    rf"({FILE}|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
     rf"|(?<![\w'’@\"-])(?<!\w\.)(?:{SYMBOLS})(?:_(?:[A-Za-z]|\d+|{{[^}}]*}}))?(?:_hat)?[²³]?"
     r"(?!\w|[\"(]|-[A-Za-z]|\.\w))")
 
 
 @dataclass(frozen=True)
-class BookFlags:
-    """Where the book goes, and where its pictures are."""
+class BookOptions:
+    """Where the book goes, and where its figures are."""
 
     out: str = cli.flag("docs/book", "folder for the book")
     pictures: str = cli.flag("figures/out", "folder that `make figures` has filled")
 
 
 @cache
+def parts():
+    """Return the source files in the order of the book, {heading: files}."""
+    chain, following = [], ROOT / "train" / "first.py"
+    while following and following not in chain:
+        chain.append(following)
+        found = re.search(rf"^Next: ({FILE})", following.read_text(encoding="utf-8"), re.M)
+        following = found and place(found[1], following)
+    numbered = [k for k, file in enumerate(chain) if re.match(r'"""\d', parsed(file)[0])]
+    spine, second = chain[:numbered[-1] + 1], chain[numbered[-1] + 1:]
+    found = {"Chapters": [DOOR, *spine], "The second part": second}
+    for folder in ("minidiff", *SCRIPTS):
+        files = sorted((ROOT / folder).rglob("[a-z]*.py"))
+        heading = "Appendix" if folder == "minidiff" else f"{folder}/"
+        found[heading] = [file for file in files if file not in chain]
+    return found
+
+
+@cache
 def chapters():
     """Return the source files in the order of the book."""
-    files, found = [DOOR], ["", "schedule.py"]
-    while found:
-        files.append(DOOR.parent / found[1])
-        found = re.search(r"^Next: (\w+\.py)", files[-1].read_text(encoding="utf-8"), re.M)
-    return files + [f for folder in SCRIPTS for f in sorted((ROOT / folder).glob("[a-z]*.py"))]
+    return sum(parts().values(), [])
+
+
+def place(name, file):
+    """Return the file that a name such as "theory/flow.py" in another file means, None for none."""
+    folders = (ROOT, DOOR.parent, file.parent)
+    return next((f / name for f in folders if (f / name).is_file()), None)
 
 
 def href(file, name=""):
@@ -135,23 +158,23 @@ def highlighted(file):
 def blocks(file):
     """Yield (words, code as HTML, names defined) for each piece of a file."""
     text, tree, defined = parsed(file)
-    lines, rows, said = [*text.splitlines(), ""], highlighted(file), {}
+    lines, rows, words = [*text.splitlines(), ""], highlighted(file), {}
     starts = {k for k in range(len(lines)) if lines[k - 2:k] == ["", ""]} | {0}
     for node in ast.walk(tree):
-        if isinstance(node, SAYING) and ast.get_docstring(node):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
             first, end = node.body[0].lineno - 1, node.body[0].end_lineno
-            said |= dict.fromkeys(range(first, end + (not lines[end])), "")
-            said[first] = "\n" + ast.get_docstring(node)
+            words |= dict.fromkeys(range(first, end + (not lines[end])), "")
+            words[first] = "\n" + ast.get_docstring(node)
             top = [*getattr(node, "decorator_list", ()), node][0]
             starts.add(end if node is tree else top.lineno - 1)
     comments = {k for k, row in enumerate(rows) if re.match(' *<span class="c', row)}
-    said |= {k: lines[k].strip()[2:] for k in comments}
+    words |= {k: lines[k].strip()[2:] for k in comments}
     starts = sorted(k for k in starts | comments if k - 1 not in comments)
     for first, end in zip(starts, [*starts[1:], len(lines)]):
-        words = "\n".join(said[k] for k in range(first, end) if k in said)
-        code = "\n".join(rows[k] for k in range(first, end) if k not in said)
+        text = "\n".join(words[k] for k in range(first, end) if k in words)
+        code = "\n".join(rows[k] for k in range(first, end) if k not in words)
         here = [name for name, row in [("", 0), *defined.items()] if first <= row < end]
-        yield words, code.strip("\n"), here
+        yield text, code.strip("\n"), here
 
 
 def reader(file):
@@ -159,23 +182,35 @@ def reader(file):
     md = MarkdownIt("zero").enable(["code", "backticks", "emphasis", "list", "newline"])
 
     def code(_, tokens, k, *__):
-        told = tokens[k].content
-        return f"<code>{link(told.partition('(')[0], file, escape(told))}</code>"
+        text = tokens[k].content
+        return f"<code>{link(text.partition('(')[0], file, escape(text))}</code>"
 
     md.add_render_rule("text", lambda _, tokens, k, *__: rich(tokens[k].content, file))
     md.add_render_rule("code_inline", code)
     md.add_render_rule("code_block", lambda _, tokens, k, *__: formula.display(
-        tokens[k].content, md.renderInline))
+        tokens[k].content, md.renderInline, lambda text: mapped(text, file)))
 
     def read(words):
         words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
-        return md.render(re.sub(r"\n(?=   \w*/?\w+\.py)", "  \n", words))  # an answer: its own line
+        return md.render(re.sub(r"\n(?=   [\w/]+\.py)", "  \n", words))  # an answer: its own line
 
     return read
 
 
+def mapped(text, file):
+    """Return text that is kept as it is as HTML, with files and folders at the start of a line as
+    links."""
+    def linked(match):
+        name = match[0]
+        there = place(name, file) if name.endswith(".py") else next(
+            (f for f in chapters() if f.parent == DOOR.parent / name), None)
+        return f'<a href="{href(there)}">{name}</a>' if there in chapters() else name
+
+    return re.sub(rf"{FILE}|(?m:(?<=^    )|^)\w+/(?= )", linked, escape(text))
+
+
 def rich(text, file):
-    """Return text as HTML, with files, papers and calls as links and symbols as formulas."""
+    """Return text as HTML, with files, papers and calls as links, and symbols as formulas."""
     shown = "".join(_inline(part, file) if k % 2 else escape(part, False)
                     for k, part in enumerate(INLINE.split(text)))
     beside = r"([(\[]?)(<abbr [^>]*>)(.*?)</abbr>([])]*[,.;:]?)"  # no line may break in there
@@ -185,30 +220,30 @@ def rich(text, file):
 def _inline(part, file):
     name, opened, inside = part.partition("(")
     if part.endswith(".py"):
-        there = [f for f in (ROOT / part, DOOR.parent / part) if f in chapters()]
-        return f'<a href="{href(there[0])}">{part}</a>' if there else part
+        there = place(part, file)
+        return f'<a href="{href(there)}">{part}</a>' if there in chapters() else part
     if part.startswith("arXiv"):
         return f'<a href="https://arxiv.org/abs/{part[6:]}">{part}</a>'
     if opened and name not in TITLES and ("_" in name or name in names(file)):
         return f"<code>{link(name, file, escape(part))}</code>"
     try:
-        told = FLOW if file.stem in ("flow", "flow_sampler") else TITLES
-        title = told.get(part, told.get(part.rpartition("_")[0], ""))
+        titles = FLOW if file == DOOR.parent / "theory" / "flow.py" else TITLES
+        title = titles.get(part, titles.get(part.rpartition("_")[0], ""))
         title = f' title="{escape(title)}"' if title else ""
         return f"<abbr{title}>{formula.math(part)}</abbr>"
     except ValueError:
         return name + opened + rich(inside, file)
 
 
-def pictures(folder):
-    """Return {(file, name of a definition or ""): [(Section, name, [(picture, caption)])]}."""
+def figures(folder):
+    """Return {(file, name of a definition or ""): [(Section, name, [(figure, caption)])]}."""
     record, found = folder / "manifest.json", defaultdict(list)
     drawn = runs.read_json(record) if record.is_file() else {}
     for name in SECTIONS:
-        section, script = module(name).SECTION, f"figures/{FILES.get(name, name)}.py: draw"
+        section, script = module(name).SECTION, Path(module(name).__file__).relative_to(ROOT)
         files = [f for f in drawn.get(name, {}).get("files", ()) if (folder / f).is_file()]
-        for place in (*section.code, script):
-            file, _, definition = place.partition(": ")
+        for where in (*section.code, f"{script.as_posix()}: draw"):
+            file, _, definition = where.partition(": ")
             found[ROOT / file, definition].append(
                 (section, name, [(f, caption_of(folder / f)) for f in files]))
     return found
@@ -216,25 +251,23 @@ def pictures(folder):
 
 def run(argv=None):
     """Write the book. Raises ValueError where the packages for it are missing."""
-    flags = BookFlags(**cli.parse([BookFlags], argv, "python -m figures.book.book", "build the book")[0])
+    (options,), _ = cli.parse([BookOptions], argv, "python -m figures.book", "build the book")
     if MarkdownIt is None:
         raise ValueError("the book needs markdown-it-py, Pygments and Jinja2; install them with: "
                          "python -m pip install -c constraints.txt -e '.[book]'")
-    out, folder, here = Path(flags.out), Path(flags.pictures), ROOT / "figures"
+    out, folder, here = Path(options.out), Path(options.pictures), Path(__file__).parent
     out.mkdir(parents=True, exist_ok=True)
     for file in (here / "book.css", *folder.glob("*.png")):
         shutil.copy(file, out)
     template = Template((here / "book.html").read_text(encoding="utf-8"))
-    files, shown = chapters(), pictures(folder)
+    files, shown = chapters(), figures(folder)
     first = {file: parsed(file)[0].strip('"').partition("\n")[0].strip('"') for file in files}
     for k, file in enumerate(files):
         page = template.render(
-            files=files, k=k, title=file.relative_to(ROOT).as_posix(), first=first, href=href,
-            notation=NOTATION, math=formula.math, words=reader(file), defined=parsed(file)[2],
-            blocks=blocks(file), shown=lambda name, file=file: shown[file, name])
+            files=files, parts=parts(), k=k, title=file.relative_to(ROOT).as_posix(), first=first,
+            href=href, notation=NOTATION, math=formula.math, words=reader(file),
+            defined=parsed(file)[2], blocks=blocks(file),
+            shown=lambda name, file=file: shown[file, name])
         (out / href(file)).write_text(page, encoding="utf-8")
     print(f"wrote {len(files)} pages; open {out / 'index.html'} in a browser")
 
-
-if __name__ == "__main__":
-    cli.program(run)

@@ -1,10 +1,10 @@
-"""The lectures' formulas, written to be read in an editor, as MathML for the book.
+"""The lectures' formulas, plain text that reads well in an editor, as MathML for the book.
 
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)
 
-What stands side by side is a product. A "/" between spaces is a fraction, all factors before it
-over the one after it; without spaces it stays a slash. Three spaces begin a new cell. Diagrams,
-tables, code and whatever else is not read for certain are left as they are.
+Factors side by side are a product. A "/" between spaces is a fraction, all factors before it over
+the one after it; without spaces it stays a slash. Three spaces begin a new cell. Diagrams, tables,
+code and everything else that is not certainly a formula are left as they are.
 """
 
 import re
@@ -24,7 +24,7 @@ SIDES = re.compile(r"([^\s=]*(?:\([^()=]*\))?) *((?:<-|[=←~≈<>≤≥∈]) .+
                    r"|()([-+−] .+|\|.+|\w_\w - \w_\w)")
 KNOWN = rf"(?:{'|'.join(GREEK)}|sqrt|exp|log|cos|sin|tr|over|of)\b"  # words that may be neighbours
 PROSE = re.compile(rf"(?<!\w)(?!{KNOWN})[a-z]{{2,}} (?!{KNOWN})[a-z]{{2,}}(?!\w)")
-KEY = "[\ue000-\uf8ff]"  # a character that stands for a part that is done
+KEY = "[\ue000-\uf8ff]"  # a character in place of a part that is done
 
 
 def math(text):
@@ -84,7 +84,7 @@ def _name(text):
 
 
 def _sides(cell):
-    """Return what stands before a relation, and the rest, as MathML; () for other text."""
+    """Return both sides of a relation as MathML, its sign with the second; () for other text."""
     found = None if PROSE.search(cell) else SIDES.fullmatch(cell)
     try:
         shown = [math(side) if side else "" for side in found.groups() if side is not None]
@@ -93,16 +93,16 @@ def _sides(cell):
         return ()
 
 
-def display(block, rich):
+def display(block, rich, kept=escape):
     """Return an indented block as tables of formulas where each line has one, else as it is.
 
-    rich: turns the words beside a formula into HTML.
+    rich: turns the words next to a formula into HTML. kept: the same for what is left as it is.
     """
     shown = ""
     for part in re.split(r"\n\s*\n", block.rstrip()):
         rows = [_cells(re.split(" {3,}", line.strip()), rich) for line in part.splitlines()]
         shown += (f'<div class="formula"><table>{"".join(rows)}</table></div>\n' if all(rows)
-                  else f"<pre>{escape(part)}</pre>\n")
+                  else f"<pre>{kept(part)}</pre>\n")
     return shown
 
 

@@ -75,9 +75,9 @@ class DeepFloydStudio(Studio):
     intro = (
         "Part A of UC Berkeley CS180's project 5 as the course has it, with DeepFloyd IF: "
         "sentences in place of digits, photos in place of test digits, and results enlarged by the "
-        "second stage. What to notice is what these algorithms are known to do with the real weights; "
-        "where the captions name another model, such as tiny random weights, the figures show that "
-        "the code runs, and nothing else.")
+        "second stage. What to notice is what these algorithms are known to do with the real "
+        "weights; where the captions name another model, such as tiny random weights, the figures "
+        "show that the code runs, and nothing else.")
     words = {name: {"notice": notice, "command": f"make sample-{command}"}
              for name, (notice, command) in WORDS.items()}
     prompt, subject, tests = PHOTO, "the test photo", ("photo",)

@@ -23,8 +23,8 @@ def draw(out, studio):
         results = [edited(studio, x_0, studio.prompt, k) for k in studio.reached]
         yield studio.save(
             out / f"drawn-{name}.png", torch.cat([*noisy, x_0, *results, x_0]),
-            f"{name}, {origin}; columns: i_start of {len(studio.levels) - 1} strided steps, then the "
-            f"image; prompt '{studio.prompt}'", len(labels), ("noised", "result"), labels)
+            f"{name}, {origin}; columns: i_start of {len(studio.levels) - 1} strided steps, then "
+            f"the image; prompt '{studio.prompt}'", len(labels), ("noised", "result"), labels)
         every += [*results, x_0]
     x = torch.cat(every)
     yield from studio.upsampled(out / "drawn-upsampled.png", x, "all results", len(labels),
