@@ -1,15 +1,28 @@
-"""evaluate.py: a measure that is itself measured."""
+"""metrics.py: the metrics against closed forms, brute force and sets whose quality is known."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from minidiff.data import strokes
 from minidiff.data.dataset import Dataset
-from minidiff.evaluation.metrics import Measure, features, frechet, nearest, score, statistics
+from minidiff.evaluation.metrics import (
+    Measure,
+    features,
+    frechet,
+    from_afar,
+    loss_at,
+    nearest,
+    score,
+    statistics,
+)
+from minidiff.models.model import Model, NoiseModel
 from minidiff.network.classifier import Classifier, classification_loss
+from minidiff.network.unet import UNet
+from minidiff.theory.schedule import linear
 from minidiff.training.loop import Training, fit
 from minidiff.training.recipe import Recipe
 
@@ -18,13 +31,13 @@ RECIPE = {"width": 8, "batch_size": 64, "lr": 3e-3, "decay": "linear"}
 
 @pytest.fixture(scope="module")
 def measure():
-    """A judge trained for a few seconds on 3,000 drawn digits, with 1,000 others as test set."""
+    """A judge trained for a few seconds on 3,000 strokes, with 1,000 others as test set."""
     torch.manual_seed(0)
     train = Dataset("strokes", *strokes.dataset(3000, seed=5))
     test = Dataset("strokes", *strokes.dataset(1000, seed=6))
     judge = Classifier(8)
     cfg = Recipe(**RECIPE, epochs=2, early_epoch=1, precision="float32")
-    for _ in fit(Training(judge, classification_loss, cfg, torch.device("cpu")), train):
+    for _ in fit(Training(Model(judge), classification_loss, cfg), train):
         pass
     return Measure(judge.eval(), train, test)
 
@@ -37,73 +50,82 @@ def test_frechet_has_the_closed_form_of_axis_parallel_gaussians():
     assert got == pytest.approx(5 + 1 + 9, abs=1e-9)
 
 
-def test_frechet_agrees_with_the_plain_matrix_root():
-    """tr (C_1 C_2)^{1/2} is the sum of the roots of C_1 C_2's eigenvalues, by numpy."""
+def test_frechet_agrees_with_numpys_eigenvalues():
+    """tr (C_1 C_2)^{1/2} is the sum of the roots of the eigenvalues of C_1 C_2."""
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(50, 6)), rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) + 1
     c_1, c_2 = np.cov(a.T), np.cov(b.T)
     cross = np.sqrt(np.linalg.eigvals(c_1 @ c_2).real).sum()
-    wanted = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(c_1 + c_2) - 2 * cross
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(c_1 + c_2) - 2 * cross
     got = frechet(statistics(torch.tensor(a)), statistics(torch.tensor(b)))
-    assert got == pytest.approx(wanted, rel=1e-9)
+    assert got == pytest.approx(expected, rel=1e-9)
 
 
-def test_frechet_is_symmetric_and_unmoved_by_a_rotation():
-    """An invariance: turning both sets of features changes nothing."""
+def test_frechet_is_symmetric_and_invariant_under_rotation():
+    """Rotating both sets of features changes nothing, nor does exchanging them."""
     g = torch.Generator().manual_seed(0)
     a, b = (torch.randn(40, 5, generator=g).double() * k for k in (1, 2))
-    turn = torch.linalg.qr(torch.randn(5, 5, generator=g).double())[0]
+    rotation = torch.linalg.qr(torch.randn(5, 5, generator=g).double())[0]
     d = frechet(statistics(a), statistics(b))
     assert frechet(statistics(b), statistics(a)) == pytest.approx(d)
-    assert frechet(statistics(a @ turn), statistics(b @ turn)) == pytest.approx(d)
+    assert frechet(statistics(a @ rotation), statistics(b @ rotation)) == pytest.approx(d)
 
 
-def test_real_against_itself_is_0(measure):
-    """The whole test set against the whole test set; and each digit is nearest to itself."""
+def test_the_distance_of_the_test_set_to_itself_is_0(measure):
+    """The whole set against the whole set; and each digit is nearest to itself."""
     x = measure.test.images_at(slice(None))
     assert measure.distance(x) == pytest.approx(0, abs=1e-6)
     assert nearest(x[:50], measure.test.images).max() < 1e-3
 
 
-def test_real_against_real_is_near_the_floor_and_noise_is_far_away(measure):
+def test_unseen_digits_are_near_the_floor_and_noisy_ones_far_away(measure):
     """Unseen real digits: about 1 floor, copying about 1. The same with noise: many floors."""
     x, labels = strokes.dataset(500, seed=7)
-    x = x.float() / 255
+    x, g = x.float() / 255, torch.Generator().manual_seed(0)
     real = measure(x, labels)
     assert real["n"] == 500 and real["accuracy"] > 0.6
     assert 0.3 < real["ratio"] < 2 and 0.9 < real["copying"] < 1.1
     assert real["ratio"] == pytest.approx(real["distance"] / real["floor"])
-    noisy = measure((x + 0.5 * torch.randn_like(x)).clamp(0, 1), labels)
+    noisy = measure((x + 0.5 * torch.randn(x.shape, generator=g)).clamp(0, 1), labels)
     assert noisy["ratio"] > 10 * real["ratio"]
 
 
-def test_accuracy_counts_what_was_asked(measure):
-    """Labels turned by one digit: almost all are wrong; without labels there is no accuracy."""
+def test_accuracy_and_confidence_are_the_judges_shares(measure):
+    """Counted one image at a time; with other labels another accuracy, without labels none."""
     x, labels = strokes.dataset(200, seed=8)
     x = x.float() / 255
-    right = measure(x, labels)["accuracy"]
-    assert measure(x, (labels + 1) % 10)["accuracy"] <= 1 - right + 1e-9
+    with torch.no_grad():
+        certainties = [measure.judge(x[k : k + 1]).softmax(1)[0] for k in range(200)]
+    found = measure(x, labels)
+    right = sum(p.argmax() == digit for p, digit in zip(certainties, labels)).item()
+    assert found["accuracy"] == pytest.approx(right / 200)
+    confident = sum(p.max() > 0.9 for p in certainties).item()
+    assert found["confident"] == pytest.approx(confident / 200)
+    assert measure(x, (labels + 1) % 10)["accuracy"] <= 1 - right / 200 + 1e-6
     assert "accuracy" not in measure(x)
 
 
-def test_one_perfect_digit_again_and_again_is_accurate_but_far(measure):
+def test_one_perfect_digit_repeated_is_accurate_but_far(measure):
     """What accuracy cannot see: collapse."""
     x, labels = measure.test.images_at(slice(0, 200)), measure.test.labels[:200]
-    read = measure.judge(x).argmax(1) == labels
-    k = int(read.nonzero()[0])
+    right = measure.judge(x).argmax(1) == labels
+    k = int(right.nonzero()[0])
     found = measure(x[k : k + 1].expand(200, -1, -1, -1), labels[k : k + 1].expand(200))
     assert found["accuracy"] == 1 and found["ratio"] > 10
 
 
-def test_copies_of_training_digits_are_found_out(measure):
-    """Distance to the nearest training digit is 0; slightly noised copies are still below 0.5."""
-    copies = measure.train.images_at(slice(0, 100))
+def test_copies_of_training_digits_are_detected(measure):
+    """Copies have copying 0, copies with a little noise still below 0.5; distance and accuracy do
+    not notice."""
+    copies, labels = measure.train.images_at(slice(0, 100)), measure.train.labels[:100]
+    noise = torch.randn(copies.shape, generator=torch.Generator().manual_seed(0))
     assert measure(copies)["copying"] < 0.01
-    assert measure((copies + 0.02 * torch.randn_like(copies)).clamp(0, 1))["copying"] < 0.5
+    found = measure((copies + 0.02 * noise).clamp(0, 1), labels)
+    assert found["copying"] < 0.5 and found["ratio"] < 3 and found["accuracy"] > 0.6
 
 
 def test_the_floor_falls_with_n(measure):
-    """A finite set lies off by about 1/n."""
+    """The distance of n real digits is about proportional to 1/n."""
     assert measure.floor(100) > 2 * measure.floor(500)
 
 
@@ -116,15 +138,50 @@ def test_nearest_is_brute_force(tiny):
         assert found[k] == pytest.approx(min(each), abs=1e-4)
 
 
-def test_what_is_no_picture_is_refused(measure):
-    """Shapes, with got and wanted."""
+def test_the_view_from_afar_is_a_blur_with_the_contrast_restored(tiny):
+    """Each image's middle grey stays, its range is four times as wide, cut at black and white; an
+    image of one grey does not become infinite."""
+    x = tiny.images_at(slice(0, 20))
+    found = from_afar(x)
+    assert found.amin((1, 2, 3)).eq(0).all() and found.amax((1, 2, 3)).eq(1).all()
+    d = torch.arange(-6, 7) ** 2
+    window = torch.exp(-(d[:, None] + d) / (2 * 2.0**2))
+    blurred = F.conv2d(F.pad(x, [6] * 4, mode="reflect"), (window / window.sum())[None, None])
+    low, high = blurred.amin((1, 2, 3), True), blurred.amax((1, 2, 3), True)
+    expected = (4 * (blurred - (low + high) / 2) / (high - low) + 0.5).clamp(0, 1)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert from_afar(torch.full((1, 1, 28, 28), 0.5)).isfinite().all()
+
+
+def test_the_loss_at_each_t_is_the_models_squared_error(gaussian):
+    """For a model that returns 0 the loss is E[eps²], from the same noise at every t; for the ideal
+    predictor of N(m, s²) it is ab s² / (ab s² + 1 - ab)."""
+    schedule, times = linear(300), [1, 100, 300]
+    data = gaussian(schedule)
+    g = torch.Generator().manual_seed(1)
+    x_0 = data.mean + data.std * torch.randn(300, 1, 28, 28, generator=g)
+    model = NoiseModel(UNet(2, time=True).eval())
+
+    def losses(fn):
+        model.evaluate = lambda x, t, c: fn(x, (t * 300).round().long())
+        return loss_at(model, x_0, [""] * 300, times)
+
+    zero = losses(lambda x, t: torch.zeros_like(x))
+    assert zero[0] == zero[1] == zero[2] == pytest.approx(1, abs=0.01)
+    for t, found in zip(times, losses(data.eps)):
+        ab = schedule.alpha_bar[t].item()
+        assert found == pytest.approx(ab * 0.09 / (ab * 0.09 + 1 - ab), rel=0.02)
+
+
+def test_shapes_that_do_not_fit_are_rejected(measure):
+    """The message says what was expected and what came."""
     with pytest.raises(ValueError, match=r"\(N,1,28,28\).*\(3, 28, 28\)"):
         measure(torch.zeros(3, 28, 28))
     with pytest.raises(ValueError, match="N >= 2"):
         statistics(torch.zeros(1, 4))
 
 
-def test_features_are_the_judges_in_any_chunks(measure, monkeypatch):
+def test_features_are_the_judges_whatever_the_chunk(measure, monkeypatch):
     """float64 (N, F)."""
     x = measure.test.images_at(slice(0, 30))
     whole = features(measure.judge, x)
@@ -134,7 +191,7 @@ def test_features_are_the_judges_in_any_chunks(measure, monkeypatch):
 
 
 def test_a_classifier_learns_from_good_samples_and_not_from_wrong_labels(tiny):
-    """The score of real digits is high, that of the same digits with labels at random is chance."""
+    """The score of real digits is high, that of the same digits with random labels is chance."""
     train = Dataset("strokes", *strokes.dataset(1500, seed=9))
     good = score(train, tiny, epochs=4, **RECIPE)
     g = torch.Generator().manual_seed(0)
