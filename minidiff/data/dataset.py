@@ -6,6 +6,7 @@ random permutation and one indexing operation: no worker processes, no copy to t
     mnist      handwritten digits, LeCun et al.
     fashion    Fashion-MNIST, arXiv:1708.07747: clothes in the same format
     strokes    digits drawn by strokes.py, no file and no network needed
+    doodles    coloured images with sentences, drawn by doodles/; new ones every few epochs
     auto       mnist if its files are found or can be downloaded, else strokes with a loud warning
 
 Images are float32 in [0, 1] once they are in a batch, 0 = black ground, 1 = white ink.
@@ -19,14 +20,19 @@ Exercises
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
 
-from minidiff.data import mnist, strokes
+from minidiff.data import mnist, prompts, strokes
+from minidiff.data.doodles import world
 
-NAMES = ("auto", *mnist.CLASSES, "strokes")
+NAMES = ("auto", *mnist.CLASSES, "strokes", "doodles")
+SIZES = {"strokes": 28, "doodles": 32}  # of what is drawn, unless another size is asked for
+RENEW = 3  # epochs after which new doodles are drawn
 WARNING = """
   ************************************************************************
   *  NOT MNIST: {reason}.
@@ -45,33 +51,39 @@ class Dataset:
     name: str
     images: torch.Tensor
     labels: torch.Tensor
+    renewed: Callable | None = None  # of an endless set: number -> another part of it
 
     def __len__(self):
         return len(self.labels)
 
     def to(self, device) -> "Dataset":
         """Return the same set on `device`."""
-        return Dataset(self.name, self.images.to(device), self.labels.to(device))
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def at(self, epoch: int) -> "Dataset":
+        """Return the set of an epoch, 0, 1, ...: itself; of an endless set a new part every RENEW
+        epochs, always the same for an epoch."""
+        return self.renewed(epoch // RENEW).to(self.images.device) if self.renewed else self
 
     def images_at(self, index) -> torch.Tensor:
         """Return the images at `index`, int64 (B,) or a slice, as float32 in [0, 1]."""
         return self.images[index].float() / 255
 
 
-def load(name: str = "auto", split: str = "train", data_dir: str = "", size=28) -> Dataset:
+def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -> Dataset:
     """Load a data set by name, from its files or, for strokes, by drawing it.
 
-    name: one of NAMES. split: "train" (60,000) or "test" (10,000). data_dir: where the files are
-    or should go; default $MINIDIFF_DATA, else "data". size: of the images in pixels; strokes come
-    in any size, files in 28. Raises ValueError for an unknown name or split, for another size of a
-    file, and for files that are missing (and can't be downloaded) or damaged.
+    name: one of NAMES. split: "train" or "test". data_dir: where the files are or should go;
+    default $MINIDIFF_DATA, else "data". size: in pixels, 0 for the set's own; strokes
+    and doodles come in any. Raises ValueError for an unknown name or split, for a size that there
+    is not, and for files that are missing (and can't be downloaded) or damaged.
     """
     if name not in NAMES:
         raise ValueError(f"unknown dataset {name!r}; choose from: {', '.join(NAMES)}")
     if split not in ("train", "test"):
         raise ValueError(f"unknown split {split!r}; choose from: train, test")
-    if size != 28 and name != "strokes":
-        raise ValueError(f"only strokes come in {size} pixels, got {name!r}; use --dataset strokes")
+    if size and size != 28 and name not in SIZES:
+        raise ValueError(f"only {' and '.join(SIZES)} come in {size} pixels, got {name!r}")
     root = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data")
     if name == "auto":
         try:
@@ -82,7 +94,9 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "", size=28) 
             name = "strokes"
     if name == "strokes":
         count, seed = (60_000, 1) if split == "train" else (10_000, 2)
-        return Dataset(name, *strokes.dataset(count, seed, size))
+        return Dataset(name, *strokes.dataset(count, seed, size or SIZES[name]))
+    if name == "doodles":
+        return _doodles(60_000 if split == "train" else 2_000, split, size or SIZES[name])
     return Dataset(name, *mnist.load(name, split, root))
 
 
@@ -94,3 +108,11 @@ def batches(dataset: Dataset, batch_size: int, generator: torch.Generator):
     order = torch.randperm(len(dataset), generator=generator, device=generator.device)
     for index in order.to(dataset.images.device).split(batch_size):
         yield dataset.images_at(index), dataset.labels[index]
+
+
+@lru_cache(2)  # the training set and the test set
+def _doodles(count, split, size, seed=0) -> Dataset:
+    """Draw doodles: images uint8 (count,3,size,size), labels the conditions of their sentences."""
+    images, captions, _ = world.dataset(count, seed, size, split)
+    labels = prompts.DOODLES.embed(captions).byte()
+    return Dataset("doodles", images, labels, partial(_doodles, count, split, size))

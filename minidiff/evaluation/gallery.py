@@ -12,6 +12,8 @@ made.
 
 import torch
 
+from minidiff.data.doodles.scenes import MEDIA, SUBJECTS
+from minidiff.data.prompts import DIGITS
 from minidiff.files.images import frames_of, save_gif, save_grid
 from minidiff.models.generate import generate
 from minidiff.models.options import options_for
@@ -60,22 +62,35 @@ def draw_denoiser(name_file, denoiser, x_0, sigma, caption):
 
 
 def draw_model(name_file, model, caption, **options):
-    """Draw 40 samples of a model, and the trajectories of the first four.
+    """Draw samples for `grid_prompts`, and the trajectories of the first four.
 
-    A model with classes draws four of each digit. name_file: (name) -> path. options: fields of
+    name_file: (name) -> path. options: fields of
     SampleOptions, before the model's defaults. Returns the states and the caption.
     """
     options, prompts = options_for(model, **options), grid_prompts(model)
     states = list(generate(model, prompts, steps=options.steps, seed=options.seed,
                            **options.guidance, **options.sampling(model)))
     caption = f"{caption}; {options.describe(model)}"
-    save_grid(name_file("samples"), states[-1].x_t, f"samples: {caption}")
-    draw_trajectories(name_file("frames"), states, f"from noise to digit: {caption}")
+    states = [_in_unit(model, state) for state in states]
+    columns = len(grid_prompts(model, 1))
+    save_grid(name_file("samples"), states[-1].x_t, f"samples: {caption}", columns)
+    draw_trajectories(name_file("frames"), states, f"from noise to image: {caption}")
     return states, caption
 
 
+def _in_unit(model, state):
+    """Return a state of a trajectory with its images in [0, 1]."""
+    t, x_t, prediction = state
+    return type(state)(t, model.to_unit(x_t), None if prediction is None else model.to_unit(prediction))
+
+
 def grid_prompts(model, rows=4):
-    """Return the prompts of a grid with ten columns: a digit each, or null prompts."""
+    """Return the prompts of a grid, row by row: ten digits each, or null prompts; of a model of
+    sentences every subject of the doodles, in another medium in each row."""
+    words = model.vocabulary.words
+    if words and words != DIGITS.words:
+        media = [f"a {name} of " if name else "" for name in MEDIA]
+        return [f"{medium}{subject}" for medium in media[:rows] for subject in SUBJECTS]
     return [str(k % 10) if model.conditional else "" for k in range(10 * rows)]
 
 

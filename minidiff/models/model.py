@@ -63,7 +63,7 @@ class Model:
         self.network, self.bfloat16 = network, precision == "bfloat16"
         self.evaluate = network  # in training on several GPUs: all of them (training/parallel.py)
         self.device = next(network.parameters()).device
-        self.vocabulary = Vocabulary(tuple(words or DIGITS)[: getattr(network, "classes", 0)])
+        self.vocabulary = Vocabulary(tuple(words or DIGITS.words)[: getattr(network, "classes", 0)])
         self.data_range = tuple(data_range)
         if not self.conditional:
             self.defaults = {**self.defaults, **UNGUIDED}
@@ -109,12 +109,14 @@ class Model:
     def embed(self, prompts: list[str]):
         """Return the condition of each prompt, float32 (len(prompts), words), zeros for ""; None
         for a model without classes. Raises ValueError for a prompt that it does not know."""
-        cond = self.vocabulary.embed(prompts, self.device)
+        cond = self.vocabulary.embed(prompts).to(self.device)
         return cond if self.conditional else None
 
     def condition(self, labels):
-        """Return the condition of each label, int64 (B,): float32 one-hot (B, words)."""
-        return F.one_hot(labels, len(self.vocabulary.words)).float()
+        """Return the conditions of a batch of a Dataset's labels, float32 (B, words): of classes,
+        int64 (B,), one-hot; of sentences the labels are conditions already."""
+        one_hot = labels.dim() == 1
+        return (F.one_hot(labels, len(self.vocabulary.words)) if one_hot else labels).float()
 
 
 class NoiseModel(Model):

@@ -123,7 +123,7 @@ class Upsampler(NoiseModel):
             count = 0 if self.low is None else len(self.low)
             raise ValueError(f"{len(prompts)} prompts for {count} images; pass them to `given`")
         level = torch.full((len(prompts),), self.level, device=self.device)
-        return self.rows(self.vocabulary.embed(prompts, self.device), level, self.low)
+        return self.rows(self.vocabulary.embed(prompts).to(self.device), level, self.low)
 
     def __call__(self, x_t, t, cond):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""

@@ -25,7 +25,7 @@ from minidiff.network.blocks import folded
 from minidiff.network.registry import rebuild
 from minidiff.system import hardware
 
-DIFFUSIONS, FLOWS = ("uncond", "class"), ("flow", "flow-uncond")  # kinds that can be prompted
+DIFFUSIONS, FLOWS = ("uncond", "class", "doodles"), ("flow", "flow-uncond")  # kinds that can be prompted
 MODELS = {  # every kind of training, and the model that uses its network
     **dict.fromkeys(DIFFUSIONS, NoiseModel), **dict.fromkeys(FLOWS, FlowModel),
     "upsampler": Upsampler, "denoiser": Model, "classifier": Model,

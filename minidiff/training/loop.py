@@ -99,6 +99,7 @@ class Training:
         """Do one step of Adam on a batch; return its loss, a tensor on the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
+        x_0 = self.model.from_unit(x_0)
         loss = self.loss_fn(self.model, x_0, labels, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -148,7 +149,7 @@ def fit(training: Training, dataset: Dataset, log_every: int = 10):
     training.network.train()
     while training.epoch < cfg.epochs:
         total, count, images = torch.zeros((), device=training.device), 0, 0
-        for x_0, labels in batches(dataset, cfg.batch_size, training.generator):
+        for x_0, labels in batches(dataset.at(training.epoch), cfg.batch_size, training.generator):
             lr = learning_rate(cfg, training.step, per_epoch)
             total += training.update(x_0, labels, lr)
             count, images = count + 1, images + len(x_0)

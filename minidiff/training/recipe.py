@@ -25,7 +25,7 @@ class Recipe:
     """
 
     recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
-    dataset: str = flag("auto", "auto, mnist, fashion or strokes; auto: MNIST, else strokes")
+    dataset: str = flag("auto", "auto, mnist, fashion, strokes or doodles; auto: MNIST, else strokes")
     width: int = flag(64, "D, the UNet's channels at full size")
     batch_size: int = flag(128, "images per step")
     epochs: int = flag(20, "passes over the training set")
@@ -86,6 +86,9 @@ _CLASSIFIER = {
     "width": 32, "epochs": 6, "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 100,
 }
 _FLOW = {"batch_size": 64, "epochs": 10, "lr": 1e-2, "sample_steps": 50}
+_DOODLES = {
+    "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 200, "sample_steps": 30,
+}
 RECIPES = {
     "denoiser": {
         "full": {
@@ -101,6 +104,10 @@ RECIPES = {
     "upsampler": {
         "full": {"dataset": "strokes"},
         "laptop": {**_LAPTOP, "dataset": "strokes", "width": 16, "epochs": 1, "sample_steps": 20},
+    },
+    "doodles": {
+        "full": {"dataset": "doodles", "width": 64, "batch_size": 32, "epochs": 40, **_DOODLES},
+        "laptop": {"dataset": "doodles", "width": 32, "batch_size": 16, "epochs": 4, **_DOODLES},
     },
     "classifier": {"full": _CLASSIFIER, "laptop": _CLASSIFIER},
 }

@@ -1,0 +1,74 @@
+"""Chance: random numbers that belong to one image, however many are drawn with it.
+
+A batch of images drawn from one torch.Generator would change with the size of the batch: image 7
+of a hundred would not be image 7 of a thousand. Here every image has a key, and the j-th random
+number of an image is a hash of (key, j) and of nothing else:
+
+    u_j = hash(key + j · 0x9E3779B9) / 2³²          in [0, 1)
+
+Such a generator is called counter-based. It has no state to pass on, so images can be drawn one
+by one, in batches or in another order, at any size and in any medium, and stay what they are.
+
+The hash multiplies and shifts the 32 bits of a number until each depends on all of them. int64
+arithmetic wraps modulo 2⁶⁴, which leaves the low 32 bits of a product right.
+
+Sources: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), for counters; Wellons,
+"Prospecting for hash functions" (2018), for the constants of the hash (lowbias32).
+
+Exercise: draw ten uniform numbers of key 1 and of key 2. How are they correlated, and how should
+they be?  test_doodles_kit.py: test_keys_are_independent
+Next: kit.py
+"""
+
+import math
+
+import torch
+
+MASK = 0xFFFFFFFF        # the low 32 bits
+GOLDEN = 0x9E3779B9      # 2³² / golden ratio, odd: steps through all 32-bit numbers
+
+
+def mix(number: torch.Tensor) -> torch.Tensor:
+    """Hash int64 numbers to int64 in 0..2³²-1, elementwise."""
+    number = number & MASK
+    number = ((number ^ (number >> 16)) * 0x7FEB352D) & MASK
+    number = ((number ^ (number >> 15)) * 0x846CA68B) & MASK
+    return number ^ (number >> 16)
+
+
+def keys(seed: int, first: int, count: int) -> torch.Tensor:
+    """Return the keys of images first..first+count-1 of a seed, int64 (count,)."""
+    start = mix(torch.tensor(seed) + GOLDEN)
+    return mix(start * GOLDEN + mix(torch.arange(first, first + count)))
+
+
+class Chance:
+    """The random numbers of a batch of images, one independent stream an image.
+
+    key: int64 (n,). stream: a name's number; the same key gives unrelated numbers in another one.
+    """
+
+    def __init__(self, key: torch.Tensor, stream: int = 0):
+        self.n = len(key)
+        self.key = mix(key + mix(torch.tensor(stream)))
+        self.count = 0
+
+    def uniform(self, low=0.0, high=1.0, shape=(1, 1)) -> torch.Tensor:
+        """Return float (n, *shape), uniform in [low, high)."""
+        many = math.prod(shape)
+        counter = torch.arange(self.count, self.count + many)
+        self.count += many
+        bits = mix(self.key[:, None] + counter * GOLDEN)
+        return low + (high - low) * (bits.float() / 2**32).view(self.n, *shape)
+
+    def normal(self, shape=(1, 1)) -> torch.Tensor:
+        """Return standard normal float (n, *shape): √2 · erf⁻¹(2u − 1)."""
+        return math.sqrt(2) * torch.erfinv(self.uniform(-1, 1, shape).clamp(-0.9999, 0.9999))
+
+    def integer(self, high: int, shape=()) -> torch.Tensor:
+        """Return int64 (n, *shape), uniform in 0..high-1."""
+        return self.uniform(0, high, shape).long().clamp(max=high - 1)
+
+    def flip(self, p=0.5) -> torch.Tensor:
+        """Return float (n, 1, 1), 1 with probability p and otherwise 0."""
+        return (self.uniform() < p).float()
