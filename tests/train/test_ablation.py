@@ -17,7 +17,7 @@ def few(monkeypatch):
     """Two digits, and no subprocess."""
     monkeypatch.setattr(ablation, "DIGITS", ["3", "8"])
     monkeypatch.setattr(processes, "Subprocess", lambda rounds, make, *args: make(*args))
-    return ablation.AblationFlags(runs=1, repeat=1, width=4, batch_size=4, steps=3)
+    return ablation.AblationOptions(runs=1, repeat=1, width=4, batch_size=4, steps=3)
 
 
 def test_the_same_digits_come_out_without_a_technique(few):

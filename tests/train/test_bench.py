@@ -175,6 +175,6 @@ def test_images_per_second_count_every_image(tiny, monkeypatch):
         return {name: [2.0] * runs for name in methods}
 
     monkeypatch.setattr(bench, "in_turn", two_seconds)
-    flags = bench.BenchFlags(width=2, batch_size=8, runs=2)
+    flags = bench.BenchOptions(width=2, batch_size=8, runs=2)
     found = bench.training(tiny, flags, CPU, "float32")
     assert found["ours"]["median"] == found["baseline"]["median"] == 12

@@ -1,21 +1,21 @@
-"""config.py: recipes, and values that are refused."""
+"""recipe.py: recipes, and values that are refused."""
 
 import dataclasses
 
 import pytest
 
 from minidiff.training.recipe import RECIPES, Recipe
-from sample.measure.evaluate import MeasureFlags
+from sample.measure.evaluate import MeasureOptions
 
 
 def test_the_full_recipes_are_the_courses():
-    """SPEC 1.3, number by number."""
+    """The numbers of the course, one by one."""
     for kind in ("uncond", "class"):
         full = Recipe(**RECIPES[kind]["full"])
         assert (full.width, full.batch_size, full.epochs, full.early_epoch) == (64, 128, 20, 5)
         assert (full.lr, full.decay, full.T, full.warmup) == (1e-3, "exponential", 300, 0)
         assert full.p_uncond == 0.1
-    for kind in ("flow", "flow-uncond"):  # of 2025
+    for kind in ("flow", "flow-uncond"):  # the course of 2025
         full = Recipe(**RECIPES[kind]["full"])
         assert (full.width, full.batch_size, full.epochs, full.p_uncond) == (64, 64, 10, 0.1)
         assert (full.lr, full.decay, full.warmup, full.sample_steps) == (1e-2, "exponential", 0, 50)
@@ -32,6 +32,16 @@ def test_every_recipe_can_be_built():
             assert dataclasses.asdict(Recipe(**recipe)).items() >= recipe.items()
 
 
+def test_a_stored_recipe_may_lack_a_field_and_may_not_have_one_too_many():
+    """What an older run did not store has its default; an unknown field is refused, with the place
+    and its name."""
+    stored = dataclasses.asdict(Recipe(width=3))
+    del stored["sigma"]
+    assert Recipe.stored(stored, "config.json") == Recipe(width=3)
+    with pytest.raises(ValueError, match="^config.json: unknown in the recipe: dropout, ema$"):
+        Recipe.stored({**stored, "ema": 1, "dropout": 0}, "config.json")
+
+
 @pytest.mark.parametrize(
     "cls, wrong",
     [
@@ -43,11 +53,11 @@ def test_every_recipe_can_be_built():
         (Recipe, {"decay": "cosine"}),
         (Recipe, {"seed": -1}),
         (Recipe, {"p_uncond": 1.5}),
-        (MeasureFlags, {"n": 9}),
+        (MeasureOptions, {"n": 9}),
     ],
 )
 def test_values_out_of_range_are_refused(cls, wrong):
-    """The message names the knob and the value."""
+    """The message names the option and the value."""
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=name.replace("_", "-")) as e:
         cls(**wrong)

@@ -27,7 +27,7 @@ AS_IT_IS = "as it is"
 
 
 @dataclass(frozen=True)
-class AblationFlags:
+class AblationOptions:
     """How much to measure, and where the result goes. Raises ValueError for values out of range."""
 
     runs: int = cli.flag(9, "rounds of each measurement")
@@ -49,7 +49,7 @@ class AblationFlags:
 def main(argv=None):
     """Measure as the flags say; print the table, write the JSON."""
     (flags,), _ = cli.parse(
-        [AblationFlags], argv, "make ablation", "measure what each speed technique is worth"
+        [AblationOptions], argv, "make ablation", "measure what each speed technique is worth"
     )
     out, device = cli.writable(flags.out, ".json"), hardware.pick_device(flags.device)
     precision = hardware.pick_precision(flags.precision, device)

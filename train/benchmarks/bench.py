@@ -34,7 +34,7 @@ SIZES = {"cpu": (2048, 2**26), "cuda": (8192, 2**30)}  # side of a matrix, float
 
 
 @dataclass(frozen=True)
-class BenchFlags:
+class BenchOptions:
     """How much to measure, and where the result goes. Raises ValueError for values out of range."""
 
     runs: int = cli.flag(5, "rounds of each measurement")
@@ -56,7 +56,7 @@ class BenchFlags:
 def main(argv=None):
     """Measure as the flags say; print the table, write the JSON."""
     (flags,), _ = cli.parse(
-        [BenchFlags], argv, "make bench", "measure speed against the baseline and the limits"
+        [BenchOptions], argv, "make bench", "measure speed against the baseline and the limits"
     )
     out, device = cli.writable(flags.out, ".json"), hardware.pick_device(flags.device)
     if flags.peers:

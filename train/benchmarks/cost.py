@@ -31,7 +31,7 @@ LADDER = [  # name and UNet's arguments
 
 
 @dataclass(frozen=True)
-class CostFlags:
+class CostOptions:
     """How much is trained, and on what. Raises ValueError for values out of range."""
 
     images: int = cli.flag(1_000_000, "images in the training set")
@@ -65,7 +65,7 @@ def operations(network: dict) -> tuple[int, int, int]:
     return sum(p.numel() for p in unet.parameters()), forward, counter.get_total_flops()
 
 
-def hours(each: int, flags: CostFlags) -> float:
+def hours(each: int, flags: CostOptions) -> float:
     """Return how long a training takes whose images cost `each` operations."""
     rate = flags.devices * flags.rate * 1e12 * flags.share
     return each * flags.images * flags.epochs / rate / 3600
@@ -74,7 +74,7 @@ def hours(each: int, flags: CostFlags) -> float:
 def main(argv=None) -> None:
     """Print the table, in Markdown."""
     program = "python -m train.benchmarks.cost"
-    (flags,), _ = cli.parse([CostFlags], argv, program, "count what training costs")
+    (flags,), _ = cli.parse([CostOptions], argv, program, "count what training costs")
     unit = operations(dict(LADDER)["class, full recipe"])[2]
     print(f"{flags.images:,} images x {flags.epochs} epochs; devices: {flags.devices}, each at "
           f"{flags.share:g} of {flags.rate:g} x 10^12 operations a second (assumed)\n")

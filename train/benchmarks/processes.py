@@ -39,7 +39,7 @@ STARTS = {
 def measure(flags):
     """Return the seconds of each of STARTS, and the peak memory of training in bytes.
 
-    flags: BenchFlags.
+    flags: BenchOptions.
     """
     starts = {name: code.format(device=flags.device) for name, code in STARTS.items()}
     times = in_turn({name: partial(child, code) for name, code in starts.items()},

@@ -48,7 +48,7 @@ ACCURACY, RATIO = 0.99, 5.0  # the goal
 
 
 @dataclass(frozen=True)
-class SpeedFlags:
+class SpeedOptions:
     """How many runs, and how they are measured. Raises ValueError for values out of range."""
 
     seeds: int = cli.flag(5, "runs, with seeds 0, 1, ...")
@@ -64,7 +64,7 @@ class SpeedFlags:
 
 def main(argv=None):
     """Train and measure every seed; print each and the median, write the JSON."""
-    (flags,), _ = cli.parse([SpeedFlags], argv, "make speedrun", "train in the shortest time")
+    (flags,), _ = cli.parse([SpeedOptions], argv, "make speedrun", "train in the shortest time")
     out, device = cli.writable(flags.out, ".json"), hardware.pick_device(flags.device)
     train, test = (dataset.load("auto", s, flags.data_dir).to(device) for s in ("train", "test"))
     judge = zoo.load_kind("classifier", str(zoo.snapshots("classifier")[-1]))
