@@ -251,7 +251,8 @@ def figures(folder):
 
 def run(argv=None):
     """Write the book. Raises ValueError where the packages for it are missing."""
-    (options,), _ = cli.parse([BookOptions], argv, "python -m figures.book", "build the book")
+    prog, about = "python -m figures.book.book", "build the book"
+    (options,), _ = cli.parse([BookOptions], argv, prog, about)
     if MarkdownIt is None:
         raise ValueError("the book needs markdown-it-py, Pygments and Jinja2; install them with: "
                          "python -m pip install -c constraints.txt -e '.[book]'")
@@ -261,13 +262,18 @@ def run(argv=None):
         shutil.copy(file, out)
     template = Template((here / "book.html").read_text(encoding="utf-8"))
     files, shown = chapters(), figures(folder)
+    paths = {f: f.relative_to(DOOR.parent if DOOR.parent in f.parents else ROOT) for f in files}
     first = {file: parsed(file)[0].strip('"').partition("\n")[0].strip('"') for file in files}
     for k, file in enumerate(files):
         page = template.render(
             files=files, parts=parts(), k=k, title=file.relative_to(ROOT).as_posix(), first=first,
-            href=href, notation=NOTATION, math=formula.math, words=reader(file),
+            paths=paths, href=href, notation=NOTATION, math=formula.math, words=reader(file),
             defined=parsed(file)[2], blocks=blocks(file),
             shown=lambda name, file=file: shown[file, name])
         (out / href(file)).write_text(page, encoding="utf-8")
     print(f"wrote {len(files)} pages; open {out / 'index.html'} in a browser")
 
+
+if __name__ == "__main__":
+    with cli.program():
+        run()

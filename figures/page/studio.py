@@ -5,6 +5,7 @@ masks, strengths, how many samples, who judges them) is the studio's: one class 
 model that can be prompted, such as part_a/digits.py and part_a/deepfloyd.py.
 """
 
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from minidiff.files.images import save_grid
 from minidiff.files.photos import load_image, load_mask
 from minidiff.models import upsampler
 from minidiff.models.generate import prompted
-from minidiff.models.options import OutputOptions, options_for
+from minidiff.models.options import OutputOptions, SampleOptions
 from minidiff.theory import samplers, schedule
 
 INPUTS = Path(__file__).parent.parent / "inputs"
@@ -36,6 +37,12 @@ class Section(NamedTuple):
     notice: str = ""
     command: str = ""
     table: tuple = ()
+
+
+def own(model, kind=SampleOptions):
+    """Return options of a kind as the model's defaults have them."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in model.defaults.items() if name in names})
 
 
 class Studio:
@@ -94,7 +101,7 @@ class Studio:
     @property
     def guidance(self):
         """The guidance that suits the model best, for captions."""
-        return options_for(self.model).describe_guidance()
+        return own(self.model).describe_guidance()
 
     @property
     def levels(self):
@@ -124,11 +131,11 @@ class Studio:
     def options(self, seed=0):
         """Return the options of `trajectory`, with a new generator."""
         generator = torch.Generator().manual_seed(seed)
-        return {**options_for(self.model).sampling(self.model), "generator": generator}
+        return {**own(self.model).sampling(self.model), "generator": generator}
 
     def eps_fn(self, prompts, **guidance):
         """Return the eps_fn for these prompts. guidance: gamma, guide_until, or the model's own."""
-        guidance = guidance or options_for(self.model).guidance
+        guidance = guidance or own(self.model).guidance
         return prompted(self.model, list(prompts), **guidance)
 
     def noised(self, x_0, t):
@@ -151,12 +158,11 @@ class Studio:
     def large(self, x, prompts=None, steps=20):
         """Return images x, first stage, enlarged by the second, which is guided by the prompts."""
         second = self.second_stage
-        steps, sampling = min(steps, second.schedule.T), options_for(second).sampling(second)
-        own = {k: v for k, v in second.defaults.items() if k.startswith("upsample")}
-        own = OutputOptions(**own)
+        how = own(second, OutputOptions)
         return upsampler.upsample(
-            second, x.clamp(*self.model.data_range), prompts, steps=steps, held=own.upsample_held,
-            level=own.upsample_level, gamma=own.upsample_gamma, **sampling,
+            second, x.clamp(*self.model.data_range), prompts, steps=min(steps, second.schedule.T),
+            level=how.upsample_level, gamma=how.upsample_gamma, held=how.upsample_held,
+            **own(second).sampling(second),
         )
 
     def hints(self, prompt, n):

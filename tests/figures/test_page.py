@@ -1,4 +1,4 @@
-"""The page: every section of the original, pictures that exist, links that lead somewhere."""
+"""The page: every section of the original, figures that exist, links that lead somewhere."""
 
 import json
 import re
@@ -9,16 +9,15 @@ import torch
 from PIL import Image
 
 import figures.build
-import figures.part_a.anagram
-import figures.part_a.hybrid
-import figures.part_a.inpaint
-import figures.part_b.pure_noise
-from figures.build import SECTIONS, module
-from figures.page.html import html
+from figures.build import PART_A, SECTIONS, STUDIOS, module, sections_of
+from figures.page import html
+from figures.part_a.digits import DigitStudio
+from figures.part_b import pure_noise
 from minidiff.files import images
 from tests.conftest import CHROMIUM, Tags, browse, small
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
+WORDS = [(name, model) for model in STUDIOS for name in sections_of(model)]
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +27,16 @@ def built(trained, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         small(patch.setattr)
         patch.chdir(trained)
-        for script in (figures.anagram, figures.hybrid, figures.inpaint):
-            patch.setattr(script, "N", 10)  # measured
-        patch.setattr(figures.blind, "STEPS", 3)
+        patch.setattr(DigitStudio, "tries", (10, 10))
+        patch.setattr(DigitStudio, "filled", (10, 6))
+        patch.setattr(pure_noise, "STEPS", 3)
         patch.delenv("MINIDIFF_DATA", raising=False)
         figures.build.run(["--out", str(out), "--data-dir", str(out / "none")])
     return out
 
 
 def test_every_section_is_there_in_the_pages_order(built):
-    """Part A of SPEC, then part B, then the health check; each with pictures of its own."""
+    """Part A of the course, then part B, then the health check; each has figures of its own."""
     tags = Tags((built / "index.html").read_text())
     assert [s["id"] for s in tags.all("section")] == list(SECTIONS)
     manifest = json.loads((built / "manifest.json").read_text())
@@ -47,8 +46,8 @@ def test_every_section_is_there_in_the_pages_order(built):
                        "1.7.3", "1.8", "1.9"]
 
 
-def test_every_picture_is_there_with_its_size_and_says_what_it_shows(built):
-    """src, width and height are true; the text for those who can't see it is the caption."""
+def test_every_figure_is_there_with_its_size_and_its_caption(built):
+    """src, width and height are true; the alternative text is the caption."""
     shown = Tags((built / "index.html").read_text()).all("img")
     assert len(shown) > 40
     for img in shown:
@@ -57,7 +56,7 @@ def test_every_picture_is_there_with_its_size_and_says_what_it_shows(built):
 
 
 def test_every_link_leads_somewhere_and_nothing_comes_from_the_network(built):
-    """Anchors, pictures and source files; no http anywhere."""
+    """Anchors, figures and source files exist; there is no http anywhere."""
     text = (built / "index.html").read_text()
     tags = Tags(text)
     ids = {attrs["id"] for _, attrs in tags.found if "id" in attrs}
@@ -69,27 +68,33 @@ def test_every_link_leads_somewhere_and_nothing_comes_from_the_network(built):
     assert "http" not in text and not tags.all("script")
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_the_words_of_a_section_are_true(name):
-    """Two or three sentences of idea; a command whose target exists; code that exists by name."""
-    section = module(name).SECTION
-    assert 1 <= len(re.findall(r"[.?!](?: |$)", section.idea)) <= 3
+@pytest.mark.parametrize("name, model", WORDS)
+def test_the_words_of_a_section_are_true(name, model):
+    """One to three sentences of idea, a hint what to notice, a command whose target exists, and
+    code that exists by name."""
+    section = figures.build.words(name, model)
+    assert 1 <= len(re.findall(r"[.?!](?: |$)", section.idea)) <= 3 and section.notice
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
-    words = section.command.split(" ARGS=")[0].split()
-    assert words[0] == "make" and set(words[1:]) <= targets
+    command = section.command.split(" ARGS=")[0].split()
+    assert command[0] == "make" and set(command[1:]) <= targets
     for place in section.code:
         file, _, symbol = place.partition(": ")
         assert re.search(rf"^(def |class |){symbol}\b", (ROOT / file).read_text(), re.M), place
 
 
+def test_every_studio_has_words_for_all_of_part_a():
+    """What to notice and the command are each model's own."""
+    assert all(list(studio.words) == list(PART_A) for studio in STUDIOS.values())
+
+
 def test_formulas_are_html_without_a_fetch():
-    """What follows "_" stands low, code stays as it is, and < is escaped."""
+    """What follows "_" is a subscript, code stays as it is, and < is escaped."""
     assert html.rich("ᾱ_t x_0 + σ_1 < 2") == "ᾱ<sub>t</sub> x<sub>0</sub> + σ<sub>1</sub> &lt; 2"
     assert html.rich("see `x_0_hat` at x_T") == "see <code>x_0_hat</code> at x<sub>T</sub>"
 
 
 def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, capsys):
-    """The second time nothing is drawn; after a picture is lost, or the weights change, it is;
+    """The second time nothing is drawn; after a figure is lost, or the weights change, it is;
     --fresh draws all."""
     monkeypatch.chdir(trained)
     words = ["--only", "forward sampling", "--out", str(tmp_path)]
@@ -116,16 +121,34 @@ def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, c
 
 
 def test_a_section_depends_on_the_scripts_that_it_imports():
-    """And on no other section's."""
+    """And on its studio, but on no other section and no other studio."""
     names = {path.name for path in figures.build.scripts("logo")}
-    assert names == {"logo.py", "anagram.py", "section.py"}
+    assert names == {"logo.py", "anagram.py", "hybrid.py", "studio.py", "digits.py"}
+    names = {path.name for path in figures.build.scripts("logo", "deepfloyd")}
+    assert names == {"logo.py", "anagram.py", "hybrid.py", "studio.py", "deepfloyd.py"}
     assert "sdedit.py" in {path.name for path in figures.build.scripts("drawn")}
+
+
+def test_every_file_of_the_package_counts(tmp_path, monkeypatch):
+    """A section is out of date after a change in any subfolder of minidiff."""
+    package = tmp_path / "minidiff"
+    deep = package / "models" / "deepfloyd" / "learned.py"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("a = 1\n")
+    (package / "models" / "zoo.py").write_text("b = 1\n")
+    monkeypatch.setattr(figures.build, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = figures.build.outside("none")
+    for file in (deep, package / "models" / "zoo.py"):
+        file.write_text(file.read_text() + "c = 1\n")
+        before, after = figures.build.outside("none"), before
+        assert before != after
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine; .ci/run installs one")
 def test_the_page_in_a_browser(built, tmp_path):
-    """Chromium at 390 px, a phone's width: every picture loads, nothing scrolls sideways, captions
-    are shown, and the console stays silent. At 1,000 px the captions are in the pictures."""
+    """In Chromium at 390 px, a phone's width, every figure loads, nothing scrolls sideways,
+    captions are shown, and the console stays empty. At 1,000 px the captions are in the figures."""
     (phone, desk), said = browse(built, tmp_path, [("index.html", 390), ("index.html", 1000)])
     for seen in (phone, desk):
         assert seen["pictures"] > 40 and not seen["broken"]
