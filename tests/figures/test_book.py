@@ -1,28 +1,29 @@
-"""The book: nothing lost on the way from the source, links that lead home, formulas, a browser."""
+"""The book: nothing of the source is lost, links lead somewhere, formulas, a browser."""
 
 import ast
 import html
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
 import torch
 
-from figures.book.book import book, formula
+from figures.book import book, formula
 from figures.build import SECTIONS
 from minidiff.files import images, runs
+from tests import conftest
 from tests.conftest import CHROMIUM, Tags, browse
 
 FILES = book.chapters()
-PACKAGE = [file for file in FILES if file.parent.name == "minidiff"]
+PACKAGE = [file for file in FILES if book.DOOR.parent in file.parents]
+SPINE = book.parts()["Chapters"][1:]
 pytestmark = pytest.mark.skipif(book.MarkdownIt is None, reason="the book's packages are missing")
 MADE = ("inpaint-7.png", "inpaint-0.png")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The book, with the pictures of one section."""
+    """The book, with the figures of one section."""
     place = tmp_path_factory.mktemp("book")
     (place / "pictures").mkdir()
     for name in MADE:
@@ -51,30 +52,48 @@ def docstrings(file):
             and (found := ast.get_docstring(node, clean=False))]
 
 
-def test_the_chapters_are_the_package_in_its_order_and_all_scripts():
-    """From schedule.py on each file is the one its predecessor names; none is missing."""
-    assert {f.name for f in PACKAGE} == {f.name for f in Path(book.DOOR).parent.glob("*.py")}
-    for file, after in zip(PACKAGE[1:], PACKAGE[2:]):
-        assert f"Next: {after.name}" in file.read_text(encoding="utf-8")
-    scripts = {f for folder in book.SCRIPTS for f in (book.ROOT / folder).glob("[!_]*.py")}
-    assert set(FILES[len(PACKAGE):]) == scripts
+def test_the_book_has_every_file_once_and_the_lectures_in_their_order():
+    """From train/first.py on each lecture is the one its predecessor names; the first part has
+    chapters 1 to 9; everything else follows, and no file is missing."""
+    assert FILES[:2] == [book.DOOR, book.ROOT / "train" / "first.py"]
+    lectures = [*SPINE, *book.parts()["The second part"]]
+    for file, after in zip(lectures, lectures[1:]):
+        following = re.search(r"^Next: ([\w/]+\.py)", file.read_text(encoding="utf-8"), re.M)[1]
+        assert book.place(following, file) == after
+    first = [re.match(r'"""(\d+)', file.read_text(encoding="utf-8")) for file in lectures]
+    numbers = [int(found[1]) for found in first[:len(SPINE)]]
+    assert sorted(set(numbers)) == list(range(1, 10)) and numbers == sorted(numbers)
+    assert not any(first[len(SPINE):])
+    sources = {f for folder in ("minidiff", *book.SCRIPTS)
+               for f in (book.ROOT / folder).rglob("[!_]*.py")}
+    assert set(FILES) == sources | {book.DOOR} and len(FILES) == len(set(FILES))
+    assert set(PACKAGE) <= set(FILES[:len(PACKAGE) + 1])  # before all scripts but the first chapter
     assert not {"book", "formula"} & set(SECTIONS)
 
 
+def test_the_book_opens_with_a_map(texts):
+    """The first page lists every folder of the package and all nine chapters, as links."""
+    links = {link["href"] for link in Tags(texts[book.DOOR]).all("a")}
+    before = texts[book.DOOR].partition("<aside>")[0]
+    for folder in {file.parent for file in PACKAGE if file.parent.parent == book.DOOR.parent}:
+        assert re.search(rf'<a href="minidiff-{folder.name}-\w+.html">{folder.name}/</a>', before)
+    assert {book.href(file) for file in SPINE} <= links
+
+
 def test_every_line_of_code_is_on_its_page_in_order(texts):
-    """What stands on the right is the source without its docstrings and lines of comment."""
-    for file, text in texts.items():
+    """The right side is the source without its docstrings and lines of comment."""
+    for file, page in texts.items():
         source = file.read_text(encoding="utf-8")
-        for said in docstrings(file):
-            source = source.replace(f'"""{said}"""', "", 1)
+        for text in docstrings(file):
+            source = source.replace(f'"""{text}"""', "", 1)
         code = [line for line in source.splitlines() if line.strip() and line.strip()[0] != "#"]
         shown = "\n".join(plain(part) for part in re.findall(
-            '<pre class="source">(.*?)</pre>', text, re.S))
+            '<pre class="source">(.*?)</pre>', page, re.S))
         assert [line for line in shown.splitlines() if line.strip()] == code, file
 
 
 def test_every_word_of_lectures_and_comments_is_on_its_page(texts):
-    """Words are set, not lost: all of four letters or more, but for the formulas' own."""
+    """No word of four letters or more is lost, except the formulas' own."""
     own = {*formula.GREEK, "sqrt", "over"}
     for file, text in texts.items():
         comments = re.findall("^ *# (.*)", file.read_text(encoding="utf-8"), re.M)
@@ -84,8 +103,9 @@ def test_every_word_of_lectures_and_comments_is_on_its_page(texts):
 
 def test_what_is_no_formula_stays_letter_by_letter(texts):
     """The UNet's drawing, the tables, the commands."""
-    for name, start in (("unet.py", "x  1,28,28 ──"), ("blocks.py", "brick  "), ("cli.py", "lr: "),
-                        ("shipped.py", "python -m"), ("models.py", "eps_hat = model")):
+    for name, start in (("network/unet.py", "x  1,28,28 ──"), ("network/blocks.py", "block  "),
+                        ("system/cli.py", "lr: "), ("models/zoo.py", "weights/<kind>"),
+                        ("models/model.py", "eps_hat = model"), ("__init__.py", "theory/  ")):
         file = book.DOOR.parent / name
         drawing = next(part for part in docstrings(file)[0].split("\n\n")
                        if part.strip().startswith(start))
@@ -94,7 +114,7 @@ def test_what_is_no_formula_stays_letter_by_letter(texts):
 
 
 def test_every_public_name_has_an_anchor(texts):
-    """Functions, classes and constants of every file."""
+    """Functions, classes and constants of every file have one."""
     for file, text in texts.items():
         ids = {attrs.get("id") for _, attrs in Tags(text).found}
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -105,7 +125,7 @@ def test_every_public_name_has_an_anchor(texts):
 
 
 def test_every_link_leads_somewhere_and_nothing_is_fetched(built, texts):
-    """Pages, anchors, pictures, what the buttons open; only papers are linked outside."""
+    """Pages, anchors, figures and what the buttons open exist; only papers are linked outside."""
     ids = {book.href(file): {attrs["id"] for _, attrs in Tags(text).found if "id" in attrs}
            for file, text in texts.items()}
     for file, text in texts.items():
@@ -125,14 +145,30 @@ def test_every_link_leads_somewhere_and_nothing_is_fetched(built, texts):
 
 
 @pytest.mark.parametrize("page, name, target", [
-    ("samplers", "predict_x_0", "minidiff-diffusion.html#predict_x_0"),
-    ("samplers", "State", "#State"), ("editing", "VIEWS", "minidiff-views.html#VIEWS"),
-    ("models", "rebuild", "minidiff-checkpoint.html#rebuild"),  # checkpoint.rebuild
+    ("theory/samplers", "predict_x_0", "minidiff-theory-diffusion.html#predict_x_0"),
+    ("theory/samplers", "State", "#State"),
+    ("editing/inpainting", "noised", "minidiff-editing-image_to_image.html#noised"),
+    ("models/zoo", "summary", "minidiff-files-checkpoint.html#summary"),  # checkpoint.summary
 ])
 def test_names_lead_to_their_definitions(texts, page, name, target):
-    """Imported by name, defined here, or reached through a module."""
+    """Whether imported by name, defined in the same file, or reached through a module."""
     text = texts[book.DOOR.parent / f"{page}.py"]
     assert re.search(rf'href="[\w.-]*{target}"[^>]*>(<span[^>]*>)?{name}<', text)
+
+
+def test_files_in_lectures_are_links(texts):
+    """Relative to the project, to the package, or to the file's own folder."""
+    for page, target in (("minidiff/theory/schedule", "minidiff-theory-diffusion"),
+                         ("minidiff/models/generate", "figures-part_b-sweep"),
+                         ("minidiff/editing/illusions", "minidiff-editing-views")):
+        text = texts[book.ROOT / f"{page}.py"]
+        assert re.search(rf'<a href="{target}.html">[\w/]+\.py</a>', text), page
+
+
+def test_on_flows_the_symbols_mean_something_else(texts):
+    """In theory/flow.py, and nowhere else, x_0 is explained as noise."""
+    own = [file for file, text in texts.items() if f'title="{book.FLOW["x_0"]}"' in text]
+    assert own == [book.DOOR.parent / "theory" / "flow.py"]
 
 
 def test_what_only_has_the_name_of_a_definition_is_left_alone(tmp_path, monkeypatch):
@@ -147,7 +183,7 @@ def test_what_only_has_the_name_of_a_definition_is_left_alone(tmp_path, monkeypa
 
 
 def drawn(node):
-    """Write MathML in one line: √[..] root, [..]/[..] fraction, x_[..] low, x^[..] high."""
+    """Write MathML in one line: √[..] root, [..]/[..] fraction, x_[..] index, x^[..] power."""
     parts = [drawn(child) for child in node]
     if node.tag in ("mrow", "math"):
         return "".join(parts)
@@ -175,52 +211,66 @@ def drawn(node):
     ("q_sample(x_0, s), s <= 1e-3", "q_sample(x_[0],s),s≤1e-3"),
 ])
 def test_formulas_are_set_as_they_are_meant(written, set_as):
-    """Roots reach as far as their brackets; a fraction has all factors before it, one after."""
+    """Roots extend over their brackets; a fraction has all factors before it, one after."""
     assert drawn(ElementTree.fromstring(formula.math(written))) == set_as
 
 
 @pytest.mark.parametrize("written", ["(x", "x)", "x: y", '"x"', "x_", "^2", ""])
 def test_what_cannot_be_read_is_refused(written):
-    """One ValueError, and so no half of a formula."""
+    """A ValueError, so that no formula is set by half."""
     with pytest.raises(ValueError):
         formula.math(written)
 
 
 def test_no_root_is_left_in_ascii(texts):
-    """Outside code and what is kept letter by letter no page says sqrt(."""
+    """Outside code and what is kept letter by letter, no page has sqrt(."""
     for file, text in texts.items():
         words = re.sub(r"<(pre|code)\b.*?</\1>", "", text, flags=re.S)
         assert "sqrt(" not in plain(words), file
-        if file in PACKAGE[1:4]:
+        if file in SPINE[1:3]:
             assert "<msqrt>" in words or "<msub>" in words
 
 
-def test_pictures_stand_where_their_code_is(texts):
+def test_figures_are_where_their_code_is(texts):
     """Below the function and in the script; where there are none, the command that draws them."""
-    editing = texts[book.DOOR.parent / "editing.py"]
-    script = texts[book.ROOT / "figures" / "inpaint.py"]
-    after = editing.partition('<a id="inpaint"')[2].partition("<section")[0]
+    inpainting = texts[book.DOOR.parent / "editing" / "inpainting.py"]
+    script = texts[book.ROOT / "figures" / "part_a" / "inpaint.py"]
+    after = inpainting.partition('<a id="inpaint"')[2].partition("<section")[0]
     for name in MADE:
         assert f'src="{name}"' in after and f'alt="grid {name}"' in after
         assert f'src="{name}"' in script
-    after = editing.partition('<a id="sdedit"')[2].partition("<section")[0]
+    sdedit = texts[book.DOOR.parent / "editing" / "image_to_image.py"]
+    after = sdedit.partition('<a id="sdedit"')[2].partition("<section")[0]
     assert "make figures ONLY=sdedit" in after and "<img" not in after
 
 
-def test_without_the_extra_one_sentence_tells_what_to_install(monkeypatch, tmp_path):
-    """The command stands in it, and nothing is written."""
+def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch, tmp_path):
+    """It contains the command, and nothing is written."""
     monkeypatch.setattr(book, "MarkdownIt", None)
     with pytest.raises(ValueError, match=r"pip install .*\.\[book\]"):
         book.run(["--out", str(tmp_path / "book")])
     assert not (tmp_path / "book").exists()
 
 
+CUT = """cut: [...page.querySelectorAll("pre, .formula, math, td, p, li")].filter(e => {
+      let box = e; while (box && !["auto", "scroll"].includes(
+        page.defaultView.getComputedStyle(box).overflowX)) box = box.parentElement;
+      return !box && e.offsetParent && e.getBoundingClientRect().right > root.clientWidth;
+    }).map(e => e.textContent.slice(0, 60)),
+    hidden: [...page.querySelectorAll(".formula")].filter(
+      e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60)), broken:"""
+
+
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine; .ci/run installs one")
-def test_the_book_in_a_browser(built, tmp_path):
-    """On a phone and on a desk: every picture loads, nothing scrolls sideways, a silent console."""
+def test_the_book_in_a_browser(built, tmp_path, monkeypatch):
+    """On a phone and on a desk every image loads, no page scrolls sideways, what is too wide
+    scrolls in its own box, and the console stays empty. The first page's contract is never cut."""
+    monkeypatch.setattr(conftest, "HARNESS", conftest.HARNESS.replace("broken:", CUT))
     places = [(book.href(f), 390) for f in FILES] + [(book.href(f), 1280) for f in PACKAGE]
+    places += [(book.href(book.DOOR), width) for width in (390, 1000, 1280)]
     found, said = browse(built, tmp_path, places)
     for place, seen in zip(places, found):
         assert seen["width"] == place[1] and seen["scroll"] <= seen["width"], place
-        assert not seen["broken"], place
+        assert not seen["broken"] and not seen["cut"], (place, seen)
+    assert not any(seen["hidden"] for seen in found[-3:])
     assert sum(seen["pictures"] for seen in found) and not said
