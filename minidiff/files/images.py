@@ -1,12 +1,10 @@
-"""Pictures out: grids, curves and films, each with a line that says what it shows.
+"""Images out: grids, curves and films, each with a caption.
 
-A picture without its settings is a rumour a week later. So every function here takes a caption
-(model, data set, epoch, steps, seed), writes it under the picture and stores it in the file.
+Without its settings, nobody knows a week later what an image shows. So every function here takes a
+caption (model, data set, epoch, steps, seed), writes it below the image and stores it in the file.
 
-To be drawn, pictures are float (N,C,H,W) in [0, 1]; what lies outside (a sample may overshoot) is
-clipped here, at the very end, and nowhere before.
-
-Next: classifier.py
+Images are float (N,C,H,W) in [0, 1]; values outside (a sample may overshoot) are clipped here, at
+the very end, and nowhere before.
 """
 
 import math
@@ -19,43 +17,38 @@ from PIL import Image, ImageDraw
 
 from minidiff.files.atomic import atomic_write
 
-__all__ = [
-    "Panel", "caption_of", "frames_of", "save_curves", "save_figure", "save_film",
-    "save_gif", "save_grid", "save_panels",
-]
-
-SCALE = 2  # screen pixels per picture pixel
+SCALE = 2  # screen pixels per image pixel
 
 
 def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
-    """Lay pictures (N,C,H,W) out row by row on one sheet with grey gaps, float (height, width), or
+    """Return images (N,C,H,W), row by row, as one sheet with grey gaps: float (height, width), or
     (height, width, 3) where C = 3."""
     if images.dim() != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
-        raise ValueError(f"wanted pictures (N,C,H,W), C 1 or 3, got {tuple(images.shape)}")
+        raise ValueError(f"expected images (N,C,H,W), C 1 or 3, got {tuple(images.shape)}")
     images = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1)
     images = images.squeeze(3) if images.shape[3] == 1 else images
     n, h, w = images.shape[:3]
     rows = math.ceil(n / columns)
     size = (rows * (h + gap) + gap, columns * (w + gap) + gap, *images.shape[3:])
     sheet = torch.full(size, 0.5)
-    for k, picture in enumerate(images):
+    for k, image in enumerate(images):
         y, x = gap + k // columns * (h + gap), gap + k % columns * (w + gap)
-        sheet[y : y + h, x : x + w] = picture
+        sheet[y : y + h, x : x + w] = image
     return sheet
 
 
 def default_columns(n: int) -> int:
-    """Return how many columns show n pictures well: rows of ten, then a square."""
+    """Return a good number of columns for n images: rows of ten, from 101 on a square."""
     return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
 
 
 def save_grid(
     path, images, caption, columns=None, row_labels=(), column_labels=(), *, scale=SCALE
 ):
-    """Write a PNG of pictures in rows, with the caption below and labels at the edges.
+    """Write a PNG of images in rows, with the caption below and labels at the edges.
 
-    images: float (N,C,H,W) in [0, 1], C 1 or 3. columns: pictures per row. scale:
-    screen pixels per picture pixel. Raises ValueError for another shape.
+    images: float (N,C,H,W) in [0, 1], C 1 or 3. columns: images per row. scale: screen pixels per
+    image pixel. Raises ValueError for another shape.
     """
     columns = columns or default_columns(len(images))
     sheet = _tile(images, columns)
@@ -79,15 +72,15 @@ def save_grid(
 
 
 def save_figure(figure: Figure, path, caption) -> None:
-    """Write a figure of matplotlib as a PNG that carries its caption."""
+    """Write a figure of matplotlib as a PNG that stores its caption."""
     with atomic_write(path) as f:
         figure.savefig(f, format="png", metadata={"Description": caption})
 
 
 def caption_of(path) -> str:
-    """Return the caption that is stored in a PNG or GIF of this project, "" where there is none."""
-    with Image.open(path) as picture:
-        found = picture.info.get("Description") or picture.info.get("comment") or b""
+    """Return the caption stored in a PNG or GIF of this project, "" where there is none."""
+    with Image.open(path) as file:
+        found = file.info.get("Description") or file.info.get("comment") or b""
     return found if isinstance(found, str) else found.decode()
 
 
@@ -105,10 +98,8 @@ class Panel(NamedTuple):
 
 
 def save_curves(path, curves, caption, xlabel, ylabel):
-    """Write a PNG of curves over a common axis, y on a log scale.
-
-    curves: {name: (xs, ys)}, ys > 0. Raises ValueError where there is nothing to draw.
-    """
+    """Write a PNG of curves {name: (xs, ys)}, y > 0 on a log scale. Raises ValueError where there
+    is nothing to draw."""
     save_panels(path, [Panel(curves, xlabel, ylabel, "y")], caption)
 
 
@@ -132,36 +123,34 @@ def save_panels(path, panels, caption):
 
 
 def save_gif(path, frames, caption, milliseconds=60):
-    """Write a GIF that plays frames of a grid and rests on the last one.
+    """Write a GIF that plays frames of a grid and pauses on the last one.
 
     frames: list of float (N,C,H,W) in [0, 1], at least one, C 1 or 3. milliseconds: per frame.
     """
-    sheets = [_tile(f, default_columns(len(f))) for f in frames]
     pages = []
-    for sheet in sheets:
-        picture = Image.fromarray((sheet * 255).round().byte().numpy())
-        picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.NEAREST)
-        lines = _wrap(caption, max(20, picture.width // 6))
+    for frame in frames:
+        sheet = _tile(frame, default_columns(len(frame)))
+        grid = Image.fromarray((sheet * 255).round().byte().numpy())
+        grid = grid.resize((grid.width * SCALE, grid.height * SCALE), Image.NEAREST)
+        lines = _wrap(caption, max(20, grid.width // 6))
         strip = 14 * (lines.count("\n") + 1) + 6
-        page = Image.new(picture.mode, (picture.width, picture.height + strip), "white")
-        page.paste(picture, (0, 0))
-        ImageDraw.Draw(page).multiline_text((4, picture.height + 3), lines, "black")
+        page = Image.new(grid.mode, (grid.width, grid.height + strip), "white")
+        page.paste(grid, (0, 0))
+        ImageDraw.Draw(page).multiline_text((4, grid.height + 3), lines, "black")
         pages.append(page)
     save_film(path, pages, caption, milliseconds)
 
 
 def save_film(path, pages, caption, milliseconds=60):
-    """Write a GIF that plays pages, pictures of Pillow of one size, and rests on the last one."""
+    """Write a GIF that plays pages, Pillow images of one size, and pauses on the last one."""
     pauses = [milliseconds] * (len(pages) - 1) + [2000]
     with atomic_write(path) as f:
-        pages[0].save(
-            f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0,
-            comment=caption.encode(),
-        )
+        pages[0].save(f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0,
+                      comment=caption.encode())
 
 
-def frames_of(path, count):
-    """Pick `count` >= 2 entries of a list, evenly spread, the first and the last included."""
-    if count >= len(path):
-        return list(path)
-    return [path[round(k * (len(path) - 1) / (count - 1))] for k in range(count)]
+def frames_of(states, count):
+    """Return `count` >= 2 entries of a list, evenly spaced, the first and the last included."""
+    if count >= len(states):
+        return list(states)
+    return [states[round(k * (len(states) - 1) / (count - 1))] for k in range(count)]

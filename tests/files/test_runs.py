@@ -10,7 +10,7 @@ ROW = {"step": 10, "epoch": 1, "loss": 0.5, "lr": 0.001, "images_per_second": 99
 
 
 def test_numbers_count_up_and_the_newest_is_by_number_not_by_name(workplace):
-    """After 999 comes 1000, although as words "1000" < "999"."""
+    """After 999 comes 1000, although as text "1000" < "999"."""
     assert runs.make_folder("uncond").name == "001"
     assert runs.make_folder("uncond").name == "002"
     (runs.RUNS / "uncond" / "999").mkdir()
@@ -21,15 +21,37 @@ def test_numbers_count_up_and_the_newest_is_by_number_not_by_name(workplace):
     assert runs.newest("uncond") == last
 
 
-def test_the_newest_run_needs_a_checkpoint_and_names_the_target_otherwise(workplace):
-    """An empty folder is no run; the message says how to make one."""
-    runs.make_folder("uncond")
+def test_the_newest_run_is_the_newest_with_the_file_needed(workplace):
+    """A folder without a checkpoint is skipped; without any, the message says how to make one."""
+    folder = runs.make_folder("uncond")
     with pytest.raises(ValueError, match="make train-uncond"):
         runs.newest("uncond")
+    (folder / runs.LAST).touch()
+    runs.make_folder("uncond")
+    (runs.RUNS / "uncond" / "notes").mkdir()
+    assert runs.newest("uncond") == folder
+    with pytest.raises(ValueError, match="no trained uncond model"):
+        runs.newest("uncond", "epoch-*.pt")
 
 
-def test_a_folder_with_something_in_it_is_never_written_over(workplace):
-    """Nothing is lost: --resume or another place."""
+def test_two_trainings_that_start_together_get_two_folders(workplace, monkeypatch):
+    """Another process takes the next number between our look and our mkdir: we take the one
+    after."""
+    look, taken = runs.folders, []
+
+    def slow(kind):
+        found = look(kind)
+        if not taken:
+            taken.append(runs.RUNS / kind / "001")
+            taken[0].mkdir(parents=True)
+        return found
+
+    monkeypatch.setattr(runs, "folders", slow)
+    assert runs.make_folder("uncond").name == "002"
+
+
+def test_a_folder_that_is_not_empty_is_never_overwritten(workplace):
+    """The message offers --resume or another folder."""
     (workplace / "mine").mkdir()
     assert runs.make_folder("uncond", "mine").name == "mine"
     (workplace / "mine" / "thesis.txt").touch()
@@ -40,7 +62,7 @@ def test_a_folder_with_something_in_it_is_never_written_over(workplace):
 
 
 def test_a_log_comes_back_and_a_row_cut_by_a_kill_is_left_out(tmp_path):
-    """kill -9 may end the file anywhere; whole rows stay readable."""
+    """kill -9 may end the file anywhere; complete rows stay readable."""
     runs.write_log(tmp_path, [ROW, {**ROW, "step": 20}])
     assert runs.read_log(tmp_path) == [ROW, {**ROW, "step": 20}]
     whole = (tmp_path / runs.LOG).read_text()
@@ -51,8 +73,15 @@ def test_a_log_comes_back_and_a_row_cut_by_a_kill_is_left_out(tmp_path):
     assert runs.read_log(tmp_path / "nowhere") == []
 
 
-def test_curves_hold_every_record_and_the_mean_of_each_epoch():
-    """Mean by epoch, placed at its last step."""
+def test_the_seconds_of_a_run_are_its_images_at_the_median_speed():
+    """10 steps of 64 images at 50, 100, 100 and 2 images per second: a break does not count."""
+    rows = [{**ROW, "images_per_second": v} for v in (50.0, 100.0, 100.0, 2.0)]
+    assert runs.seconds(rows, 64) == pytest.approx(10 * 64 / 75)
+    assert runs.seconds(rows[:3], 64) == pytest.approx(6.4)
+
+
+def test_curves_have_every_record_and_the_mean_of_each_epoch():
+    """The mean of an epoch is placed at its last step."""
     rows = [{**ROW, "step": s, "epoch": e, "loss": v}
             for s, e, v in ((1, 1, 1.0), (2, 1, 3.0), (3, 2, 0.5))]
     every, mean = runs.loss_curves(rows).values()
@@ -60,11 +89,16 @@ def test_curves_hold_every_record_and_the_mean_of_each_epoch():
     assert mean == ([2, 3], [2.0, 0.5])
 
 
-def test_json_is_for_people_and_comes_back(tmp_path):
-    """Lists of numbers on one line, nested ones and braces untouched in meaning."""
+def test_json_is_readable_and_comes_back(tmp_path):
+    """Lists of numbers are on one line; text with brackets is unchanged."""
     content = {"a": [1, 2.5, "x [1,  2 ] y"], "b": {"c": [[1, 2], [3]], "d": []}, "e": ["{}", "]"]}
     runs.write_json(tmp_path / "a.json", content)
     text = (tmp_path / "a.json").read_text()
-    assert json.loads(text) == content and '"c": [' in text
+    assert json.loads(text) == content == runs.read_json(tmp_path / "a.json")
+    assert '"c": [' in text
     runs.write_json(tmp_path / "b.json", {"loss": [0.5, 0.25]})
     assert '"loss": [0.5, 0.25]' in (tmp_path / "b.json").read_text()
+    for damaged in ("[1, 2]", '{"a": '):
+        (tmp_path / "c.json").write_text(damaged)
+        with pytest.raises(ValueError, match="c.json is damaged"):
+            runs.read_json(tmp_path / "c.json")
