@@ -1,5 +1,8 @@
-"""sample.sdedit, inpaint, denoise, anagram, hybrid: as a person would call them."""
+"""sample.sdedit, inpaint, denoise, anagram, hybrid, called as a user calls them."""
 
+import os
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -8,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from minidiff.files import images
+import sample.sdedit
+from minidiff.files.images import caption_of
+from minidiff.files.photos import load_image
 
-ROOT = Path(__file__).parent.parent
-INPUTS = ROOT / "figures" / "inputs"
-DRAWN = str(INPUTS / "drawn-3.png")
+ROOT = Path(__file__).parent.parent.parent
+DRAWN = str(ROOT / "figures" / "inputs" / "drawn-3.png")
 SCRIPTS = {
     "sdedit": ["--image", DRAWN, "--prompt", "3", "--start", "2"],
     "inpaint": ["--image", DRAWN, "--mask", "rows 2:20 columns 8:20", "--resample", "2"],
@@ -23,7 +27,7 @@ SCRIPTS = {
 COMMON = ["--n", "2", "--steps", "4", "--device", "cpu", "--out", "o.png"]
 
 
-def called(name, *words):
+def edited(name, *words):
     """Call a script; return the images of its npz."""
     import_module(f"sample.{name}").main([*SCRIPTS[name], *COMMON, "--npz", "o.npz", *words])
     return np.load("o.npz")["images"]
@@ -31,81 +35,123 @@ def called(name, *words):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_edit_takes_the_same_flags_and_writes_all_three_forms(trained, monkeypatch, name):
-    """--model --steps --gamma --seed --n --out --gif --npz; one seed, one result; another, another;
-    the model may be a kind or a run."""
+    """--model --steps --gamma --seed --n --out --gif --npz; the same seed gives the same result,
+    another seed another; the model may be a kind or a run."""
     monkeypatch.chdir(trained)
-    first = called(name, "--gif", "o.gif", "--gamma", "2", "--seed", "3")
+    first = edited(name, "--gif", "o.gif", "--gamma", "2", "--seed", "3")
     assert first.shape == (2, 1, 28, 28) and first.dtype == np.float32
     assert 0 <= first.min() <= first.max() <= 1
     assert Image.open("o.png").width > 100 and Image.open("o.gif").n_frames > 1
-    again = called(name, "--model", "runs/class/001", "--gamma", "2", "--seed", "3")
+    again = edited(name, "--model", "runs/class/001", "--gamma", "2", "--seed", "3")
     assert (first == again).all()
-    assert (first != called(name, "--gamma", "2", "--seed", "4")).any()
-    if name != "denoise" and name != "inpaint":  # those two ask for nothing unless told
-        assert (first != called(name, "--gamma", "6", "--seed", "3")).any()
+    assert (first != edited(name, "--gamma", "2", "--seed", "4")).any()
+    if name not in ("denoise", "inpaint"):  # their prompt is the null prompt here
+        assert (first != edited(name, "--gamma", "6", "--seed", "3")).any()
 
 
 def test_a_drawing_is_inverted_aloud_and_can_be_kept(trained, monkeypatch, capsys):
-    """Dark on light becomes light on dark; --no-invert leaves it. Start at the last step returns
-    the picture."""
+    """Dark ink on light ground is inverted, with a message; --no-invert keeps it. Starting at the
+    last step returns the image."""
     monkeypatch.chdir(trained)
-    x = images.load_image(DRAWN).numpy()
-    turned = called("sdedit", "--start", "4")
+    x = load_image(DRAWN).numpy()
+    inverted = edited("sdedit", "--start", "4")
     assert "--no-invert" in capsys.readouterr().out
-    kept = called("sdedit", "--start", "4", "--no-invert")
+    kept = edited("sdedit", "--start", "4", "--no-invert")
     assert "--no-invert" not in capsys.readouterr().out
-    assert np.allclose(kept, x) and np.allclose(turned, 1 - x)
+    assert np.allclose(kept, x) and np.allclose(inverted, 1 - x)
 
 
-def test_inpainting_keeps_what_is_known_and_tells_its_cost_first(trained, monkeypatch, capsys):
-    """Outside the hole: the picture, exactly. 2 x 3 + 1 calls instead of 4."""
+def test_inpainting_keeps_the_known_part_and_prints_its_cost_first(trained, monkeypatch, capsys):
+    """Outside the hole the result is the image, exactly. 2 x 3 + 1 calls instead of 4."""
     monkeypatch.chdir(trained)
-    found = torch.from_numpy(called("inpaint"))
+    found = torch.from_numpy(edited("inpaint"))
     out = capsys.readouterr().out
     assert "cost: 7 network calls (4 without resampling)" in out
-    assert out.index("cost:") < out.index("drew 2")
-    x = 1 - images.load_image(DRAWN)
+    assert out.index("cost:") < out.index("2 images in")
+    x = 1 - load_image(DRAWN)
     hole = torch.zeros(28, 28, dtype=torch.bool)
     hole[2:20, 8:20] = True
     assert torch.equal(found[..., ~hole], x.expand(2, 1, 28, 28)[..., ~hole])
 
 
-def test_readings_are_told_where_a_judge_is(trained, monkeypatch, capsys):
-    """Both readings of an anagram, and how many pictures have both."""
+def test_the_judges_readings_are_printed(trained, monkeypatch, capsys):
+    """Both readings of an anagram, and how many images have both."""
     monkeypatch.chdir(trained)
-    called("anagram")
+    edited("anagram")
     out = capsys.readouterr().out
-    for told in ("by identity: read as 6 in", "by rotate180: read as 9 in", "all of it in"):
-        assert told in out
+    for line in ("by identity: read as 6 in", "by rotate180: read as 9 in", "all of it in"):
+        assert line in out
 
 
 def test_an_anagram_may_have_many_views(trained, monkeypatch):
-    """As many as prompts, or one fewer; a row of the picture for each."""
+    """As many views as prompts, or one fewer; a row of the PNG for each."""
     monkeypatch.chdir(trained)
-    called("anagram", "--prompts", "6", "9", "8", "--view", "rotate180", "vflip")
+    edited("anagram", "--prompts", "6", "9", "8", "--view", "rotate180", "vflip")
     tall = Image.open("o.png").height
-    called("anagram", "--prompts", "6", "--view", "jigsaw")
+    edited("anagram", "--prompts", "6", "--view", "jigsaw")
     assert Image.open("o.png").height < tall - 60
 
 
-def test_other_pictures_than_squares_are_cropped_or_padded(trained, monkeypatch):
-    """--fit reaches the picture."""
+def test_an_image_that_is_not_square_is_cropped_or_padded(trained, monkeypatch):
+    """--fit changes the result."""
     monkeypatch.chdir(trained)
     Image.open(DRAWN).resize((400, 100)).save("wide.png")
     words = ["--image", "wide.png", "--start", "4"]
-    assert (called("sdedit", *words) != called("sdedit", *words, "--fit", "pad")).any()
+    assert (edited("sdedit", *words) != edited("sdedit", *words, "--fit", "pad")).any()
 
 
-@pytest.mark.parametrize("name, words, told", [
-    ("sdedit", ["--image", "no.png"], "no picture file no.png"),
+@pytest.mark.parametrize("name", ["sdedit", "inpaint", "denoise"])
+def test_the_caption_names_image_model_and_options(trained, monkeypatch, name):
+    """An image in the current folder is named relative to it."""
+    monkeypatch.chdir(trained)
+    Image.open(DRAWN).save("mine.png")
+    edited(name, "--image", str(trained / "mine.png"), "--gamma", "2")
+    caption = caption_of("o.png")
+    assert caption.startswith("left") and " mine.png" in caption
+    assert caption.endswith("; class (D=2), strokes, epoch 2; ddpm (beta_tilde), 4 steps, seed 0, "
+                            "gamma 2 until 30% of the steps are left")
+
+
+def test_the_example_image_is_found_from_another_folder(tmp_path):
+    """`python -m sample.sdedit` finds figures/inputs/drawn-3.png from anywhere."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sample.sdedit", "--steps", "2", "--n", "1", "--device", "cpu"],
+        cwd=tmp_path, text=True, capture_output=True, timeout=600,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "drawn-3.png" in caption_of(tmp_path / "grid.png")
+
+
+def test_an_edit_needs_a_model_with_noise_levels(trained, monkeypatch):
+    """SDEdit starts at a noise level, and a flow has none."""
+    monkeypatch.chdir(trained)
+    with pytest.raises(ValueError, match="holds a 'flow' model, but 'class' or 'uncond' is needed"):
+        sample.sdedit.main(["--model", "flow", "--device", "cpu"])
+
+
+def test_a_model_without_labels_edits_without_guidance(trained, monkeypatch):
+    """The null prompt is all it knows; the caption has no gamma; a typed one is refused."""
+    monkeypatch.chdir(trained)
+    edited("denoise", "--model", "uncond")
+    assert "uncond (D=2)" in caption_of("o.png") and "gamma" not in caption_of("o.png")
+    with pytest.raises(ValueError, match="a 'uncond' model has no use for --gamma"):
+        edited("denoise", "--model", "uncond", "--gamma", "2")
+    with pytest.raises(ValueError, match="unknown prompt '6'; this model knows: ''"):
+        edited("anagram", "--model", "uncond")
+
+
+@pytest.mark.parametrize("name, words, message", [
+    ("sdedit", ["--image", "no.png"], "file no.png"),
     ("sdedit", ["--start", "21"], "0..20"),
     ("sdedit", ["--prompt", "cat"], "this model knows: '' '0' '1'"),
     ("sdedit", ["--n", "0"], "n must be at least 1"),
+    ("sdedit", ["--steps", "301"], "1..300"),
     ("sdedit", ["--image", "same.png", "--out", "same.png"], "the same file"),
-    ("hybrid", ["--by", "grey"], "draws in grey"),
+    ("hybrid", ["--by", "grey"], "generates grey images"),
     ("sdedit", ["--fit", "squeeze"], "'crop', 'pad'"),
     ("inpaint", ["--mask", "rows 3:40"], "rows within 0:28"),
-    ("inpaint", ["--mask", "nowhere.png"], "neither a picture file"),
+    ("inpaint", ["--mask", "nowhere.png"], "neither "),
     ("inpaint", ["--mask", "small.png"], "3 x 3 pixels; it should be 28 x 28 or 140 x 140"),
     ("inpaint", ["--resample", "0"], "resample must be at least 1"),
     ("denoise", ["--start", "20"], "0..19"),
@@ -115,14 +161,15 @@ def test_other_pictures_than_squares_are_cropped_or_padded(trained, monkeypatch)
     ("anagram", ["--prompts", "6", "x"], "unknown prompt 'x'"),
     ("hybrid", ["--sigma", "0"], "sigma must lie"),
     ("hybrid", ["--sigma", "99", "--gif", "a.png"], ".gif"),
+    ("hybrid", ["--clip", "dynamic"], "clip 'dynamic' is not for this model; use range, none"),
 ])
-def test_a_mistake_is_one_sentence_that_lists_what_is_allowed(
-    tmp_path, monkeypatch, command, name, words, told
+def test_a_user_error_is_one_sentence_that_says_what_is_allowed(
+    tmp_path, monkeypatch, command, name, words, message
 ):
-    """With the shipped weights: on stderr, exit status 2, no traceback, no file."""
+    """With the shipped weights: on stderr, exit status 2, no traceback, no file written."""
     Image.new("L", (3, 3)).save(tmp_path / "small.png")
     image = [] if name in ("anagram", "hybrid") else ["--image", DRAWN]
     monkeypatch.chdir(tmp_path)
     status, err = command(f"sample.{name}", *image, "--device", "cpu", *words)
-    assert status == 2 and told in err and "Traceback" not in err
+    assert status == 2 and message in err and "Traceback" not in err
     assert [p.name for p in tmp_path.iterdir()] == ["small.png"]

@@ -1,4 +1,4 @@
-"""sample.class_cond, sample.evaluate, sample.measure.sweep and its figures, as a person would call them."""
+"""sample.class_cond, sample.measure.evaluate and .sweep, and the sweep's figures."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,9 @@ import sample.class_cond
 import sample.measure.evaluate
 import sample.measure.sweep
 from minidiff.data import strokes
+from minidiff.files import runs
 from minidiff.models.options import SampleOptions
+from minidiff.models.zoo import WEIGHTS
 from tests.conftest import small
 
 FEW = ["--steps", "3", "--device", "cpu"]
@@ -32,8 +34,8 @@ def measured(words):
     return json.loads(Path("evaluation.json").read_text())
 
 
-def test_digits_are_drawn_a_column_each_and_labelled(place):
-    """PNG, GIF, and an npz whose labels say what was asked for."""
+def test_digits_are_labelled_and_have_a_column_each(place):
+    """PNG, GIF, and an npz whose labels are the prompts."""
     sample.class_cond.main(["--digits", "370", "--per-digit", "2", *FEW, "--seed", "1",
                             "--out", "k.png", "--gif", "k.gif", "--npz", "k.npz"])
     found = np.load("k.npz")
@@ -43,31 +45,32 @@ def test_digits_are_drawn_a_column_each_and_labelled(place):
     assert Image.open("k.png").height > 100 and Image.open("k.gif").n_frames == 4
 
 
-def test_guidance_reaches_the_picture(place):
-    """Gamma 0 draws the same for every digit; 1 and 3 do not, and differ."""
-    drawn = {}
+def test_guidance_changes_the_image(place):
+    """With gamma 0 all digits are the same image; with 1 and 3 they are not, and differ."""
+    made = {}
     for digit in "17":
         for gamma in ("0", "1", "3"):
             sample.class_cond.main(["--digits", digit, "--per-digit", "1", *FEW, "--gamma", gamma,
                                     "--npz", "g.npz"])
-            drawn[digit, gamma] = np.load("g.npz")["images"]
-    assert np.array_equal(drawn["1", "0"], drawn["7", "0"])
-    assert not np.array_equal(drawn["1", "1"], drawn["7", "1"])
-    assert not np.array_equal(drawn["1", "3"], drawn["7", "3"])
-    assert not np.array_equal(drawn["1", "1"], drawn["1", "3"])
+            made[digit, gamma] = np.load("g.npz")["images"]
+    assert np.array_equal(made["1", "0"], made["7", "0"])
+    assert not np.array_equal(made["1", "1"], made["7", "1"])
+    assert not np.array_equal(made["1", "3"], made["7", "3"])
+    assert not np.array_equal(made["1", "1"], made["1", "3"])
 
 
-def test_a_film_and_an_npz_need_no_name(place):
+def test_a_gif_and_an_npz_need_no_name(place):
     """--gif and --npz alone write way.gif and samples.npz."""
     sample.class_cond.main(["--per-digit", "1", *FEW, "--gif", "--npz"])
     assert Image.open("way.gif").n_frames == 4 and len(np.load("samples.npz")["labels"]) == 10
 
 
 def test_evaluating_a_model_and_its_npz_gives_the_same_numbers(place):
-    """Drawn on the spot or read from the file that sampling wrote."""
+    """Whether the images are generated on the spot or read from the file that sampling wrote."""
     own = measured([*FEW[:2], "--n", "20"])
     assert own["kind"] == "class" and own["n"] == 20
     assert own["seed"] == 0 and own["steps"] == 3 and own["gamma"] == SampleOptions().gamma
+    assert own["sampler"] == "ddpm" and own["model"] == "" and own["summary"].startswith("class")
     assert "cpu" in own["hardware"] and "strokes" in own["judge"]
     assert set(own["measures"]) == {"n", "accuracy", "confident", "distance", "floor", "ratio",
                                     "copying"}
@@ -81,7 +84,7 @@ def test_evaluating_a_model_and_its_npz_gives_the_same_numbers(place):
     ("denoiser", {"n", "loss"}), ("classifier", {"strokes"}),
 ])
 def test_every_kind_is_measured_by_what_it_is_for(place, kind, names):
-    """Samples without labels have no accuracy; a denoiser has its loss, a judge what it reads."""
+    """Samples without labels have no accuracy; a denoiser has its loss, a judge its accuracy."""
     words = ["--model", f"runs/{kind}/001", "--n", "20"]
     found = measured([*words, *(FEW[:2] if kind == "uncond" else [])])
     assert found["kind"] == kind and set(found["measures"]) == names
@@ -89,9 +92,9 @@ def test_every_kind_is_measured_by_what_it_is_for(place, kind, names):
 
 
 def test_the_score_trains_on_samples_alone(place, monkeypatch):
-    """Two shares, of samples and of as many real digits."""
-    monkeypatch.setattr(sample.evaluate, "SCORE_N", 1000)
-    monkeypatch.setitem(sample.evaluate.config.RECIPES["classifier"], "laptop",
+    """Two accuracies: after training on samples, and on as many real digits."""
+    monkeypatch.setattr(sample.measure.evaluate, "SCORE_N", 1000)
+    monkeypatch.setitem(sample.measure.evaluate.RECIPES["classifier"], "laptop",
                         {"width": 2, "epochs": 1, "early_epoch": 1, "batch_size": 20})
     found = measured([*FEW[:2], "--n", "20", "--score"])["measures"]
     assert 0 <= found["score"] <= 1 and 0 <= found["score_real"] <= 1
@@ -99,47 +102,53 @@ def test_the_score_trains_on_samples_alone(place, monkeypatch):
     with pytest.raises(ValueError, match="needs labels"):
         measured(["--model", "runs/uncond/001", "--score"])
     np.savez("few.npz", images=np.zeros((3, 1, 28, 28)), labels=np.zeros(3, int))
-    with pytest.raises(ValueError, match="1,000 pictures or more; there are 3"):
+    with pytest.raises(ValueError, match="1,000 images; there are 3"):
         measured(["--npz", "few.npz", "--score"])
 
 
-@pytest.mark.parametrize("arrays, told", [
+@pytest.mark.parametrize("arrays, message", [
     ({"pictures": np.zeros((3, 1, 28, 28))}, "no npz with `images`"),
-    ({"images": np.zeros((3, 28, 28))}, r"wanted images \(N,1,28,28\).*got \(3, 28, 28\)"),
+    ({"images": np.zeros((3, 28, 28))}, r"expected images \(N,1,28,28\).*got \(3, 28, 28\)"),
     ({"images": np.full((3, 1, 28, 28), 200.0)}, r"in \[0, 1\], got 200"),
     ({"images": np.zeros((3, 1, 28, 28)), "labels": np.zeros(2)}, "one label per image"),
     ({"images": np.array(["a"])}, "no npz"),
     ({"images": np.zeros((3, 1, 28, 28)), "labels": np.array([1, 2, 77])}, r"0\.\.9, got .*77"),
-    ({"images": np.zeros((3, 1, 28, 28)), "labels": np.array([1, 2, 2.7])}, "whole labels"),
+    ({"images": np.zeros((3, 1, 28, 28)), "labels": np.array([1, 2, 2.7])}, "integer labels"),
 ])
-def test_an_npz_of_something_else_is_refused(tmp_path, arrays, told):
-    """One sentence with got and wanted."""
+def test_an_npz_of_something_else_is_refused(tmp_path, arrays, message):
+    """One sentence, with what was expected and what was found."""
     np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         sample.measure.evaluate.read_npz(tmp_path / "x.npz")
+
+
+def test_a_file_that_is_no_npz_is_refused(tmp_path):
+    """A damaged one, and none."""
     (tmp_path / "x.npz").write_bytes(b"PK not really")
     with pytest.raises(ValueError, match="no npz"):
         sample.measure.evaluate.read_npz(tmp_path / "x.npz")
+    with pytest.raises(ValueError, match="there is no file"):
+        sample.measure.evaluate.read_npz(tmp_path / "none.npz")
 
 
-def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, capsys):
-    """Points already in the file are not measured again; with another n all of them are; the
+def test_a_sweep_continues_where_it_was_stopped_and_is_drawn(place, monkeypatch, capsys):
+    """Points that are in the file are not measured again; with another n all of them are; the
     figures show every group."""
-    best, plain = SampleOptions(), SampleOptions(3.0, 0.0)
+    everywhere = SampleOptions(steps=2, guide_until=0.0, device="cpu")
     every = [
-        ("gamma", "at every step", SampleOptions(steps=2), plain),
-        ("clip", "clipped", SampleOptions(steps=2), plain),
-        ("steps", "ddim", SampleOptions(steps=2, sampler="ddim"), best),
-        ("steps", "ddim", SampleOptions(steps=4, sampler="ddim"), best),
+        ("gamma", "at every step", everywhere),
+        ("clip", "clipped", everywhere),
+        ("steps", "ddim", SampleOptions(steps=2, sampler="ddim", device="cpu")),
+        ("steps", "ddim", SampleOptions(steps=4, sampler="ddim", device="cpu")),
     ]
 
     def swept(n, count):
         capsys.readouterr()
-        monkeypatch.setattr(sample.sweep, "points", lambda T, best: every[:count])
+        monkeypatch.setattr(sample.measure.sweep, "points", lambda T, best: every[:count])
         sample.measure.sweep.main(["--n", str(n), "--device", "cpu", *JUDGE])
         found = json.loads(Path("sweep.json").read_text())
         assert {p["n"] for p in found["points"]} == {n} == {found["n"]}
-        return found["points"], capsys.readouterr().out.count("steps, seed 0, gamma")
+        return found["points"], capsys.readouterr().out.count("steps, gamma")
 
     first, measurements = swept(20, 3)
     assert measurements == 2 and [p["group"] for p in first] == ["gamma", "clip", "steps"]
@@ -152,10 +161,10 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_is_drawn(place, monkeypatch, c
 
 
 def test_an_upsampler_is_measured_against_interpolation(place, monkeypatch):
-    """Each way's error, likeness and sharpness. These are the numbers of an untrained one, so
-    interpolation wins, and bicubic is sharper than bilinear."""
-    drawn = strokes.dataset
-    monkeypatch.setattr(strokes, "dataset", lambda *asked: [x[:20] for x in drawn(*asked)])
+    """Each method's error, similarity and sharpness. This network is untrained, so interpolation
+    wins, and bicubic is sharper than bilinear."""
+    whole = strokes.dataset
+    monkeypatch.setattr(strokes, "dataset", lambda *args: [x[:20] for x in whole(*args)])
     about = measured(["--model", "runs/upsampler/001", "--steps", "30", "--seed", "4"])
     found = about["measures"]
     assert about["kind"] == "upsampler" and about["n"] == 20
@@ -172,7 +181,7 @@ def test_an_upsampler_is_measured_against_interpolation(place, monkeypatch):
 
 def test_a_sweep_refuses_what_it_cannot_measure(place):
     """Another kind, too few samples, a damaged file: one sentence each."""
-    with pytest.raises(ValueError, match="holds a 'uncond' model, but 'class' is wanted"):
+    with pytest.raises(ValueError, match="holds a 'uncond' model, but 'class' is needed"):
         sample.measure.sweep.main(["--model", "runs/uncond/001"])
     with pytest.raises(ValueError, match="at least 10, got -5"):
         sample.measure.sweep.main(["--n", "-5"])
@@ -183,11 +192,23 @@ def test_a_sweep_refuses_what_it_cannot_measure(place):
 
 
 def test_the_sweeps_points_cover_what_they_promise():
-    """Both variances and DDIM from 5 to 300 steps, gamma from 0 to 10, clipping on and off; a
+    """Both variances and DDIM from 5 to 300 steps, gamma from 0 to 10, with and without clipping; a
     short schedule shortens them."""
     found = sample.measure.sweep.points(300, SampleOptions())
     for curve in ("ddpm, beta_tilde", "ddpm, beta", "ddim"):
-        assert [how.steps for _, c, how, _ in found if c == curve] == [5, 10, 20, 50, 100, 300]
-    assert [g.gamma for _, c, _, g in found if c == "at every step"] == [0, 1, 1.5, 2, 3, 5, 7, 10]
-    assert {how.clip for group, _, how, _ in found if group == "clip"} == {"range", "none"}
-    assert max(how.steps for _, _, how, _ in sample.measure.sweep.points(8, SampleOptions())) == 8
+        assert [o.steps for _, c, o in found if c == curve] == [5, 10, 20, 50, 100, 300]
+    assert [o.gamma for _, c, o in found if c == "at every step"] == [0, 1, 1.5, 2, 3, 5, 7, 10]
+    early = [o for _, c, o in found if c == "until t/T = 0.3"]
+    assert [o.gamma for o in early] == [1.5, 2, 3, 5, 7, 10]
+    assert {o.guide_until for o in early} == {0.3}
+    assert {o.clip for group, _, o in found if group == "clip"} == {"range", "none"}
+    short = sample.measure.sweep.points(8, SampleOptions())
+    assert max(o.steps for *_, o in short) == 8
+
+
+def test_the_shipped_points_are_recognised_by_the_sweep():
+    """A point of an older file, with other fields, has the same key as the setting."""
+    point = runs.read_json(WEIGHTS / "sweep.json")["points"][0]
+    (_, _, options), *_ = sample.measure.sweep.points(300, SampleOptions(**{
+        name: point[name] for name in ("gamma", "guide_until")}))
+    assert sample.measure.sweep.key(point) == sample.measure.sweep.key(vars(options))
