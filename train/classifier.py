@@ -4,22 +4,22 @@
 """
 
 from minidiff.data import dataset
+from minidiff.evaluation import judge
 from minidiff.files.images import save_grid
-from minidiff.network import classifier
 from minidiff.system.cli import program
 from train.launch import Job, launch
 
 
 def loss(model, x_0, labels, generator, cfg):
     """Return the loss: cross entropy on jittered digits."""
-    return classifier.classification_loss(model, x_0, labels, generator)
+    return judge.classification_loss(model, x_0, labels, generator)
 
 
 def draw(model, cfg, test, name_file, caption):
     """Print the accuracy on its test set and on strokes; draw what it gets wrong."""
     for found in (test, dataset.load("strokes", "test")):
         found = found.to(model.device)
-        wrong = (classifier.predict(model, found) != found.labels).nonzero().flatten()
+        wrong = (judge.predict(model, found) != found.labels).nonzero().flatten()
         accuracy = 1 - len(wrong) / len(found)
         line = f"accuracy on {found.name} test digits: {accuracy:.2%} of {len(found):,}"
         print(line, flush=True)

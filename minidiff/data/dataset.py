@@ -10,12 +10,6 @@ random permutation and one indexing operation: no worker processes, no copy to t
     auto       mnist if its files are found or can be downloaded, else strokes with a loud warning
 
 Images are float32 in [0, 1] once they are in a batch, 0 = black ground, 1 = white ink.
-
-Exercises
-1. How many batches of 64 has a set of 130 images? Which images come twice in an epoch?
-   test_dataset.py: test_an_epoch_shows_every_image_once_in_an_order_the_generator_decides
-2. Change one byte of your MNIST (a copy!). Where would you notice, if nothing were checked?
-   test_mnist.py: test_truncated_and_corrupt_files_are_named
 """
 
 import os
@@ -36,9 +30,8 @@ RENEW = 3  # epochs after which new doodles are drawn
 WARNING = """
   ************************************************************************
   *  NOT MNIST: {reason}.
-  *  Using 'strokes' instead: digits drawn by
-  *  this program. Good for a try, but losses and images are not those of
-  *  MNIST. To use MNIST, set MINIDIFF_DATA to a folder that holds MNIST/raw.
+  *  Using 'strokes' instead, digits drawn by this program; losses and images
+  *  differ from MNIST's. Set MINIDIFF_DATA to a folder that holds MNIST/raw.
   ************************************************************************
 """
 

@@ -20,7 +20,7 @@ Exercises
 1. What is an anagram whose views are both the identity and whose prompts are equal? And a hybrid?
    test_illusions.py: test_an_anagram_of_one_view_is_plain_sampling
    test_illusions.py: test_a_hybrid_of_one_prompt_is_plain_sampling
-2. Split into three bands: low from one prompt, middle and high from two others. What must they sum to?
+2. Split into three bands, each from another prompt. What must the filters sum to?
    test_illusions.py: test_filters_sum_to_the_identity
 Next: theory/flow.py
 """

@@ -15,7 +15,7 @@ Sources: SDEdit, arXiv:2108.01073.
 
 Exercises
 1. Start SDEdit at 0, then at the last index. What do you get, before you run it?
-   test_image_to_image.py: test_sdedit_from_the_last_level_is_the_image_and_from_the_first_is_sampling
+   test_image_to_image.py: test_sdedit_from_the_last_level_is_the_image_and_from_the_first_sampling
 2. Why is the one-step prediction from heavy noise a blur, and the blurred image another one?
    test_image_to_image.py: test_one_step_is_the_posterior_mean_of_gaussian_data
 Next: editing/inpainting.py

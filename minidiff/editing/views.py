@@ -111,7 +111,7 @@ TABS = (  # (row, column) of the middle of one tab of each four alike, and the p
     (0.5, 1.1, 0), (0.5, 1.9, 8), (0.5, 3.1, 8), (1.1, 1.5, 4), (0.9, 2.5, 15), (1.5, 2.1, 12),
 )
 TAB = 0.18  # its radius; rows, columns and this in quarters of the side
-COMES_FROM = ((2, 3, 0, 1), (1, 2, 3, 0), (3, 0, 1, 2), (1, 0, 3, 2))  # of each kind: which piece is at k
+COMES_FROM = ((2, 3, 0, 1), (1, 2, 3, 0), (3, 0, 1, 2), (1, 0, 3, 2))  # which piece is at k
 
 
 def pieces(side: int) -> torch.Tensor:

@@ -81,7 +81,7 @@ def draw_model(name_file, model, caption, **options):
 def _in_unit(model, state):
     """Return a state of a trajectory with its images in [0, 1]."""
     t, x_t, prediction = state
-    return type(state)(t, model.to_unit(x_t), None if prediction is None else model.to_unit(prediction))
+    return type(state)(t, *(x if x is None else model.to_unit(x) for x in (x_t, prediction)))
 
 
 def grid_prompts(model, rows=4):

@@ -41,8 +41,9 @@ import torch
 
 from minidiff.data.dataset import Dataset
 from minidiff.editing.blur import gaussian_blur
+from minidiff.evaluation.judge import classification_loss, predict
 from minidiff.models.model import Model
-from minidiff.network.classifier import Classifier, classification_loss, predict
+from minidiff.network.classifier import Classifier
 from minidiff.theory.diffusion import noise_like, q_sample
 from minidiff.training.loop import Training, fit
 from minidiff.training.recipe import Recipe

@@ -37,7 +37,7 @@ KEYS = {"kind", "network", "weights", "config", "dataset", "epoch", "step"}
 
 
 def save(path, checkpoint: dict) -> None:
-    """Write the dict to `path` atomically: afterwards the file is the old or the new one, complete."""
+    """Write the dict to `path` atomically: the file is then the old or the new one, complete."""
     with atomic_write(path) as f:
         torch.save({"minidiff": VERSION, **checkpoint}, f)
 

@@ -12,7 +12,7 @@ the network in chunks, which bounds its memory and does not change the result.
 Exercises
 1. Ask for "7" twice with one seed, each time with different prompts beside it. Is it the same 7?
    test_generate.py: test_each_image_shows_its_own_prompt
-2. Guide to the end (guide_until = 0), and only for the first half. What do you gain, what do you pay?
+2. Guide to the end (guide_until = 0), and for the first half only. What is gained, what lost?
    figures/part_b/sweep.py
 Next: editing/views.py, the first file of the second part
 """
@@ -57,7 +57,7 @@ def prompted(model, prompts, gamma=1.0, guide_until=0.0):
 
 
 def _in_chunks(model, x_t, t, cond):
-    """Return the model's prediction, made for CHUNK images at a time, fewer where they are larger."""
+    """Return the model's prediction, made for CHUNK images at a time, fewer if they are larger."""
     size = max(1, CHUNK * 28 * 28 // x_t[0, 0].numel())
     parts = [slice(k, k + size) for k in range(0, len(x_t), size)]
     return model.join([model(x_t[p], t[p], None if cond is None else cond[p]) for p in parts])

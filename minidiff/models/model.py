@@ -1,7 +1,6 @@
 """5. A model: a network together with what sampling and training need to know about it.
 
-The theory knows nothing of UNets, and the network nothing of noise levels. They meet in one
-contract, used by training and sampling alike:
+Theory and network meet in one contract, used by training and sampling alike:
 
     eps_hat = model(x_t, t, cond)     x_t (B,C,H,W) float; t (B,) int64 in 1..T
     model.schedule                    how much signal is left at each t
@@ -10,9 +9,8 @@ contract, used by training and sampling alike:
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt
     model.defaults                    the sampling options that suit it best
 
-So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling is
-`trajectory` with an eps_fn made of the same model. The schedule and t/T are written here, once: a
-changed schedule is used by both.
+So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling is `trajectory`
+with an eps_fn made of the same model. The schedule and t/T are written here, once.
 
 The digit models' prompts are "0" to "9" and "". A model without classes accepts only "".
 
@@ -45,10 +43,9 @@ UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # the defaults of models without 
 class Model:
     """A network without a schedule, such as the single-step denoiser: it returns an image.
 
-    network: UNet or another module, used in whatever mode it is in. T, schedule: see `NoiseModel`;
-    not used here. words: the vocabulary of its prompts; default: the ten digits, if the network has
-    classes. data_range: (low, high). precision: the network's number format, "float32" or
-    "bfloat16".
+    network: used in whatever mode it is in. T, schedule: see `NoiseModel`. words: the vocabulary of
+    its prompts; default: the ten digits, if the network has classes. data_range: (low, high).
+    precision: the network's number format, "float32" or "bfloat16".
     """
 
     ignored = ()  # sampling options that it has no use for
@@ -102,7 +99,7 @@ class Model:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def __call__(self, *inputs):
-        """Return the network's output for its own inputs, computed in its number format, float32."""
+        """Return the network's output, computed in its number format, as float32."""
         with self.number_format():
             return self.evaluate(*inputs).float()
 
@@ -138,9 +135,8 @@ class NoiseModel(Model):
             return self.evaluate(x_t, t / self.schedule.T, cond).float()
 
     def trajectory(self, eps_fn, x, steps, **options):
-        """Return the States from noise x in so many steps, evenly spaced; options: of
-        `theory.samplers.trajectory`; x_0_hat is clipped to the data range unless they say
-        otherwise."""
+        """Return the States from noise x in so many evenly spaced steps. options: of samplers.py's
+        `trajectory`; clip defaults to the data range."""
         timesteps = evenly(self.schedule.T, steps)
         options = {"clip": self.data_range, **options}
         return trajectory(eps_fn, self.schedule, x, timesteps, **options)

@@ -1,7 +1,7 @@
 """A second stage: a diffusion model that enlarges small images.
 
-The first stage decides what is in the image; the second adds sharp detail. It is a UNet of twice the
-size that is given the small image beside the noise:
+The first stage decides what is in the image; the second adds detail. It is a UNet of twice the size
+that is given the small image in addition to the noise:
 
     eps_hat = UNet( [x_t, low_s],  t/T,  s/T,  digit )          [ ]: channels side by side, 56x56
 

@@ -25,7 +25,8 @@ from minidiff.network.blocks import folded
 from minidiff.network.registry import rebuild
 from minidiff.system import hardware
 
-DIFFUSIONS, FLOWS = ("uncond", "class", "doodles"), ("flow", "flow-uncond")  # kinds that can be prompted
+DIFFUSIONS = ("uncond", "class", "doodles")  # kinds of models with a schedule
+FLOWS = ("flow", "flow-uncond")
 MODELS = {  # every kind of training, and the model that uses its network
     **dict.fromkeys(DIFFUSIONS, NoiseModel), **dict.fromkeys(FLOWS, FlowModel),
     "upsampler": Upsampler, "denoiser": Model, "classifier": Model,

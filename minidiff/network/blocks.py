@@ -110,7 +110,7 @@ class FCBlock(nn.Sequential):
 
 @torch.no_grad()
 def folded(network):
-    """Return a copy of a network for sampling, each BatchNorm merged into the convolution before it.
+    """Return a copy of a network for sampling, each BatchNorm merged into its convolution.
 
     It computes the same as the network in eval mode, up to rounding, and can't be trained.
     """

@@ -1,4 +1,4 @@
-"""From the description in a checkpoint to a network: which class, which arguments, which weights."""
+"""From the description in a checkpoint to a network: its class, arguments and weights."""
 
 from minidiff.network.classifier import Classifier
 from minidiff.network.unet import UNet
@@ -13,9 +13,7 @@ def build(kind: str, arguments: dict):
 
 def rebuild(checkpoint: dict):
     """Return the network that a checkpoint describes, with its weights, in float32 and eval mode.
-
-    Raises ValueError where the weights do not fit the description.
-    """
+    Raises ValueError where they do not fit the description."""
     try:
         network = build(checkpoint["kind"], checkpoint["network"])
         network.load_state_dict(checkpoint["weights"])

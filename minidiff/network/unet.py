@@ -23,9 +23,6 @@ which is added to that channel everywhere (time: t1, t2), or multiplied with it 
     z  <- c1 * z  + t1          2D channels, after Unflatten
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
 
-A flow without classes has nothing else that multiplies, and the course lets its time do it
-(`scaled`): z <- t1 * z, u1 <- t2 * u1. The blocks and their number stay the same.
-
 Time enters as t/T in (0, 1], so T is no property of the network. A class enters as a one-hot
 vector; all zeros means "no class".
 
@@ -55,7 +52,8 @@ class UNet(nn.Module):
 
     width: channels D at full size, >= 1. time: how many times or levels forward takes, 0, 1 or
     more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
-    of 4. channels: of the images in and out. scaled: time multiplies instead of being added.
+    of 4. channels: of the images in and out. scaled: time multiplies instead
+    of being added, as in the course's flow without classes: z <- t1 * z, u1 <- t2 * u1.
     Raises ValueError for what does not fit, and for classes without time.
     """
 
@@ -122,12 +120,11 @@ class UNet(nn.Module):
         if x.dim() != 4 or x.shape[1:] != (c_in, size, size):
             expected = f"(B,{c_in},{size},{size})"
             raise ValueError(f"UNet needs images of shape {expected}, got {tuple(x.shape)}")
-        for name, value, built, shape in [
-            ("t", t, self.time > 0, x.shape[:1] if self.time == 1 else (len(x), self.time)),
-            ("c", c, self.classes > 0, (len(x), self.classes)),
-        ]:
-            if built and (value is None or value.shape != shape or not value.is_floating_point()):
-                got = "none" if value is None else f"{value.dtype} {tuple(value.shape)}"
-                raise ValueError(f"UNet needs {name} as float of shape {tuple(shape)}, got {got}")
-            if not built and value is not None:
+        times = x.shape[:1] if self.time == 1 else (len(x), self.time)
+        for name, value, shape in ("t", t, times), ("c", c, (len(x), self.classes)):
+            if not shape[-1] and value is not None:
                 raise ValueError(f"this UNet was built without {name}, but {name} was passed")
+            got = "none" if value is None else f"{value.dtype} {tuple(value.shape)}"
+            fits = value is not None and value.shape == shape and value.is_floating_point()
+            if shape[-1] and not fits:
+                raise ValueError(f"UNet needs {name} as float of shape {tuple(shape)}, got {got}")

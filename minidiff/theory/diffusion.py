@@ -1,16 +1,14 @@
 """3. Add noise; remove it algebraically; the two losses.
 
-The central idea of diffusion: adding noise is easy, so we can make any number of pairs (noisy
-image, noise) and train a network to predict the noise eps; its prediction is eps_hat. Two equations
-connect them:
+Adding noise is easy, so we can make any number of pairs (noisy image, noise) and train a network to
+predict the noise eps; its prediction is eps_hat. Two equations connect them:
 
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps         DDPM (4)     `q_sample`
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
 
 Replace eps by eps_hat in the second, and it gives the predicted image, x_0_hat. For a very noisy
-x_t that prediction is a blur: squared error is minimised by the mean of all images that could be
-underneath. That is why sampling (chapter 7) takes many small steps instead of trusting the first
-prediction.
+x_t that is a blur: squared error is minimised by the mean of all images that could be underneath.
+That is why sampling (chapter 7) takes many small steps instead of trusting the first prediction.
 
 Two losses, from the simple one to the real one:
 
@@ -108,12 +106,12 @@ def noise_like(x, generator=None):
 
 
 def stratified(B, generator=None, device="cpu"):
-    """Return B random numbers, the k-th uniform in the k-th B-th of [0, 1): float32 (B,), rising."""
+    """Return B random numbers, the k-th uniform in the k-th B-th of 0 .. 1: float32 (B,)."""
     return (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
 
 
 def stratified_timesteps(B, T, generator=None, device="cpu"):
-    """Return B stratified timesteps in 1..T: int64 (B,), rising. See `stratified`."""
+    """Return B stratified timesteps in 1..T: int64 (B,). See `stratified`."""
     return (stratified(B, generator, device) * T).long().clamp(max=T - 1) + 1
 
 

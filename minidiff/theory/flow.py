@@ -10,8 +10,7 @@ A network is given x_t and t, and predicts the velocity:
 
     L = | v_hat(x_t, t) - (x_1 - x_0) |²,   t uniform in 0 .. 1         `flow_loss`
 
-Note the names, the papers': in this file, and nowhere else in this project, x_0 is the noise, x_1
-the image, and sampling starts at t = 0.
+The names are the papers': in this file alone x_0 is the noise, and sampling starts at t = 0.
 
 Many lines pass through one point, each with its own velocity. Under squared error the best
 prediction is their mean, E[x_1 - x_0 | x_t], and that is enough: noise that is moved with the mean
@@ -20,8 +19,9 @@ matching, theorem 1). Sampling solves dx/dt = v_hat(x, t) by Euler's method:
 
     x_s = x_t + (s - t) v_hat(x_t, t),   t < s                          `euler_step`
 
-Its error is proportional to the step size. Each line of the training is straight; but the trajectory
-follows their mean, and bends where lines to different images part. Steps are spent on bends.
+Its error is proportional to the step size. The lines of the training are straight, but trajectories
+follow their mean, and bend where lines to different images part. Steps are spent on bends. The
+network is evaluated at the start of each step, so the last evaluation is at 1 - 1/steps.
 
 Is it a different theory? Hardly. Divide x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes
 for sqrt(alpha_bar) = t / sqrt(t² + (1 - t)²); and given x_t, velocity, noise and image follow from
@@ -32,11 +32,6 @@ each other:
 
 So an Euler step is a DDIM step of that schedule (test_flow.py), and `guided` combines velocities
 just as it combines noises. What differs is the weight of each t in training.
-
-At t = 0 the network sees pure noise, which contains nothing of the image. The best prediction is
-then x_1_hat = E[x_1], the mean of all images (`pure_noise_loss` trains just that).
-
-The network is evaluated at the start of each step, so the last evaluation is at 1 - 1/steps.
 
 Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003; CS180, Fall 2025.
 
@@ -60,7 +55,7 @@ from minidiff.theory.diffusion import noise_like, stratified
 
 
 class FlowState(NamedTuple):
-    """One state of a flow's trajectory. x_1_hat: the prediction that led here, None at the start."""
+    """One state of a trajectory. x_1_hat: the prediction that led here, None at the start."""
 
     t: float
     x_t: torch.Tensor
@@ -105,7 +100,8 @@ def flow_loss(model, x_1, cond=None, generator=None):
 
 
 def pure_noise_loss(denoiser, x_1, generator=None):
-    """Return the mean of |D(x_0) - x_1|², x_0 noise independent of x_1. It is least for E[x_1].
+    """Return the mean of |D(x_0) - x_1|²: what a flow learns at t = 0, where it sees pure noise. It
+    is least for D(x_0) = E[x_1], the mean of all images.
 
     denoiser: (x_0) -> x_1_hat. x_1: (B,C,H,W) float, data. Returns a float32 scalar.
     """

@@ -19,14 +19,11 @@ trade-off: with more gamma more samples show the right digit, and all of them lo
 
 Most of that price is paid where it buys nothing. Which digit it will be is decided early, while the
 image is mostly noise. After that, guidance only makes strokes thicker and edges harder. `until`
-guides the early steps and uses the plain conditional prediction in the late ones, which is also
-cheaper: one prediction instead of two. (Kynkaanniemi et al. found the same for photographs, and
-that there the very first steps are better left unguided too; for digits they are not.)
+guides the early steps only, which is also cheaper. (Kynkaanniemi et al. found the same for
+photographs, where the very first steps are better left unguided too; for digits they are not.)
 
-`guided` turns a model into an eps_fn, a function of x_t and t alone. Samplers take an eps_fn, so
-they need to know nothing of conditions.
-
-The label of each image is hidden independently of the others. A hidden label is a vector of zeros.
+`guided` turns a model into an eps_fn, so samplers need to know nothing of conditions. The label of
+each image is hidden independently of the others; a hidden label is a vector of zeros.
 
 Sources: classifier-free diffusion guidance, arXiv:2207.12598; guidance in a limited interval,
 arXiv:2404.07724.

@@ -6,9 +6,8 @@ level s < t, until s = 0. Two kinds of step are in use, and both work for any s 
     alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from eps_hat by DDPM (15)
 
 DDPM samples x_s from q(x_s | x_t, x_0 = x_0_hat), the distribution of the noising process at s,
-given where it started and where it is at t. This is also called *ancestral* sampling. By Bayes' rule
-that distribution is Gaussian, DDPM (6) and (7) with t-1 generalised to s. With fresh noise
-z ~ N(0, I):
+given where it started and where it is at t (*ancestral* sampling). By Bayes' rule it is Gaussian,
+DDPM (6) and (7) with t-1 generalised to s. With fresh noise z ~ N(0, I):
 
     x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
         + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
@@ -26,8 +25,7 @@ DDIM (12) (where alpha is our alpha_bar):
     x_s = sqrt(alpha_bar_s) x_0_hat + sqrt(1 - alpha_bar_s - sigma²) eps_hat + sigma z
     sigma = eta sqrt(beta_tilde)                                    DDIM (16)
 
-eta = 0 is deterministic: a smooth trajectory that few steps can follow. eta = 1 is DDPM with
-beta_tilde.
+eta = 0 is deterministic, a smooth trajectory; eta = 1 is DDPM with beta_tilde.
 
 Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where
 x_0_hat is clipped to the data range, eps_hat must be computed again from it, or the two no longer

@@ -26,9 +26,8 @@ more evenly. And there are two ways to choose the timesteps of sampling: `stride
 step, `evenly` a given number of steps.
 
 Choices. `alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
-noise yet". There is no off-by-one and no `alpha_bar[-1]` that silently reads the wrong end. The
-product is computed in float64, because a product of 1000 factors close to 1 loses digits in
-float32, and stored as float32.
+noise yet": no off-by-one, no `alpha_bar[-1]` that silently reads the wrong end. The product is
+computed in float64, because 1000 factors close to 1 lose digits in float32.
 
 A question that careful readers ask: with T = 300 and the linear betas below, alpha_bar_300 =
 0.048, so x_300 still contains sqrt(0.048) = 22% of the image, yet sampling starts from pure noise.
@@ -56,9 +55,8 @@ import torch
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The signal left at each step.
+    """The signal left at each step: float32 (T+1,), strictly decreasing from 1, all > 0.
 
-    alpha_bar: float32 (T+1,), alpha_bar[0] = 1, strictly decreasing, all > 0.
     Raises ValueError where alpha_bar breaks one of these.
     """
 
@@ -71,7 +69,7 @@ class Schedule:
                 f"alpha_bar must be float32 of shape (T+1,), got {a.dtype} {tuple(a.shape)}"
             )
         if a[0] != 1 or a[-1] <= 0 or (a.diff() >= 0).any():
-            raise ValueError("alpha_bar must start at exactly 1, decrease strictly and stay above 0")
+            raise ValueError("alpha_bar must start at 1, decrease strictly and stay above 0")
 
     @property
     def T(self) -> int:

@@ -22,8 +22,8 @@ The learning rate has three shapes:
 each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential once a
 batch instead is a well-known mistake: after one epoch nothing is learned any more.
 
-A GPU works while Python runs ahead, unless Python asks for a number. So losses are summed on the
-device and read every few steps; one that is not finite is noticed then, and raises `Diverged`.
+A GPU works while Python runs ahead, unless Python asks for a number, so losses are summed on the
+device and read every few steps; one that is not finite is noticed then.
 
 Exercises
 1. Change the exponential once a batch. What is the learning rate of the full recipe, 469 batches an
@@ -43,7 +43,7 @@ import torch
 
 from minidiff.data.dataset import Dataset, batches
 from minidiff.training import parallel
-from minidiff.training.recipe import Recipe
+from minidiff.training.recipe import Recipe, learning_rate
 
 
 class Diverged(ValueError):
@@ -66,18 +66,6 @@ class Progress(NamedTuple):
 def steps_per_epoch(images: int, batch_size: int) -> int:
     """Return how many batches cover the set; the last one may be smaller."""
     return -(-images // batch_size)
-
-
-def learning_rate(cfg: Recipe, step: int, per_epoch: int) -> float:
-    """Return the learning rate of step 0, 1, ..., a pure function of the recipe (see above)."""
-    rise = min(1.0, (step + 1) / cfg.warmup) if cfg.warmup else 1.0
-    if cfg.decay == "exponential":
-        fall = 0.1 ** (step // per_epoch / cfg.epochs)
-    elif cfg.decay == "linear":
-        fall = 1 - step / (cfg.epochs * per_epoch)
-    else:
-        fall = 1.0
-    return cfg.lr * rise * fall
 
 
 class Training:
@@ -109,10 +97,8 @@ class Training:
 
     def state_dict(self) -> dict:
         """Return all that resuming needs besides the weights."""
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-        }
+        optimizer, generator = self.optimizer.state_dict(), self.generator.get_state()
+        return {"optimizer": optimizer, "generator": generator}
 
     def load_state_dict(self, state: dict, epoch: int, step: int) -> None:
         """Continue from what `state_dict` returned. The weights are loaded by the caller."""
@@ -133,8 +119,8 @@ class Training:
 
 
 def _diverged(what, training):
-    return (f"{what} became infinite or NaN in epoch {training.epoch + 1}, step {training.step}; the "
-            "last good checkpoint is kept; start again with a lower --lr or --precision float32")
+    return (f"{what} became infinite or NaN in epoch {training.epoch + 1}, step {training.step}; "
+            "the last checkpoint is kept; start again with a lower --lr or --precision float32")
 
 
 def fit(training: Training, dataset: Dataset, log_every: int = 10):

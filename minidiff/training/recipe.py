@@ -25,7 +25,7 @@ class Recipe:
     """
 
     recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
-    dataset: str = flag("auto", "auto, mnist, fashion, strokes or doodles; auto: MNIST, else strokes")
+    dataset: str = flag("auto", "auto, mnist, fashion, strokes, doodles; auto: MNIST, else strokes")
     width: int = flag(64, "D, the UNet's channels at full size")
     batch_size: int = flag(128, "images per step")
     epochs: int = flag(20, "passes over the training set")
@@ -66,6 +66,18 @@ class Recipe:
         if unknown := config.keys() - {f.name for f in dataclasses.fields(cls)}:
             raise ValueError(f"{place}: unknown in the recipe: {', '.join(sorted(unknown))}")
         return cls(**config)
+
+
+def learning_rate(cfg: Recipe, step: int, per_epoch: int) -> float:
+    """Return the learning rate of step 0, 1, ..., a pure function of the recipe (see loop.py)."""
+    rise = min(1.0, (step + 1) / cfg.warmup) if cfg.warmup else 1.0
+    if cfg.decay == "exponential":
+        fall = 0.1 ** (step // per_epoch / cfg.epochs)
+    elif cfg.decay == "linear":
+        fall = 1 - step / (cfg.epochs * per_epoch)
+    else:
+        fall = 1.0
+    return cfg.lr * rise * fall
 
 
 @dataclass(frozen=True)

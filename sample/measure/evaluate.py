@@ -19,12 +19,12 @@ import torch
 
 from minidiff.data import dataset
 from minidiff.data.dataset import Dataset
+from minidiff.evaluation.judge import predict
 from minidiff.evaluation.metrics import Measure, score
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.models.generate import generate
 from minidiff.models.options import LARGE, SampleOptions
-from minidiff.network.classifier import predict
 from minidiff.network.registry import rebuild
 from minidiff.system import cli, hardware
 from minidiff.theory.diffusion import denoising_loss

@@ -64,7 +64,7 @@ def test_one_step_is_the_posterior_mean_of_gaussian_data(gaussian):
     assert found.std() < 0.3 * data.std  # at t = 900: a blur
 
 
-def test_sdedit_from_the_last_level_is_the_image_and_from_the_first_is_sampling(gaussian):
+def test_sdedit_from_the_last_level_is_the_image_and_from_the_first_sampling(gaussian):
     """t = 0: nothing is noised and the network is not called. t = T, where nothing is left of the
     image: the same as sampling from that noise."""
     schedule = cosine(1000)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from minidiff.data import strokes
 from minidiff.data.dataset import Dataset
+from minidiff.evaluation.judge import classification_loss
 from minidiff.evaluation.metrics import (
     Measure,
     features,
@@ -20,7 +21,7 @@ from minidiff.evaluation.metrics import (
     statistics,
 )
 from minidiff.models.model import Model, NoiseModel
-from minidiff.network.classifier import Classifier, classification_loss
+from minidiff.network.classifier import Classifier
 from minidiff.network.unet import UNet
 from minidiff.theory.schedule import linear
 from minidiff.training.loop import Training, fit

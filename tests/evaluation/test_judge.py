@@ -1,0 +1,59 @@
+"""judge.py: its jitter, what it predicts, and that it can learn to read digits."""
+
+import math
+
+import pytest
+import torch
+
+from minidiff.data.dataset import Dataset
+from minidiff.evaluation.judge import classification_loss, jitter, predict
+from minidiff.network.classifier import Classifier
+
+
+class Constant(torch.nn.Module):
+    """Predicts a 3 everywhere."""
+
+    def forward(self, x):
+        """Return logits that favour 3."""
+        return torch.eye(10)[3].expand(len(x), 10)
+
+
+def test_predict_returns_the_digit_of_every_image_whatever_the_chunk(tiny):
+    """Any chunk size gives the same predictions, in the set's order."""
+    network = Classifier(4).eval()
+    whole = network(tiny.images_at(slice(0, 130))).argmax(1)
+    assert torch.equal(predict(network, tiny, chunk=7), whole)
+    assert (predict(Constant(), tiny) == 3).all()
+
+
+def test_jitter_moves_little_and_each_image_differently(tiny):
+    """Most of the ink stays where it was; two copies of one image are moved differently; the
+    generator decides."""
+    x = tiny.images_at(slice(0, 64))
+    a, b = (jitter(x, torch.Generator().manual_seed(s)) for s in (0, 0))
+    assert torch.equal(a, b)
+    assert a.sum().item() == pytest.approx(x.sum().item(), rel=0.1)
+    centre = lambda p: (p * torch.arange(28.0)).sum((1, 2, 3)) / p.sum((1, 2, 3))  # noqa: E731
+    assert (centre(a) - centre(x)).abs().max() < 3
+    copies = jitter(x[:1].expand(2, -1, -1, -1), torch.Generator().manual_seed(0))
+    assert not torch.allclose(copies[0], copies[1])
+
+
+def test_it_learns_to_read(tiny):
+    """Its loss starts at log 10, all digits being equally likely; after 120 steps on 130 strokes
+    it reads most of them."""
+    torch.manual_seed(0)
+    network = Classifier(8)
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    g = torch.Generator().manual_seed(0)
+    x, labels = tiny.images_at(slice(0, 130)), tiny.labels
+    first = None
+    for _ in range(120):
+        loss = classification_loss(network, x, labels, g)
+        first = first or loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert first == pytest.approx(math.log(10), abs=0.2)
+    right = predict(network.eval(), Dataset("strokes", tiny.images, labels)) == labels
+    assert right.float().mean() > 0.8
