@@ -1,19 +1,19 @@
-"""The hardware at hand: the device, its number format, its memory, its name.
+"""The hardware at hand: device, number format, memory, name.
 
-The same source runs on a laptop's CPU, an Apple GPU and a server. Four questions:
+The same source runs on a laptop's CPU, an Apple GPU and a server. It needs to know:
 
-Where?      cuda if there is one, else mps, else cpu.
-How exact?  Training may compute in bfloat16 (8 bits of mantissa, float32's range) where the
+Device      cuda if there is one, else mps, else cpu.
+Precision   Training may compute in bfloat16 (8 bits of mantissa, float32's range) where the
             hardware multiplies it fast. Recent GPUs do. A CPU has to be measured: with units for
             it bfloat16 beats float32, without them it is many times slower, because every number
             is converted first. So one small convolution is timed in each format, and bfloat16 is
             used only if it clearly wins. Sampling is float32 unless bfloat16 is asked for: the same
             seed should give the same image on every machine.
-Memory?     A training or sampling step allocates hundreds of tensors of some megabytes and frees
+Memory      A training or sampling step allocates hundreds of tensors of some megabytes and frees
             them again. glibc, the C library of most Linuxes, returns large ones to the system and
-            asks for others a moment later, and the system clears every page before it hands it
-            out. `keep_memory` asks glibc to keep what it has.
-Its name?   A line for the run's records, since a time without its machine means nothing.
+            requests others a moment later, and the system clears every page before it provides it.
+            `keep_memory` asks glibc to keep what it has.
+Name        A line for the run's records, since a time without its machine means nothing.
 """
 
 import ctypes
@@ -29,44 +29,38 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the device called `name`, or the best there is for "auto".
-
-    Raises ValueError for an unknown name or a device that is not there.
-    """
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    """Return the device called `name`, or the best one available for "auto". Raises ValueError for
+    an unknown name or a device that is not available."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(),
+                 "cpu": True}
     if name == "auto":
-        return torch.device(next(d for d in there if there[d]))
-    if name not in there:
+        return torch.device(next(d for d in available if available[d]))
+    if name not in available:
         raise ValueError(f"unknown device {name!r}; choose from: {', '.join(DEVICES)}")
-    if not there[name]:
-        usable = ", ".join(d for d in there if there[d])
+    if not available[name]:
+        usable = ", ".join(d for d in available if available[d])
         raise ValueError(f"device {name!r} is not available on this machine; usable: {usable}")
     return torch.device(name)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """Return "float32" or "bfloat16": the one forced by `name`, or for "auto" the faster one.
-
-    Raises ValueError for an unknown name.
-    """
+    """Return "float32" or "bfloat16": the one called `name`, or the faster one for "auto". Raises
+    ValueError for an unknown name."""
     if name not in PRECISIONS:
         raise ValueError(f"unknown precision {name!r}; choose from: {', '.join(PRECISIONS)}")
     if name != "auto":
         return name
+    faster = False
     if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bfloat16" if native else "float32"
-    if device.type == "cpu" and _bfloat16_is_faster():
-        return "bfloat16"
-    return "float32"
+        faster = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        faster = _bfloat16_is_faster()
+    return "bfloat16" if faster else "float32"
 
 
 def _bfloat16_is_faster() -> bool:
-    """Time one small convolution in both formats on the CPU; bfloat16 must win by a third."""
+    """Time one small convolution in both formats on the CPU; bfloat16 must take less than 3/4 of
+    float32's time."""
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
         x = torch.ones(8, 32, 28, 28, dtype=dtype)
@@ -81,16 +75,15 @@ def _bfloat16_is_faster() -> bool:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Return the memory order of images: channels last on cuda and CPUs, where convolutions are then
-    faster; on mps torch's own."""
+    """Return the memory order of images: channels last on cuda and CPUs, where convolutions are
+    then faster; on mps torch's own."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def keep_memory() -> bool:
-    """Ask glibc to keep up to 2 GiB of memory that tensors of 64 MiB and less (an older glibc: 32)
-    have freed; see above.
+    """Ask glibc to keep up to 2 GiB of freed tensors of at most 64 MiB (an older glibc: 32) each.
 
-    Returns whether there was a glibc to ask. It holds until the process ends, so only programs call
+    Returns whether there was a glibc to ask. It lasts until the process ends, so only programs call
     it (cli.py).
     """
     try:
@@ -103,10 +96,8 @@ def keep_memory() -> bool:
 
 def describe(device: torch.device) -> str:
     """Return a line that names the hardware: "cpu (AMD EPYC, 2 threads), torch 2.13.0"."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{_processor()}, {torch.get_num_threads()} threads"
+    name = (torch.cuda.get_device_name(device) if device.type == "cuda"
+            else f"{_processor()}, {torch.get_num_threads()} threads")
     return f"{device.type} ({name}), torch {torch.__version__}"
 
 
@@ -114,7 +105,7 @@ def _processor() -> str:
     """Return the processor's name where the system knows it, else its architecture."""
     try:
         with open("/proc/cpuinfo") as f:
-            names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
-        return names[0]
-    except (OSError, IndexError):
+            found = next(line for line in f if line.startswith("model name"))
+        return found.partition(":")[2].strip()
+    except (OSError, StopIteration):
         return platform.processor() or platform.machine()

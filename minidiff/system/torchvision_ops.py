@@ -1,15 +1,13 @@
-"""Make `import torchvision` work beside a torch it was not compiled for.
+"""Make `import torchvision` work with a torch it was not compiled for.
 
-The torchvision wheel on PyPI for Linux is compiled against CUDA torch. Beside a CPU-only torch
-its library of compiled operators does not load. torchvision forgives that, until its own Python
-code describes the operators `nms` and `qnms` to torch, which knows nothing of them and stops
-the import: "operator torchvision::nms does not exist". minidiff wants the data sets and a blur,
-and none of the operators, so it declares the two names, without a body, before the first import.
-Calling them would still fail, as it should.
+The torchvision wheel on PyPI for Linux is compiled against CUDA torch. With a CPU-only torch its
+library of compiled operators does not load. torchvision tolerates that, until its own Python code
+describes the operators `nms` and `qnms` to torch, which does not know them and stops the import:
+"operator torchvision::nms does not exist". minidiff needs the data sets and, where diffusers is
+used, an import that succeeds, but none of the operators. So it declares the two names, without a
+body, before the first import. Calling them still fails, as it should.
 
 Where the compiled operators do load (CUDA torch, macOS, a matching CPU wheel) nothing is declared.
-
-Next: data.py
 """
 
 import importlib.util
@@ -17,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-_declared = []  # torch forgets a declaration when its Library object dies
+_declared = []  # torch forgets a declaration when its Library object is deleted
 
 
 def _compiled_operators_load() -> bool:
-    """Try to load torchvision's compiled library, as its own import will do again."""
+    """Return whether torchvision's compiled library loads, as its own import will try again."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None:
         raise ValueError("torchvision is not installed; run `make setup`")

@@ -1,4 +1,4 @@
-"""torchvision_ops.py: torchvision imports beside any torch, and nothing is declared needlessly."""
+"""torchvision_ops.py: torchvision can be imported with any torch; nothing needless is declared."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ from minidiff.system import torchvision_ops
 
 
 def test_a_fresh_interpreter_imports_the_datasets():
-    """The import that fails on its own beside CPU torch works through our door, transforms too."""
+    """The import that fails by itself with CPU torch works through this module, transforms too."""
     code = (
-        "from minidiff.torchvision_ops import torchvision_datasets as d; d().MNIST;"
-        "from minidiff.torchvision_ops import torchvision_functional as f; f().gaussian_blur;"
+        "from minidiff.system import torchvision_ops as ops;"
+        "ops.torchvision_datasets().MNIST; ops.torchvision_functional().gaussian_blur;"
         "import torchvision; torchvision.transforms.ToTensor; torchvision.utils.make_grid"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -20,12 +20,27 @@ def test_a_fresh_interpreter_imports_the_datasets():
 
 
 def test_nothing_is_declared_where_the_compiled_operators_load(monkeypatch):
-    """With a matching torchvision this file must do nothing at all."""
+    """With a matching torchvision this module does nothing; without, it declares both, once."""
+    torchvision_ops.torchvision_datasets()  # torchvision itself declares operators on its import
     monkeypatch.setattr(torchvision_ops, "_declared", [])
     monkeypatch.setattr(torchvision_ops, "_compiled_operators_load", lambda: True)
 
     def forbidden(*args):
-        raise AssertionError("declared an operator although the real ones are there")
+        raise AssertionError("declared an operator although the compiled one is there")
 
     monkeypatch.setattr(torch.library, "Library", forbidden)
-    assert torchvision_ops.torchvision_datasets().MNIST
+    assert torchvision_ops.torchvision_datasets().MNIST and not torchvision_ops._declared
+    monkeypatch.setattr(torchvision_ops, "_compiled_operators_load", lambda: False)
+    names = []
+
+    class Library:
+        def __init__(self, *_):
+            pass
+
+        def define(self, schema):
+            names.append(schema.split("(")[0])
+
+    monkeypatch.setattr(torch.library, "Library", Library)
+    for _ in range(2):
+        torchvision_ops.torchvision_datasets()
+    assert names == ["nms", "qnms"]
