@@ -48,15 +48,17 @@ def loss(network, x_0, c, t, eps):
     return F.mse_loss(network(x_t, t / T, c), eps)
 
 
-def train(network, batches, lr=1e-3):
+def train(network, batches, lr=1e-3, steps=None):
     """Train on batches (x_0, labels), on the network's device; yield each loss. DDPM, algorithm 1.
 
-    x_0: (B,1,28,28) float32 in [0, 1]. labels: (B,) int64.
+    x_0: (B,1,28,28) float32 in [0, 1]. labels: (B,) int64. steps: over which the learning rate
+    falls from lr to 0; by default it stays.
     """
     device = next(network.parameters()).device
     optimizer = torch.optim.Adam(network.parameters(), lr)
     network.train()
-    for x_0, labels in batches:
+    for k, (x_0, labels) in enumerate(batches):
+        optimizer.param_groups[0]["lr"] = lr * (1 - k / steps) if steps else lr
         x_0, labels = x_0.to(device), labels.to(device)
         c = F.one_hot(labels, 10).float()
         c[torch.rand(len(c), device=device) < P_UNCOND] = 0
@@ -87,14 +89,15 @@ def sample(network, digits, gamma, steps=T):
     return x
 
 
-def main(width=16, batch_size=32):
+def main(width=16, batch_size=16):
     """Train for one epoch and write forty digits, ten a row, to first.png."""
     torch.manual_seed(0)
     data = load("auto")  # 60,000 digits, uint8
     images = TensorDataset(data.images.float() / 255, data.labels)
     batches = DataLoader(images, batch_size, shuffle=True)
     network, losses = UNet(width, **NETWORK), []
-    for found in (bar := tqdm(train(network, batches, lr=3e-3), total=len(batches))):
+    steps = len(batches)
+    for found in (bar := tqdm(train(network, batches, 3e-3, steps), total=steps)):
         losses = [*losses[-99:], found]
         bar.set_postfix_str(f"loss {sum(losses) / len(losses):.3f}", refresh=False)
     x = sample(network.eval(), torch.arange(40) % 10, gamma=3).clamp(0, 1)

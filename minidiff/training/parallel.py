@@ -104,7 +104,7 @@ def once() -> bool:
     """Return whether this process is the first to ask: of many that stop, only one prints."""
     try:
         return _store is None or _store.add("spoken", 1) == 1
-    except RuntimeError:  # the store was on a machine that is gone
+    except RuntimeError:  # the store was on a machine that was lost
         return True
 
 

@@ -61,6 +61,20 @@ def test_a_few_steps_train(tiny):
     assert len(found) == 60 and sum(found[-10:]) < 0.6 * sum(found[:10])
 
 
+def test_the_learning_rate_falls_to_zero_over_the_steps(tiny):
+    """With `steps` given, the last of four steps moves a weight by about a quarter of lr: early
+    steps of Adam move it by the learning rate."""
+    torch.manual_seed(0)
+    x, labels = tiny.images_at(slice(8)), tiny.labels[:8]
+    network, moved = UNet(1, **first.NETWORK), []
+    weight = network.leave[-1].bias
+    before = weight.item()
+    for _ in first.train(network, [(x, labels)] * 4, 1e-2, steps=4):
+        moved.append(abs(weight.item() - before) / 1e-2)
+        before = weight.item()
+    assert all(abs(a - b) < 0.2 for a, b in zip(moved, (1, 0.75, 0.5, 0.25))), moved
+
+
 def test_a_tenth_of_the_labels_is_hidden(monkeypatch, tiny):
     """`train` gives the network one-hot labels, of which about a tenth are zeros, and t in 1..T."""
     seen = []
