@@ -6,8 +6,7 @@
                           plain conditioning after that
     x_T, ..., x_0         trajectory(eps_fn, model.schedule, x_T, timesteps)
 
-Noise is generated on the CPU and then moved, so every device starts alike. Large batches go through
-the network in chunks, which bounds its memory and does not change the result.
+Noise is generated on the CPU, so every device starts alike; large batches are split into chunks.
 
 Exercises
 1. Ask for "7" twice with one seed, each time with different prompts beside it. Is it the same 7?

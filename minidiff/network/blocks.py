@@ -12,8 +12,7 @@
     FCBlock(i, o)    Linear, GELU, Linear; for a condition, not an image
 
 Each block is a Sequential, so its constructor reads like its forward pass. i and o are the numbers
-of channels in and out. A convolution before BatchNorm keeps its bias, although the norm subtracts
-it again: the parameter counts of the course include it.
+of channels in and out. A convolution before BatchNorm keeps its bias, as the course counts it.
 
 BatchNorm behaves differently in training and evaluation. In training it normalises by the current
 batch and updates running statistics; in `eval()` it uses those. A network left in training mode

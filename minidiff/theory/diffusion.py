@@ -6,17 +6,17 @@ predict the noise eps; its prediction is eps_hat. Two equations connect them:
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps         DDPM (4)     `q_sample`
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
 
-Replace eps by eps_hat in the second, and it gives the predicted image, x_0_hat. For a very noisy
-x_t that is a blur: squared error is minimised by the mean of all images that could be underneath.
-That is why sampling (chapter 7) takes many small steps instead of trusting the first prediction.
+With eps_hat in place of eps the second gives the predicted image, x_0_hat. For a very noisy x_t that
+is a blur: squared error is minimised by the mean of all images that could be underneath. That is
+why sampling (chapter 7) takes many small steps.
 
-Two losses, from the simple one to the real one:
+Two losses:
 
     denoising_loss   | denoiser(x_0 + sigma eps) - x_0 |²    one noise level; predicts x_0
     noise_loss       | model(x_t, t, cond) - eps |²          every level; predicts eps. DDPM (14)
 
-A *model* is anything that is called as model(x_t, t, cond) and returns eps_hat. It is given a batch
-of noisy images, the timestep of each, and a condition, such as which digit to show (None: nothing).
+A *model* is called as model(x_t, t, cond) and returns eps_hat. cond, a condition, says what each
+image shows, such as a digit (None: nothing).
 
 Why predict the noise and not the image? Given x_t each determines the other, by (15). But a squared
 error in eps is alpha_bar / (1 - alpha_bar) times the same error in x_0, so the choice decides how

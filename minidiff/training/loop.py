@@ -7,9 +7,7 @@ time-conditioned and of the class-conditioned model (train/uncond.py, train/clas
     noise_loss(model.schedule, model, x_0)
     noise_loss(model.schedule, model, x_0, drop_condition(model.condition(labels), p_uncond))
 
-where `drop_condition` hides a tenth of the labels, for a reason that chapter 8 gives.
-
-Resuming is exact. A training is determined by five things: weights (with BatchNorm's running
+where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. A training is determined by five things: weights (with BatchNorm's running
 statistics), optimiser moments, random state, epoch and step. A checkpoint holds all five. Training
 from it gives the same bits as never having stopped, on the same hardware with as many threads.
 
@@ -21,9 +19,6 @@ The learning rate has three shapes:
 
 each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential once a
 batch instead is a well-known mistake: after one epoch nothing is learned any more.
-
-A GPU works while Python runs ahead, unless Python asks for a number, so losses are summed on the
-device and read every few steps; one that is not finite is noticed then.
 
 Exercises
 1. Change the exponential once a batch. What is the learning rate of the full recipe, 469 batches an
@@ -137,7 +132,7 @@ def fit(training: Training, dataset: Dataset, log_every: int = 10):
         total, count, images = torch.zeros((), device=training.device), 0, 0
         for x_0, labels in batches(dataset.at(training.epoch), cfg.batch_size, training.generator):
             lr = learning_rate(cfg, training.step, per_epoch)
-            total += training.update(x_0, labels, lr)
+            total += training.update(x_0, labels, lr)  # on the device: reading it would wait
             count, images = count + 1, images + len(x_0)
             ended = training.step % per_epoch == 0
             if count < log_every and not ended:
