@@ -150,6 +150,26 @@ def test_missing_libraries_are_named(monkeypatch):
         libraries.check()
 
 
+def test_every_library_is_measured_like_ours(tiny, monkeypatch):
+    """With a stand-in for each library: ours in two formats, then theirs, each with its parameters,
+    operations per image, images per second and seconds of sampling."""
+    def stand_in(name):
+        def build(device):
+            network = nn.Conv2d(1, 1, 3, padding=1)
+            return network, lambda x: network(x).square().mean(), lambda x, t: network(x)
+
+        build.__name__ = name
+        return build
+
+    for name in libraries.PACKAGES:
+        monkeypatch.setattr(libraries, name, stand_in(name))
+    found = libraries.measure(tiny, bench.BenchOptions(width=2, batch_size=4, runs=1), CPU)
+    assert list(found) == ["ours", "ours, float32", *libraries.PACKAGES.values()]
+    each = found["diffusers"]
+    assert each["parameters"] == 10 and each["operations"] == 2 * 2 * 9 * 28**2  # no gradient by x
+    assert each["images"]["median"] > 0 and each["sample"]["median"] > 0
+
+
 def test_our_row_among_the_libraries_is_our_training(tiny):
     """A step changes the weights; sampling calls the network twenty times on forty images, and its
     prediction is that of our model."""
