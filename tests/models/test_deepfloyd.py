@@ -1,6 +1,6 @@
-"""deepfloyd.py: what loads, what is said when it does not, and that the commands take it.
+"""models/deepfloyd/stages.py: what is loaded, the errors, and that every command takes it.
 
-That our walk is the pipelines' own is in test_against_deepfloyd.py.
+That our samples are those of the pipelines is in test_against_deepfloyd.py.
 """
 
 import importlib.util
@@ -21,9 +21,8 @@ import sample.measure.evaluate
 import sample.sdedit
 import sample.uncond
 from minidiff.models.deepfloyd import stages
-from minidiff.models.deepfloyd.learned import dynamic_threshold
 from minidiff.theory.schedule import cosine
-from tests import tiny_deepfloyd
+from tests.models import tiny_deepfloyd
 
 PACKAGES = ("diffusers", "transformers", "accelerate", "sentencepiece", "google.protobuf")
 installed = all(name.split(".")[0] in sys.modules or importlib.util.find_spec(name.split(".")[0])
@@ -48,79 +47,79 @@ def here(folder, tmp_path, monkeypatch):
 
 
 class Unet:
-    """Stands for the network: remembers what it is fed, tells 1 for eps and 2 for v."""
+    """A substitute for the network: it records its input, and predicts 1 for eps and 2 for v."""
 
     dtype = torch.float16
 
     def __call__(self, x, t, encoder_hidden_states, return_dict, **more):
-        self.fed = (x, t, encoder_hidden_states, more)
-        told = torch.cat([torch.ones_like(x[:, :3]), 2 * torch.ones_like(x[:, :3])], 1)
-        return (told,)
+        self.input = (x, t, encoder_hidden_states, more)
+        return (torch.cat([torch.ones_like(x[:, :3]), 2 * torch.ones_like(x[:, :3])], 1),)
 
 
 def texts(prompts):
     return torch.stack([torch.full((77, 4), float(len(p))) for p in prompts])
 
 
-def stage(unet, number, said=texts, channels=None):
+def stage(unet, number, texts=texts, channels=None):
     """Return a stage around a network."""
     rule = SimpleNamespace(dynamic_thresholding_ratio=0.9, sample_max_value=1.5)
     schedulers = [SimpleNamespace(alphas_cumprod=cosine().alpha_bar[1:], config=rule)] * number
     config = {"in_channels": channels or 3 * number, "out_channels": 6, "sample_size": 8,
               "encoder_hid_dim": 4}
     kind = (stages.DeepFloyd, stages.SecondStage)[number - 1]
-    return kind(config, schedulers, said, lambda: unet, "some stage")
+    return kind(config, schedulers, texts, lambda: unet, "some stage")
 
 
-def test_inside_it_is_half_precision_and_outside_float32():
-    """The network is fed what it is made of, with their timestep; what it tells is float32."""
+def test_the_network_computes_in_half_precision_and_all_else_in_float32():
+    """The network gets its own number format and its own timestep; eps_hat and v are float32."""
     unet = Unet()
     model = stage(unet, 1)
     x, t = torch.randn(2, 3, 8, 8), torch.tensor([1000, 1])
-    eps_hat, v = model(x, t, model.embed(["", "a dog"]))
-    assert eps_hat.dtype == v.dtype == torch.float32 and eps_hat.shape == v.shape == x.shape
-    assert (eps_hat == 1).all() and (v == 2).all()
-    fed, timestep, said, _ = unet.fed
-    assert fed.dtype == said.dtype == torch.float16 and timestep.tolist() == [999, 0]
+    eps_hat = model(x, t, model.embed(["", "a dog"]))
+    assert eps_hat.dtype == eps_hat.v.dtype == torch.float32
+    assert eps_hat.shape == eps_hat.v.shape == x.shape
+    assert (eps_hat == 1).all() and (eps_hat.v == 2).all()
+    given, timestep, text, _ = unet.input
+    assert given.dtype == text.dtype == torch.float16 and timestep.tolist() == [999, 0]
     assert model.schedule.alpha_bar.dtype == torch.float32
     assert 0 < model.schedule.alpha_bar[-1] < 6e-8  # half precision's smallest
 
 
-def test_the_second_stage_is_shown_picture_and_level():
-    """The network is fed x_t and the picture side by side, each with its own row of cond; the level
-    as they count it."""
+def test_the_second_stage_is_given_image_and_level():
+    """The network's input is x_t next to the image, each with its own row of cond; the level is
+    counted as they count it."""
     unet = Unet()
     model = stage(unet, 2)
     low = torch.rand(2, 3, 2, 2) * 2 - 1
-    shown = model.given(low, 0.0)
-    cond = shown.embed(["a", "bc"])
+    given = model.given(low, 0.0)
+    cond = given.embed(["a", "bc"])
     x = torch.randn(2, 3, 8, 8)
-    shown(x.flip(0), torch.tensor([5, 5]), cond.flip(0))  # as anyone may reorder rows
-    fed, _, said, more = unet.fed
-    assert torch.equal(fed[:, :3], x.flip(0).half()) and said[:, 0, 0].tolist() == [2, 1]
-    corner = fed[:, 3:, 0, 0].float()  # align_corners: corners are the small picture's own
+    given(x.flip(0), torch.tensor([5, 5]), cond.flip(0))  # rows may be reordered
+    inside, _, text, more = unet.input
+    assert torch.equal(inside[:, :3], x.flip(0).half()) and text[:, 0, 0].tolist() == [2, 1]
+    corner = inside[:, 3:, 0, 0].float()  # align_corners: corners are the small image's own
     assert (corner - low.flip(0)[:, :, 0, 0]).abs().max() < 0.05  # level 0 is a little noise
     assert more["class_labels"].tolist() == [0, 0]
     assert model.given(low, 0.25).level == 250
-    with pytest.raises(ValueError, match="1 prompts for 0 pictures"):
+    with pytest.raises(ValueError, match="1 prompts for 0 images"):
         model.embed([""])
 
 
 def test_another_network_is_refused():
-    """Stage II where stage I is wanted, and a network without a variance."""
-    with pytest.raises(ValueError, match="takes 6 channels and tells 6; stage 1 takes 3"):
+    """Stage II instead of stage I."""
+    with pytest.raises(ValueError, match="has 6 channels in and 6 out; stage 1 has 3 and 6"):
         stage(Unet(), 1, channels=6)
 
 
 def test_embeddings_of_another_model_are_refused():
     """Before the network would fail on them."""
     wide = stage(Unet(), 1, lambda prompts: torch.zeros(len(prompts), 77, 8))
-    with pytest.raises(ValueError, match="wants embeddings of 4 channels, got 8"):
+    with pytest.raises(ValueError, match="needs embeddings of 4 channels, got 8"):
         wide.embed(["a dog"])
 
 
-def test_a_full_gpu_is_told_what_to_switch_on():
-    """Out of memory inside the network names the flag that helps."""
+def test_a_full_gpu_is_an_error_that_names_the_flag():
+    """Out of memory inside the network: --offload."""
     class Full(Unet):
         def __call__(self, *args, **more):
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -130,32 +129,25 @@ def test_a_full_gpu_is_told_what_to_switch_on():
         model(torch.zeros(2, 3, 8, 8), torch.tensor([1, 1]), model.embed(["", ""]))
 
 
-def test_a_missing_package_is_named(monkeypatch):
-    """With the command that installs it, before anything is fetched."""
-    monkeypatch.setitem(sys.modules, "accelerate", None)
-    with pytest.raises(ValueError, match="needs accelerate.*make setup-deepfloyd"):
-        stages.load("DeepFloyd/IF-I-L-v1.0", download=True)
-
-
 @needs_it
 def test_the_text_encoder_is_loaded_once_and_alone(here, monkeypatch, capsys):
-    """T5 reads all new prompts and the null prompt at once, before any UNet is in memory; the next
-    time it is not loaded at all."""
+    """T5 encodes all new prompts and the null prompt at once, before any UNet is in memory; the
+    next time it is not loaded at all."""
     import diffusers
 
     loaded, whole = [], diffusers.DiffusionPipeline.from_pretrained.__func__
 
-    def watched(kind, *args, **more):
+    def recorded(kind, *args, **more):
         found = whole(kind, *args, **more)
         loaded.append({name for name in ("unet", "text_encoder") if getattr(found, name)})
         return found
 
-    monkeypatch.setattr(diffusers.DiffusionPipeline, "from_pretrained", classmethod(watched))
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "from_pretrained", classmethod(recorded))
     words = [*here, "--n", "1", "--low", "a rocket", "--high", "a hut", "--upsample",
              "--upsample-steps", "1"]
     sample.hybrid.main(words)
     assert loaded == [{"text_encoder"}, {"unet"}, {"unet"}]
-    assert "T5 reads: 'a rocket', 'a hut', ''" in capsys.readouterr().out
+    assert "T5 encodes: 'a rocket', 'a hut', ''" in capsys.readouterr().out
     sample.hybrid.main(words)
     assert loaded[3:] == [{"unet"}, {"unet"}]
 
@@ -171,68 +163,58 @@ def test_the_text_encoder_is_loaded_once_and_alone(here, monkeypatch, capsys):
     (sample.hybrid, ["--n", "2"], 2),
 ])
 def test_every_sampling_command_takes_it(here, script, words, size):
-    """In colour, in [0, 1], and upsampled by the second stage."""
+    """Images in colour, in [0, 1], enlarged by the second stage; the caption names both."""
     more = ["--upsample", "--upsample-steps", "2"]
     script.main([*here, *words, *more, "--out", "a.png", "--npz", "a.npz"])
     x = np.load("a.npz")["images"]
     assert x.shape == (size, 3, 64, 64) and 0 <= x.min() < x.max() <= 1
-    assert "DeepFloyd IF-II-tiny" in Image.open("a.png").info["Description"]
+    caption = Image.open("a.png").info["Description"]
+    assert "DeepFloyd IF-I-tiny; ddpm (learned, thresholded), 3 steps" in caption
+    assert "DeepFloyd IF-II-tiny, 2 steps, level 0.25, gamma 4, free" in caption
 
 
 @needs_it
-def test_the_second_stage_is_shown_what_the_first_drew(here, monkeypatch):
-    """In the second stage's own range, -1..1, and not in that of a picture file."""
-    shown, given = [], stages.SecondStage.given
+def test_its_own_defaults_are_used_where_nothing_is_typed(here):
+    """Two paintings, one of each; a typed variance and clip come before the learned ones."""
+    sample.class_cond.main([*here, "--variance", "beta", "--clip", "range", "--out", "a.png",
+                            "--npz", "a.npz"])
+    assert np.load("a.npz")["images"].shape == (2, 3, 32, 32)
+    caption = Image.open("a.png").info["Description"]
+    assert caption == "DeepFloyd IF-I-tiny; ddpm (beta), 3 steps, seed 0, gamma 7"
+
+
+@needs_it
+def test_the_second_stage_is_given_what_the_first_generated(here, monkeypatch):
+    """In the second stage's own range, -1..1, not in that of an image file."""
+    inputs, given = [], stages.SecondStage.given
     monkeypatch.setattr(stages.SecondStage, "given",
-                        lambda self, low, *more: shown.append(low) or given(self, low, *more))
+                        lambda self, low, *more: inputs.append(low) or given(self, low, *more))
     words = [*here, "--prompts", "a dog", "--npz", "a.npz"]
     sample.class_cond.main(words)
     small = torch.from_numpy(np.load("a.npz")["images"])
     sample.class_cond.main([*words, "--upsample", "--upsample-steps", "1"])
-    assert torch.allclose(shown[0], 2 * small - 1, atol=1e-6)
+    assert torch.allclose(inputs[0], 2 * small - 1, atol=1e-6)
 
 
 @needs_it
-def test_what_is_no_pipeline_is_refused(tmp_path):
-    """A folder with the right names and other content: one sentence."""
-    for file in ("unet/config.json", "unet/a.safetensors", "scheduler/a.json"):
-        (tmp_path / "IF-I-x" / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "IF-I-x" / file).write_text("{}")
-    with pytest.raises(ValueError, match="IF-I-x cannot be loaded as a stage of DeepFloyd"):
-        stages.load(str(tmp_path))
-
-
-@needs_it
-def test_a_dictionary_without_the_prompt_says_which_it_has(here, folder):
+def test_a_dictionary_without_the_prompt_lists_its_prompts(here, folder):
     """The command ends in that sentence."""
     torch.save({"": torch.zeros(1, 77, 16)}, "known.pth")
-    with pytest.raises(ValueError, match="'a dog' is not in known.pth, which knows: ''"):
+    with pytest.raises(ValueError, match="'a dog' is not in known.pth, which has: ''"):
         sample.class_cond.main([*here, "--prompts", "a dog", "--embeddings", "known.pth"])
 
 
-@pytest.mark.parametrize(("words", "told"), [
-    (["--digits", "3", "--prompts", "4"], "--prompts take their place"),
+@pytest.mark.parametrize(("words", "message"), [
+    (["--digits", "3", "--prompts", "4"], "--prompts replace them"),
     (["--model-dir", "somewhere"], "go with --model deepfloyd"),
 ])
-def test_flags_that_do_not_go_together_are_refused(workplace, words, told):
-    """Rather than one of them being passed over."""
-    with pytest.raises(ValueError, match=told):
+def test_flags_that_do_not_go_together_are_refused(workplace, words, message):
+    """None of them is ignored silently."""
+    with pytest.raises(ValueError, match=message):
         sample.class_cond.main(words)
 
 
-def test_the_judge_is_not_asked_about_it(workplace):
-    """It reads digits."""
+def test_it_cannot_be_measured(workplace):
+    """The judge reads digits."""
     with pytest.raises(ValueError, match="cannot measure deepfloyd"):
         sample.measure.evaluate.main(["--model", "deepfloyd"])
-
-
-def test_dynamic_thresholding_keeps_what_lies_inside():
-    """A picture in the range stays; one whose share beyond it is large is divided by what bounds
-    that share, at most 1.5, and then clipped. Each picture for itself."""
-    clip = dynamic_threshold(0.75, 1.5)
-    x = torch.tensor([-0.5, 0.1, 0.9, 1.0, -1.2]).view(1, 1, 1, 5)
-    assert torch.equal(clip(x), x.clamp(-1, 1))  # three quarters lie below 1
-    assert torch.allclose(clip(1.4 * x), (x / 1.0).clamp(-1, 1))
-    assert torch.allclose(clip(4 * x), (4 * x / 1.5).clamp(-1, 1))
-    both = torch.cat([x, 4 * x])
-    assert torch.equal(clip(both), torch.cat([clip(x), clip(4 * x)]))

@@ -20,7 +20,7 @@ def last(*args, **options):
 
 
 def test_sampling_starts_from_standard_noise_and_is_repeated_by_its_seed():
-    """x_T is from N(0, 1); the same seed gives the same trajectory of steps + 1 states, to t = 0."""
+    """x_T is from N(0, 1); the same seed gives the same trajectory, steps + 1 states, to t = 0."""
     a, b, c = (list(generate(unconditional(), [""] * 64, steps=5, seed=s)) for s in (1, 1, 2))
     assert [s.t for s in a] == [20, 16, 12, 8, 4, 0]
     assert abs(a[0].x_t.mean()) < 0.02 and abs(a[0].x_t.std() - 1) < 0.02

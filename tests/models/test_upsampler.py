@@ -217,8 +217,8 @@ def test_the_loss_gives_the_network_the_small_image_at_every_level():
 
 @pytest.mark.skipif(not zoo.snapshots("upsampler"), reason="no upsampler is shipped")
 def test_a_cascade_is_the_first_stage_and_then_the_second(tmp_path, monkeypatch):
-    """With --upsample or without, the first stage generates the same images, bit for bit; the second
-    is given exactly these, and its images, twice as large, shrink back to them."""
+    """With --upsample or without, the first stage generates the same images, bit for bit; the
+    second is given exactly these, and its images, twice as large, shrink back to them."""
     given = []
 
     def recorded(model, low, *args, **options):

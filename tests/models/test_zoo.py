@@ -151,8 +151,9 @@ def test_the_users_run_comes_before_the_shipped_weights_and_the_script_says_whic
 
 
 def test_bfloat16_stays_near_float32():
-    """The shipped model's prediction in bfloat16 is within 2% of float32's at every level, root mean
-    square, and is float32 again. It differs by more than float32's rounding: the option counts."""
+    """The shipped model's prediction in bfloat16 is within 2% of float32's at every level, root
+    mean square, and is float32 again. It differs by more than float32's rounding: the option
+    counts."""
     file = str(zoo.snapshots("class")[-1])
     exact, rough = (zoo.load_model(file, "cpu", p) for p in ("float32", "bfloat16"))
     cond = exact.embed(list("0123456789"))

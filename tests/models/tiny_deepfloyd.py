@@ -1,9 +1,9 @@
-"""DeepFloyd IF in small: pipelines of the real diffusers classes with tiny random weights.
+"""A tiny DeepFloyd IF: pipelines of the real diffusers classes with random weights.
 
-    python -m tests.tiny_deepfloyd FOLDER        64 and 256 pixels, as the real ones
+    python -m tests.models.tiny_deepfloyd FOLDER        64 and 256 pixels, as the real ones
 
-The folder is laid out as the hub has it, fp16 variant and all, so that everything but the weights
-is as it will be: make figures MODEL=deepfloyd MODEL_DIR=FOLDER draws part A of the page with it.
+The folder has the hub's layout, fp16 variant included, so that everything but the weights is real:
+make figures MODEL=deepfloyd MODEL_DIR=FOLDER draws part A of the page with it.
 """
 
 import shutil
@@ -48,12 +48,12 @@ def _text(folder):
 
 
 def _unet(stage, side):
-    """Return a UNet of the real kind: eps and variance out, for stage II a noise level in. It
-    attends to the text at 16 pixels or fewer, as attention among many pixels takes long."""
+    """Return a UNet of the real class: it predicts eps and variance, and takes a noise level in
+    stage II. It attends to the text at 16 pixels or fewer, as attention among more is slow."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(stage + 1)
-    depth = max(2, side.bit_length() - 4)  # 16 -> 2 floors, 64 -> 3, 256 -> 5
+    depth = max(2, side.bit_length() - 4)  # 16 -> 2 resolutions, 64 -> 3, 256 -> 5
     down = ("ResnetDownsampleBlock2D",) * (depth - 1) + ("SimpleCrossAttnDownBlock2D",)
     more = {} if stage == 1 else {"class_embed_type": "timestep"}
     return UNet2DConditionModel(
@@ -69,7 +69,7 @@ def _unet(stage, side):
 
 
 def build(folder, sides=(64, 256)) -> Path:
-    """Write both stages into a folder as the hub lays them out, in half precision; return it."""
+    """Write both stages into a folder in the hub's layout, in half precision; return it."""
     torchvision_functional()
     with tempfile.TemporaryDirectory() as place:
         tokenizer, encoder = _text(Path(place))
@@ -83,7 +83,7 @@ def _build(folder, spiece, tokenizer, encoder, sides):
     kinds = (IFPipeline, IFSuperResolutionPipeline)
     for stage, (kind, side, name) in enumerate(zip(kinds, sides, STAGES), 1):
         unet = _unet(stage, side)
-        with torch.no_grad():  # at random weights it would be nearly silent
+        with torch.no_grad():  # with random weights its output would be nearly 0
             unet.conv_out.weight.mul_(4)
         more = {} if stage == 1 else {
             "image_noising_scheduler": DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2")}
@@ -99,5 +99,5 @@ def _build(folder, spiece, tokenizer, encoder, sides):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("wanted one folder: python -m tests.tiny_deepfloyd FOLDER")
+        sys.exit("expected one folder: python -m tests.models.tiny_deepfloyd FOLDER")
     print(f"wrote {build(sys.argv[1])}")

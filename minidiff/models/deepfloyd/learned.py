@@ -76,18 +76,22 @@ CHOICES = {
 }
 
 
+def learned_variance(schedule, t, s, v):
+    """Return sigma² of the step from t to s, like v. Improved DDPM (15)."""
+    beta, beta_tilde = (variance(schedule, t, s, name) for name in ("beta", "beta_tilde"))
+    f = (v + 1) / 2
+    return torch.exp(f * beta.log() + (1 - f) * beta_tilde.clamp(min=1e-20).log())
+
+
 def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="learned", **options):
-    """Sample x_s as `samplers.ddpm_step` does, by default with the learned variance. Improved DDPM
-    (15).
+    """Sample x_s as `samplers.ddpm_step` does, by default with the learned variance.
 
     eps_hat: like x_t; for "learned" with the attribute v. Raises ValueError where it has none.
     """
     if kind == "learned":
         if not hasattr(eps_hat, "v"):
             raise ValueError("variance 'learned' needs a network with a second output v, got none")
-        beta, beta_tilde = (variance(schedule, t, s, name) for name in ("beta", "beta_tilde"))
-        f = (eps_hat.v + 1) / 2
-        kind = torch.exp(f * beta.log() + (1 - f) * beta_tilde.clamp(min=1e-20).log())
+        kind = learned_variance(schedule, t, s, eps_hat.v)
     return samplers.ddpm_step(schedule, x_t, t, s, eps_hat, kind=kind, **options)
 
 
