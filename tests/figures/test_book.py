@@ -8,15 +8,15 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
-from figures.book import book, formula
+from figures.book import book, formula, source
 from figures.build import SECTIONS
 from minidiff.files import images, runs
 from tests import conftest
 from tests.conftest import CHROMIUM, Tags, browse
 
-FILES = book.chapters()
-PACKAGE = [file for file in FILES if book.DOOR.parent in file.parents]
-SPINE = book.parts()["Chapters"][1:]
+FILES = source.chapters()
+PACKAGE = [file for file in FILES if source.DOOR.parent in file.parents]
+SPINE = source.parts()["Chapters"][1:]
 pytestmark = pytest.mark.skipif(book.MarkdownIt is None, reason="the book's packages are missing")
 MADE = ("inpaint-7.png", "inpaint-0.png")
 
@@ -36,7 +36,7 @@ def built(tmp_path_factory):
 @pytest.fixture(scope="module")
 def texts(built):
     """{file: text of its page}."""
-    return {file: (built / book.href(file)).read_text(encoding="utf-8") for file in FILES}
+    return {file: (built / source.href(file)).read_text(encoding="utf-8") for file in FILES}
 
 
 def plain(text):
@@ -55,38 +55,38 @@ def docstrings(file):
 def test_the_book_has_every_file_once_and_the_lectures_in_their_order():
     """From train/first.py on each lecture is the one its predecessor names; the first part has
     chapters 1 to 9; everything else follows, and no file is missing."""
-    assert FILES[:2] == [book.DOOR, book.ROOT / "train" / "first.py"]
-    lectures = [*SPINE, *book.parts()["The second part"]]
+    assert FILES[:2] == [source.DOOR, source.ROOT / "train" / "first.py"]
+    lectures = [*SPINE, *source.parts()["The second part"]]
     for file, after in zip(lectures, lectures[1:]):
         following = re.search(r"^Next: ([\w/]+\.py)", file.read_text(encoding="utf-8"), re.M)[1]
-        assert book.place(following, file) == after
+        assert source.place(following, file) == after
     first = [re.match(r'"""(\d+)', file.read_text(encoding="utf-8")) for file in lectures]
     numbers = [int(found[1]) for found in first[:len(SPINE)]]
     assert sorted(set(numbers)) == list(range(1, 10)) and numbers == sorted(numbers)
     assert not any(first[len(SPINE):])
-    sources = {f for folder in ("minidiff", *book.SCRIPTS)
-               for f in (book.ROOT / folder).rglob("[!_]*.py")}
-    assert set(FILES) == sources | {book.DOOR} and len(FILES) == len(set(FILES))
+    sources = {f for folder in ("minidiff", *source.SCRIPTS)
+               for f in (source.ROOT / folder).rglob("[!_]*.py")}
+    assert set(FILES) == sources | {source.DOOR} and len(FILES) == len(set(FILES))
     assert set(PACKAGE) <= set(FILES[:len(PACKAGE) + 1])  # before all scripts but the first chapter
-    assert not {"book", "formula"} & set(SECTIONS)
+    assert not {"book", "formula", "source"} & set(SECTIONS)
 
 
 def test_the_book_opens_with_a_map(texts):
     """The first page lists every folder of the package and all nine chapters, as links."""
-    links = {link["href"] for link in Tags(texts[book.DOOR]).all("a")}
-    before = texts[book.DOOR].partition("<aside>")[0]
-    for folder in {file.parent for file in PACKAGE if file.parent.parent == book.DOOR.parent}:
+    links = {link["href"] for link in Tags(texts[source.DOOR]).all("a")}
+    before = texts[source.DOOR].partition("<aside>")[0]
+    for folder in {file.parent for file in PACKAGE if file.parent.parent == source.DOOR.parent}:
         assert re.search(rf'<a href="minidiff-{folder.name}-\w+.html">{folder.name}/</a>', before)
-    assert {book.href(file) for file in SPINE} <= links
+    assert {source.href(file) for file in SPINE} <= links
 
 
 def test_every_line_of_code_is_on_its_page_in_order(texts):
     """The right side is the source without its docstrings and lines of comment."""
     for file, page in texts.items():
-        source = file.read_text(encoding="utf-8")
+        own = file.read_text(encoding="utf-8")
         for text in docstrings(file):
-            source = source.replace(f'"""{text}"""', "", 1)
-        code = [line for line in source.splitlines() if line.strip() and line.strip()[0] != "#"]
+            own = own.replace(f'"""{text}"""', "", 1)
+        code = [line for line in own.splitlines() if line.strip() and line.strip()[0] != "#"]
         shown = "\n".join(plain(part) for part in re.findall(
             '<pre class="source">(.*?)</pre>', page, re.S))
         assert [line for line in shown.splitlines() if line.strip()] == code, file
@@ -106,7 +106,7 @@ def test_what_is_no_formula_stays_letter_by_letter(texts):
     for name, start in (("network/unet.py", "x  1,28,28 ──"), ("network/blocks.py", "block  "),
                         ("system/cli.py", "lr: "), ("models/zoo.py", "weights/<kind>"),
                         ("models/model.py", "eps_hat = model"), ("__init__.py", "theory/  ")):
-        file = book.DOOR.parent / name
+        file = source.DOOR.parent / name
         drawing = next(part for part in docstrings(file)[0].split("\n\n")
                        if part.strip().startswith(start))
         kept = [plain(part) for part in re.findall("<pre>(.*?)</pre>", texts[file], re.S)]
@@ -126,20 +126,20 @@ def test_every_public_name_has_an_anchor(texts):
 
 def test_every_link_leads_somewhere_and_nothing_is_fetched(built, texts):
     """Pages, anchors, figures and what the buttons open exist; only papers are linked outside."""
-    ids = {book.href(file): {attrs["id"] for _, attrs in Tags(text).found if "id" in attrs}
+    ids = {source.href(file): {attrs["id"] for _, attrs in Tags(text).found if "id" in attrs}
            for file, text in texts.items()}
     for file, text in texts.items():
         tags = Tags(text)
         assert not tags.all("script")
         for attrs in tags.all("button"):
-            assert attrs["popovertarget"] in ids[book.href(file)]
+            assert attrs["popovertarget"] in ids[source.href(file)]
         for attrs in tags.all("img") + tags.all("link"):
-            source = attrs.get("src") or attrs["href"]
-            assert source == "data:," or (built / source).is_file(), (file, source)
+            address = attrs.get("src") or attrs["href"]
+            assert address == "data:," or (built / address).is_file(), (file, address)
         for link in tags.all("a"):
             page, _, anchor = link["href"].partition("#")
             if not page.startswith("https://arxiv.org/abs/"):
-                page = page or book.href(file)
+                page = page or source.href(file)
                 assert (built / page).is_file(), (file, link)
                 assert not anchor or anchor in ids[page], (file, link)
 
@@ -152,7 +152,7 @@ def test_every_link_leads_somewhere_and_nothing_is_fetched(built, texts):
 ])
 def test_names_lead_to_their_definitions(texts, page, name, target):
     """Whether imported by name, defined in the same file, or reached through a module."""
-    text = texts[book.DOOR.parent / f"{page}.py"]
+    text = texts[source.DOOR.parent / f"{page}.py"]
     assert re.search(rf'href="[\w.-]*{target}"[^>]*>(<span[^>]*>)?{name}<', text)
 
 
@@ -161,14 +161,14 @@ def test_files_in_lectures_are_links(texts):
     for page, target in (("minidiff/theory/schedule", "minidiff-theory-diffusion"),
                          ("minidiff/models/generate", "figures-part_b-sweep"),
                          ("minidiff/editing/illusions", "minidiff-editing-views")):
-        text = texts[book.ROOT / f"{page}.py"]
+        text = texts[source.ROOT / f"{page}.py"]
         assert re.search(rf'<a href="{target}.html">[\w/]+\.py</a>', text), page
 
 
 def test_on_flows_the_symbols_mean_something_else(texts):
     """In theory/flow.py, and nowhere else, x_0 is explained as noise."""
     own = [file for file, text in texts.items() if f'title="{book.FLOW["x_0"]}"' in text]
-    assert own == [book.DOOR.parent / "theory" / "flow.py"]
+    assert own == [source.DOOR.parent / "theory" / "flow.py"]
 
 
 def test_what_only_has_the_name_of_a_definition_is_left_alone(tmp_path, monkeypatch):
@@ -176,9 +176,9 @@ def test_what_only_has_the_name_of_a_definition_is_left_alone(tmp_path, monkeypa
     file = tmp_path / "own.py"
     file.write_text('"""Own."""\n\n\ndef f(x):\n    return x\n\n\ndef g(x):\n    return x.f, h(f=2)'
                     ", f(x)\n\n\ndef k(y):\n    g = y\n    return g\n")
-    monkeypatch.setattr(book, "ROOT", tmp_path)
-    monkeypatch.setattr(book, "chapters", lambda: [file])
-    linked = re.findall(r'href="(own.html#\w)"', "\n".join(book.highlighted(file)))
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    monkeypatch.setattr(source, "chapters", lambda: [file])
+    linked = re.findall(r'href="(own.html#\w)"', "\n".join(source.highlighted(file)))
     assert linked == ["own.html#f"]
 
 
@@ -233,13 +233,13 @@ def test_no_root_is_left_in_ascii(texts):
 
 def test_figures_are_where_their_code_is(texts):
     """Below the function and in the script; where there are none, the command that draws them."""
-    inpainting = texts[book.DOOR.parent / "editing" / "inpainting.py"]
-    script = texts[book.ROOT / "figures" / "part_a" / "inpaint.py"]
+    inpainting = texts[source.DOOR.parent / "editing" / "inpainting.py"]
+    script = texts[source.ROOT / "figures" / "part_a" / "inpaint.py"]
     after = inpainting.partition('<a id="inpaint"')[2].partition("<section")[0]
     for name in MADE:
         assert f'src="{name}"' in after and f'alt="grid {name}"' in after
         assert f'src="{name}"' in script
-    sdedit = texts[book.DOOR.parent / "editing" / "image_to_image.py"]
+    sdedit = texts[source.DOOR.parent / "editing" / "image_to_image.py"]
     after = sdedit.partition('<a id="sdedit"')[2].partition("<section")[0]
     assert "make figures ONLY=sdedit" in after and "<img" not in after
 
@@ -266,8 +266,8 @@ def test_the_book_in_a_browser(built, tmp_path, monkeypatch):
     """On a phone and on a desk every image loads, no page scrolls sideways, what is too wide
     scrolls in its own box, and the console stays empty. The first page's contract is never cut."""
     monkeypatch.setattr(conftest, "HARNESS", conftest.HARNESS.replace("broken:", CUT))
-    places = [(book.href(f), 390) for f in FILES] + [(book.href(f), 1280) for f in PACKAGE]
-    places += [(book.href(book.DOOR), width) for width in (390, 1000, 1280)]
+    places = [(source.href(f), 390) for f in FILES] + [(source.href(f), 1280) for f in PACKAGE]
+    places += [(source.href(source.DOOR), width) for width in (390, 1000, 1280)]
     found, said = browse(built, tmp_path, places)
     for place, seen in zip(places, found):
         assert seen["width"] == place[1] and seen["scroll"] <= seen["width"], place
