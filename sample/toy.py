@@ -1,20 +1,19 @@
-"""Diffusion to hold in the hand: points in the plane, not pictures. A good file to read first.
+"""Diffusion on points in the plane instead of images. A good file to read first.
 
     python -m sample.toy         trains for a few seconds, writes toy.gif and toy.png
 
-The data are points on two arms of a spiral, each arm a class. A point is a picture with two
-channels and a single pixel, (2,1,1), so all of the theory is imported as it is, and just what a
-picture needs is new: the data, a network of ten lines, two drawings. What happens:
+The data are points on two arms of a spiral; each arm is a class. A point is an image with two
+channels and a single pixel, (2,1,1), so all of the theory is imported as it is. Only the data, a
+network of ten lines and two figures are new. What happens:
 
-    1. put noise on points                        diffusion.noise_loss puts it there
-    2. teach a network to tell the noise          and measures the guess; guidance.drop_condition
-                                                  hides the class now and then
-    3. start at noise alone, and take away what   samplers.trajectory, with guidance.guided
-       the network sees of it, bit by bit
+    1. add noise to the points            x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
+    2. train a network to predict it      loss = mean of | eps_hat(x_t, t, cond) - eps |²
+    3. start from pure noise, and remove  eps_hat = eps_u + gamma (eps_c - eps_u), then one step
+       the predicted noise step by step   from t to the next s < t
 
-toy.gif shows step 3, at several strengths of guidance. toy.png shows what the network has learned:
-a field of arrows, away from the noise, which is the direction in which the data lie. In the plane
-the best possible answer can be worked out (`exact_eps`) and is drawn below the network's.
+toy.gif shows step 3 at several strengths of guidance. toy.png shows what the network has learned: a
+field of arrows that point away from the noise, towards the data. In the plane the best possible
+prediction can be computed (`exact_eps`), and is drawn below the network's.
 """
 
 import math
@@ -29,65 +28,66 @@ from torch import nn
 from tqdm import tqdm
 
 from minidiff.files import images
-from minidiff.models import options
+from minidiff.models.options import SampleOptions
 from minidiff.system import cli
 from minidiff.theory.diffusion import noise_loss, predict_eps, q_sample
 from minidiff.theory.guidance import drop_condition, guided
-from minidiff.theory.samplers import trajectory
+from minidiff.theory.samplers import ddpm_step, trajectory
 from minidiff.theory.schedule import evenly, linear
 
-T, WALK = 1000, 100        # noising steps; network calls of a walk
-POINTS, BATCH = 4000, 512  # of the data; of a batch
+T, STEPS = 1000, 100       # noising steps; sampling steps
+POINTS, BATCH = 4000, 512  # in the data; in a batch
 COLORS = ("tab:blue", "tab:orange")
 
 
 @dataclass(frozen=True)
-class ToyFlags:
-    """What to draw, and where. Raises ValueError for values out of range."""
+class ToyOptions:
+    """What to make, and where it goes. Raises ValueError for values out of range."""
 
     out: str = cli.flag("toy.gif", "GIF of the points, from noise to data")
-    field: str = cli.flag("toy.png", "PNG of the network's arrows at several t")
+    field: str = cli.flag("toy.png", "PNG of the predicted noise at several t, as arrows")
     steps: int = cli.flag(3000, "batches to train on")
     gamma: float = cli.flag(3.0, "the strongest guidance in the film")
     seed: int = cli.flag(0, "of everything random")
 
     def __post_init__(self):
         cli.at_least("steps", self.steps, 1)
-        options.SampleOptions(gamma=self.gamma)
-        options.SampleOptions(seed=self.seed)
+        SampleOptions(gamma=self.gamma, seed=self.seed)
 
 
 def spiral(n, generator=None):
-    """Draw n points on two arms of a spiral: float (n,2,1,1), and which arm, int64 (n,)."""
+    """Return n random points on two arms of a spiral, float (n,2,1,1), and the arm of each, int64
+    (n,)."""
     arm = torch.randint(2, (n,), generator=generator)
-    way = torch.rand(n, generator=generator).sqrt()
-    angle = 1.7 * math.pi * way + math.pi * arm
-    points = torch.stack([angle.cos(), angle.sin()], 1) * (0.2 + 1.5 * way[:, None])
+    place = torch.rand(n, generator=generator).sqrt()  # along the arm, 0 .. 1
+    angle = 1.7 * math.pi * place + math.pi * arm
+    points = torch.stack([angle.cos(), angle.sin()], 1) * (0.2 + 1.5 * place[:, None])
     points = points + 0.03 * torch.randn(n, 2, generator=generator)
     return points.view(n, 2, 1, 1), arm
 
 
 class Network(nn.Sequential):
-    """Guess the noise in points x_t (B,2,1,1), told t (B,) and the arm (B,2), zeros for none."""
+    """Predict the noise in points x_t (B,2,1,1), given t (B,) and the arm (B,2), zeros for none."""
 
     def __init__(self, width=128):
         inner = [layer for _ in range(2) for layer in (nn.Linear(width, width), nn.GELU())]
         super().__init__(nn.Linear(3 * 7 + 2, width), nn.GELU(), *inner, nn.Linear(width, 2))
 
     def forward(self, x_t, t, cond):
-        """Return eps_hat, like x_t. Waves of three lengths let it see fine as well as coarse."""
+        """Return eps_hat, like x_t. Waves of three lengths represent fine and coarse detail."""
         where = torch.cat([x_t.flatten(1), t[:, None].log()], 1)
         waves = [wave(k * where) for k in (1, 2, 4) for wave in (torch.sin, torch.cos)]
         return super().forward(torch.cat([where, *waves, cond], 1)).view_as(x_t)
 
 
 def train(network, schedule, points, arms, steps, generator):
-    """Teach the network to tell the noise; yield the loss of each batch."""
+    """Train the network to predict the noise; yield the loss of each batch."""
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.01, steps)
     for _ in range(steps):
         some = torch.randint(len(points), (BATCH,), generator=generator)
-        cond = drop_condition(torch.eye(2)[arms[some]], 0.5, generator)
+        cond = drop_condition(torch.eye(2)[arms[some]], 0.5, generator)  # cond = 0, half the time
+        # x_t = sqrt(ab_t) x_0 + sqrt(1 - ab_t) eps;  loss = mean of |eps_hat(x_t, t, cond) - eps|²
         loss = noise_loss(schedule, network, points[some], cond, generator)
         optimizer.zero_grad()
         loss.backward()
@@ -96,21 +96,23 @@ def train(network, schedule, points, arms, steps, generator):
         yield loss.item()
 
 
-def walk(network, schedule, arms, gamma, seed):
-    """Return the States of a walk from noise to a point for each of the arms, int64 (N,)."""
+def generate(network, schedule, arms, gamma, seed):
+    """Return the States from noise to a point on each of the arms, int64 (N,)."""
     generator = torch.Generator().manual_seed(seed)
     x_T = torch.randn(len(arms), 2, 1, 1, generator=generator)
     cond = torch.eye(2)[arms]
+    # eps_hat = eps_u + gamma (eps_c - eps_u), the predictions without and with the condition
     eps_fn = guided(network, cond, torch.zeros_like(cond), gamma)
-    how = {"kind": "beta_tilde", "generator": generator}
-    return trajectory(eps_fn, schedule, x_T, evenly(schedule.T, WALK), **how)
+    # x_s = (sqrt(ab_s) beta x_0_hat + sqrt(alpha) (1 - ab_s) x_t) / (1 - ab_t) + sqrt(beta_tilde) z
+    options = {"step": ddpm_step, "kind": "beta_tilde", "generator": generator}
+    return trajectory(eps_fn, schedule, x_T, evenly(schedule.T, STEPS), **options)
 
 
 def exact_eps(schedule, points):
-    """Return the best eps_fn(x_t, t) there is for data that are just these points (N,2,1,1).
+    """Return the best possible eps_fn(x_t, t) for data that are just these points (N,2,1,1).
 
-    Which point hides under x_t? Each could, with a weight exp(-|x_t - sqrt(ab) x_0|² / (2 - 2 ab));
-    the guess x_0_hat = E[x_0 | x_t] is their weighted mean.
+    Any of them may be underneath x_t, with weight exp(-|x_t - sqrt(ab) x_0|² / (2 - 2 ab)); the
+    prediction x_0_hat = E[x_0 | x_t] is their weighted mean.
     """
 
     def eps_fn(x_t, t):
@@ -123,7 +125,7 @@ def exact_eps(schedule, points):
 
 
 def draw_film(path, films, arms, points, caption):
-    """Draw the walks side by side. films: {name: list of States}. arms: the class of each point."""
+    """Draw trajectories side by side. films: {name: list of States}. arms: the class of each."""
     pages, colors = [], [COLORS[k] for k in arms]
     for states in tqdm(images.frames_of(list(zip(*films.values())), 51), unit="frame"):
         figure = Figure((9.6, 3.7), dpi=75, layout="constrained")
@@ -139,8 +141,8 @@ def draw_film(path, films, arms, points, caption):
 
 @torch.no_grad()
 def draw_field(path, network, schedule, points, caption):
-    """Draw -eps_hat as arrows at four t, over the points noised to that t: the network's above,
-    the exact ones below."""
+    """Draw -eps_hat as arrows at four t, over the points noised to that t: the network's above, the
+    exact ones below."""
     side = torch.linspace(-2.2, 2.2, 19)
     grid = torch.cartesian_prod(side, side).view(-1, 2, 1, 1)
     generator, exact = torch.Generator().manual_seed(0), exact_eps(schedule, points)
@@ -148,9 +150,10 @@ def draw_field(path, network, schedule, points, caption):
     for column, level in zip(figure.subplots(2, 4).T, (300, 120, 50, 15)):
         t = torch.full((len(grid),), level)
         eps = torch.randn(1000, 2, 1, 1, generator=generator)
+        # sqrt(ab_t) x_0 + sqrt(1 - ab_t) eps
         noised = q_sample(schedule, points[:1000], torch.full((1000,), level), eps)
-        answers = network(grid, t, torch.zeros(len(grid), 2)), exact(grid, t)
-        for axes, name, eps_hat in zip(column, ("the network", "exact"), answers):
+        predictions = network(grid, t, torch.zeros(len(grid), 2)), exact(grid, t)
+        for axes, name, eps_hat in zip(column, ("the network", "exact"), predictions):
             _scatter(axes, noised, "0.75", f"{name}, t = {level}")
             arrows = -eps_hat.flatten(1) / (1 + eps_hat.flatten(1).norm(dim=1, keepdim=True))
             axes.quiver(*grid.flatten(1).T, *arrows.T, color="tab:red", scale=20, width=0.004)
@@ -166,29 +169,30 @@ def _scatter(axes, points, color, title=None):
 
 
 def main(argv=None):
-    """Train, walk, draw."""
+    """Train, sample, and draw both figures."""
     about = "diffusion on points in the plane"
-    flags = ToyFlags(**cli.parse([ToyFlags], argv, "python -m sample.toy", about)[0])
-    out, field = cli.writable(flags.out, ".gif"), cli.writable(flags.field, ".png")
-    torch.manual_seed(flags.seed)
-    generator = torch.Generator().manual_seed(flags.seed)
+    (options,), _ = cli.parse([ToyOptions], argv, "python -m sample.toy", about)
+    out, field = cli.writable(options.out, ".gif"), cli.writable(options.field, ".png")
+    torch.manual_seed(options.seed)
+    generator = torch.Generator().manual_seed(options.seed)
     schedule, network = linear(T), Network()
     points, arms = spiral(POINTS, generator)
     losses = []
-    for loss in (bar := tqdm(train(network, schedule, points, arms, flags.steps, generator),
-                             total=flags.steps, unit="step")):
+    for loss in (bar := tqdm(train(network, schedule, points, arms, options.steps, generator),
+                             total=options.steps, unit="step")):
         losses = [*losses[-99:], loss]
         bar.set_postfix_str(f"loss {sum(losses) / len(losses):.3f}", refresh=False)
-    asked = torch.arange(1000) % 2
-    films = {f"γ = {gamma:g}": list(walk(network, schedule, asked, gamma, flags.seed))
-             for gamma in (0, 1, flags.gamma)}
-    told = f"{flags.steps} batches of {BATCH} points, seed {flags.seed}"
-    draw_film(out, films, asked, points, "blue and orange ask for an arm each; the same noise "
-              f"in each film, {WALK} steps; {told}")
+    classes = torch.arange(1000) % 2
+    films = {f"γ = {gamma:g}": list(generate(network, schedule, classes, gamma, options.seed))
+             for gamma in (0, 1, options.gamma)}
+    caption = f"{options.steps} batches of {BATCH} points, seed {options.seed}"
+    draw_film(out, films, classes, points, "blue and orange: prompted with one arm each; the same "
+              f"noise in each film, {STEPS} steps; {caption}")
     draw_field(field, network, schedule, points, "arrows: away from the noise, towards the data, "
-               f"shortened to less than 1; grey: points noised to level t of {T}; {told}")
+               f"shortened to less than 1; grey: points noised to level t of {T}; {caption}")
     print(f"wrote {out} and {field}")
 
 
 if __name__ == "__main__":
-    cli.program(main)
+    with cli.program():
+        main()
