@@ -92,9 +92,10 @@ def test_without_download_the_network_is_not_contacted(hosted):
 
 def test_with_download_the_size_is_printed_first(hosted, capsys):
     """Then the files are downloaded; the next time they are taken from the cache."""
-    found = hub.stage_folder("DeepFloyd/IF-I-XL-v1.0", 1, "unet", download=True)
-    assert "DeepFloyd/IF-I-XL-v1.0, unet: 1.87 GB" in capsys.readouterr().out
-    assert hosted.requests == [("DeepFloyd/IF-I-XL-v1.0", "size"), ("DeepFloyd/IF-I-XL-v1.0", "files")]
+    name = "DeepFloyd/IF-I-XL-v1.0"
+    found = hub.stage_folder(name, 1, "unet", download=True)
+    assert f"{name}, unet: 1.87 GB" in capsys.readouterr().out
+    assert hosted.requests == [(name, "size"), (name, "files")]
     assert hub.stage_folder("", 1, "unet") == found and len(hosted.requests) == 2
 
 
