@@ -6,9 +6,9 @@ predict the noise eps; its prediction is eps_hat. Two equations connect them:
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps         DDPM (4)     `q_sample`
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
 
-With eps_hat in place of eps the second gives the predicted image, x_0_hat. For a very noisy x_t that
-is a blur: squared error is minimised by the mean of all images that could be underneath. That is
-why sampling (chapter 7) takes many small steps.
+With eps_hat in place of eps the second gives the predicted image, x_0_hat. For a very noisy x_t
+that is a blur: squared error is minimised by the mean of all images that could be underneath. That
+is why sampling (chapter 7) takes many small steps.
 
 Two losses:
 

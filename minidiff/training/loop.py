@@ -7,9 +7,10 @@ time-conditioned and of the class-conditioned model (train/uncond.py, train/clas
     noise_loss(model.schedule, model, x_0)
     noise_loss(model.schedule, model, x_0, drop_condition(model.condition(labels), p_uncond))
 
-where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. A training is determined by five things: weights (with BatchNorm's running
-statistics), optimiser moments, random state, epoch and step. A checkpoint holds all five. Training
-from it gives the same bits as never having stopped, on the same hardware with as many threads.
+where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. A training is
+determined by five things: weights (with BatchNorm's running statistics), optimiser moments, random
+state, epoch and step. A checkpoint holds all five. Training from it gives the same bits as never
+having stopped, on the same hardware with as many threads.
 
 The learning rate has three shapes:
 
