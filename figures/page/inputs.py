@@ -18,31 +18,34 @@ from minidiff.system import cli
 SIZE = 140  # pixels
 
 
-def _page():
-    image = Image.new("L", (SIZE, SIZE), 255)
+def _sheet(mode="L"):
+    image = Image.new(mode, (SIZE, SIZE), "white")
     return image, ImageDraw.Draw(image)
 
 
 def _typeset(digit):
-    image, pen = _page()
+    image, pen = _sheet()
     font = ImageFont.truetype(font_manager.findfont("DejaVu Serif:bold"), 120)
     pen.text((SIZE / 2, SIZE / 2), digit, fill=0, font=font, anchor="mm")
     return image
 
 
+def _points(x, y):
+    return list(zip(x.tolist(), y.tolist()))
+
+
 def _star():
-    image, pen = _page()
+    image, pen = _sheet()
     angle = torch.arange(10) * torch.pi / 5 - torch.pi / 2
     radius = torch.tensor([52.0, 22.0] * 5)
-    points = torch.stack([radius * angle.cos(), radius * angle.sin()], 1) + SIZE / 2
-    pen.polygon([tuple(p) for p in points.tolist()], fill=0)
+    pen.polygon(_points(radius * angle.cos() + SIZE / 2, radius * angle.sin() + SIZE / 2), fill=0)
     return image
 
 
 def _stroke(x, y, width=11):
     """Draw a pen stroke, x and y float (N,) in pixels, as overlapping dots."""
-    image, pen = _page()
-    for a, b in zip(x.tolist(), y.tolist()):
+    image, pen = _sheet()
+    for a, b in _points(x, y):
         pen.ellipse([a - width / 2, b - width / 2, a + width / 2, b + width / 2], fill=0)
     return image
 
@@ -57,14 +60,12 @@ def _three():
 
 def _spiral():
     u = torch.linspace(0.12, 1, 900)
-    angle = 13 * u
-    return _stroke(70 + 46 * u * angle.cos(), 70 + 42 * u * angle.sin(), 9)
+    return _stroke(70 + 46 * u * (13 * u).cos(), 70 + 42 * u * (13 * u).sin(), 9)
 
 
 def _sunset():
-    image = Image.new("RGB", (SIZE, SIZE))
-    pen, edges = ImageDraw.Draw(image), torch.linspace(0, 1, SIZE).tolist()
-    for y, u in enumerate(edges):
+    image, pen = _sheet("RGB")
+    for y, u in enumerate(torch.linspace(0, 1, SIZE).tolist()):
         sky = round(60 + 190 * u), round(70 + 80 * u), round(140 - 60 * u)
         pen.line([0, y, SIZE, y], fill=sky)
     pen.ellipse([52, 62, 92, 102], fill=(255, 226, 120))
@@ -73,44 +74,39 @@ def _sunset():
     return image
 
 
-def _coloured(*lines, fill=()):
-    """Draw filled shapes, (points, colour), then lines, (points, colour), as with felt pens."""
-    image = Image.new("RGB", (SIZE, SIZE), "white")
-    pen = ImageDraw.Draw(image)
-    for points, colour in fill:
+def _coloured(filled, lines):
+    """Draw shapes, {colour: points}, filled, then lines, as with felt pens."""
+    image, pen = _sheet("RGB")
+    for colour, points in filled.items():
         pen.polygon(points, fill=colour)
     for points, colour in lines:
-        pen.line(points, fill=colour, width=4, joint="curve")
+        pen.line(points + points[:1], fill=colour, width=4, joint="curve")
     return image
 
 
 def _house():
     wall, roof = [(36, 74), (105, 71), (107, 122), (38, 124)], [(28, 76), (70, 36), (114, 73)]
     door = [(62, 123), (61, 95), (80, 94), (81, 122)]
-    grass, sky = [(0, 120), (140, 116), (140, 140), (0, 140)], [(8, 20), (24, 12), (30, 26)]
+    grass = [(0, 120), (140, 116), (140, 140), (0, 140)]
     return _coloured(
-        *((shape + shape[:1], "black") for shape in (wall, roof, door)),
-        fill=[(grass, "forestgreen"), (wall, "bisque"), (roof, "firebrick"), (door, "saddlebrown"),
-              (sky, "gold")],
-    )
+        {"forestgreen": grass, "bisque": wall, "firebrick": roof, "saddlebrown": door,
+         "gold": [(8, 20), (24, 12), (30, 26)]}, [(shape, "black") for shape in (wall, roof, door)])
 
 
 def _fish():
     angle = torch.linspace(0, 2 * torch.pi, 60)
-    x, y = 62 + 40 * angle.cos(), 70 + 24 * angle.sin() + 2 * (3 * angle).sin()
-    body = list(zip(x.tolist(), y.tolist()))
+    body = _points(62 + 40 * angle.cos(), 70 + 24 * angle.sin() + 2 * (3 * angle).sin())
     tail = [(98, 70), (128, 48), (122, 72), (129, 94)]
     eye = [(34, 60), (42, 60), (42, 66), (34, 66)]
-    return _coloured((body, "navy"), (tail + tail[:1], "navy"),
-                     fill=[(body, "orange"), (tail, "tomato"), (eye, "black")])
+    return _coloured({"orange": body, "tomato": tail, "black": eye},
+                     [(body, "navy"), (tail, "navy")])
 
 
-def run(argv=None):
+def run():
     """Write all seven."""
-    INPUTS.mkdir(exist_ok=True)
-    drawn = {"web-5": _typeset("5"), "web-star": _star(), "drawn-3": _three(),
-             "drawn-spiral": _spiral(), "sunset": _sunset(), "house": _house(), "fish": _fish()}
-    for name, image in drawn.items():
+    images = {"web-5": _typeset("5"), "web-star": _star(), "drawn-3": _three(),
+              "drawn-spiral": _spiral(), "sunset": _sunset(), "house": _house(), "fish": _fish()}
+    for name, image in images.items():
         image.save(INPUTS / f"{name}.png", optimize=True)
         print(f"wrote {INPUTS / name}.png")
 

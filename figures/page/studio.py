@@ -144,12 +144,19 @@ class Studio:
 
     def sample(self, eps_fn, n, steps=None):
         """Return n samples (n,C,H,W) made in so many steps; None: along the course's levels."""
-        options, T = self.options(), self.schedule.T
-        x = torch.randn(n, *self.model.image_shape, generator=options["generator"])
-        timesteps = schedule.evenly(T, min(steps, T)) if steps else self.levels
-        return samplers.sample(
-            eps_fn, self.schedule, x.to(self.model.device), timesteps, **options
-        )
+        options = self.options()
+        x_T = self.noise(n, options["generator"])
+        return samplers.sample(eps_fn, self.schedule, x_T, self.timesteps(steps), **options)
+
+    def noise(self, n, generator):
+        """Return n images of noise, (n,C,H,W)."""
+        x_T = torch.randn(n, *self.model.image_shape, generator=generator)
+        return x_T.to(self.model.device)
+
+    def timesteps(self, steps):
+        """Return the timesteps of so many steps; None: the course's levels."""
+        T = self.schedule.T
+        return schedule.evenly(T, min(steps, T)) if steps else self.levels
 
     def describe_steps(self, steps):
         """Return a number of steps for a caption; None: the course's levels."""

@@ -28,4 +28,4 @@ def draw(out, studio):
         every += [*results, x_0]
     x = torch.cat(every)
     yield from studio.upsampled(out / "drawn-upsampled.png", x, "all results", len(labels),
-                                prompts=studio.hints(studio.prompt, len(x)))
+                                prompts=studio.hints(studio.prompt, len(x)), column_labels=labels)

@@ -4,7 +4,6 @@ import torch
 
 from figures.page.studio import Section
 from minidiff.editing.inpainting import inpaint
-from minidiff.theory.schedule import evenly
 
 SECTION = Section(
     "1.7.2", "Inpainting",
@@ -28,10 +27,10 @@ def draw(out, studio):
             prompt = prompt.format(name)
             x = filled(studio, x_0.expand(measured, -1, -1, -1), mask, prompt, resample)
             hits = studio.matches(x, name)
-            share = "" if hits is None else f"{hits.float().mean():.0%} "
-            found.append(f"{share}(prompt '{prompt}', each step {resample}x)")
+            how = f"prompt '{prompt}', each step {resample}x"
+            found.append(how if hits is None else f"{hits.float().mean():.0%} ({how})")
             rows.append(torch.cat([given, x[:shown]]))
-        judged = f"of {measured} results the judge reads as {name}: " if share else "results: "
+        judged = "" if hits is None else f"of {measured} results the judge reads as {name}: "
         yield studio.save(
             out / f"inpaint-{name}.png", torch.cat(rows), f"{judged}{', '.join(found)}; "
             f"{studio.describe_steps(studio.steps)}, none picked; {studio.guidance}", shown + 3,
@@ -46,9 +45,8 @@ def draw(out, studio):
 
 def filled(studio, x_0, mask, prompt, resample):
     """Return images x_0 (N,C,H,W) with the hole filled, each step taken `resample` times."""
-    options, T = studio.options(), studio.schedule.T
-    x_T = torch.randn(x_0.shape, generator=options["generator"]).to(x_0.device)
-    timesteps = evenly(T, min(studio.steps, T)) if studio.steps else studio.levels
+    options = studio.options()
+    x_T = studio.noise(len(x_0), options["generator"])
     *_, last = inpaint(studio.eps_fn([prompt] * len(x_0)), studio.schedule, x_0, mask, x_T,
-                       timesteps, resample=resample, **options)
+                       studio.timesteps(studio.steps), resample=resample, **options)
     return last.x_t

@@ -25,4 +25,5 @@ def draw(out, studio):
     yield studio.save(
         out / "prompted.png", x, f"columns: i_start of {len(studio.levels) - 1} strided steps, and "
         f"its t; γ = {studio.strong:g}", n, [f"{a} → {b}" for a, b in studio.prompted], labels)
-    yield from studio.upsampled(out / "prompted-upsampled.png", x, "the same", n, prompts=hints)
+    yield from studio.upsampled(out / "prompted-upsampled.png", x, "the same", n, prompts=hints,
+                                column_labels=labels)

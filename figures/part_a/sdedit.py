@@ -43,4 +43,4 @@ def draw(out, studio):
                f"'{studio.prompt}', {studio.guidance}")
     yield studio.save(out / "sdedit.png", x, caption, n, [*studio.edited], labels)
     yield from studio.upsampled(out / "sdedit-upsampled.png", x, "the same", n,
-                                prompts=studio.hints(studio.prompt, len(x)))
+                                prompts=studio.hints(studio.prompt, len(x)), column_labels=labels)

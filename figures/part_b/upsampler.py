@@ -6,9 +6,11 @@ import torch.nn.functional as F
 from figures.page.studio import Section
 from figures.part_b.snapshots import draw_loss, newest_snapshots
 from minidiff.data import strokes
+from minidiff.files import checkpoint
 from minidiff.files.images import save_grid
-from minidiff.models.upsampler import upsample
-from minidiff.models.zoo import from_checkpoint
+from minidiff.models.upsampler import Upsampler, upsample
+from minidiff.models.zoo import description
+from minidiff.network.registry import rebuild
 
 LEVELS = (0.0, 0.1, 0.25, 0.5)
 SECTION = Section(
@@ -31,8 +33,9 @@ SECTION = Section(
 def draw(out, studio):
     """Draw the section into the folder `out`, yielding each path. ValueError without weights."""
     snapshots, curves = newest_snapshots("upsampler")
-    model = from_checkpoint(snapshots[-1], kinds=("upsampler",))
-    yield draw_loss(out / "upsampler-loss.png", curves, model.summary)
+    last, summary = snapshots[-1], checkpoint.summary(snapshots[-1])
+    model = Upsampler(rebuild(last), **description(last))
+    yield draw_loss(out / "upsampler-loss.png", curves, summary)
     large = strokes.dataset(10, 2, model.image_shape[2])[0].float() / 255  # never trained on
     steps = min(20, model.schedule.T)
     test = studio.test
@@ -46,5 +49,5 @@ def draw(out, studio):
             rows, labels = [*rows, large], [*labels, "true"]
         path = out / f"upsampler-{name}.png"
         save_grid(path, torch.cat(rows), f"test digits of {name}, 28 to 56 pixels, {steps} steps, "
-                  f"without the digit, seed 0; {model.summary}", 10, labels, scale=1)
+                  f"without the digit, seed 0; {summary}", 10, labels, scale=1)
         yield path
