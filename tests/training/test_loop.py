@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_epoch_counts(tiny):
             return loss_fn(model, x_0, labels, generator) * (bad if len(x_0) == 2 else 1)
 
         records = []
-        with pytest.raises(Diverged, match="epoch 1, step 3.*last good checkpoint.*--lr"):
+        with pytest.raises(Diverged, match="epoch 1, step 3.*checkpoint is kept.*--lr"):
             for p in fit(training(config(), explode), tiny, log_every=1):
                 records.append(p)
         assert [p.step for p in records] == [1, 2]
