@@ -1,1 +1,1 @@
-"""One script per section of the page of pictures; `python -m figures` draws them all."""
+"""One script per section of the page; `python -m figures` draws all figures."""

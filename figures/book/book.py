@@ -6,6 +6,7 @@ MathML (formula.py), and the figures of `make figures` are next to the code that
 is fetched, and there is no script.
 """
 
+import ast
 import re
 import shutil
 from collections import defaultdict
@@ -14,8 +15,8 @@ from html import escape
 from pathlib import Path
 
 import minidiff
-from figures.book import formula, source
-from figures.book.source import DOOR, FILE, chapters, href, link, parsed, parts, place
+from figures.book import formula
+from figures.book.source import DOOR, FILE, chapters, href, link, names, parsed, parts, place
 from figures.build import ROOT, SECTIONS, module
 from minidiff.files import runs
 from minidiff.files.images import caption_of
@@ -24,6 +25,9 @@ from minidiff.system import cli
 try:
     from jinja2 import Template
     from markdown_it import MarkdownIt
+    from pygments import lex
+    from pygments.lexers import PythonLexer
+    from pygments.token import STANDARD_TYPES
 except ImportError:
     MarkdownIt = None
 
@@ -35,6 +39,7 @@ FLOW = {  # theory/flow.py, where x_0, t and v mean something else
     "x_0": "the noise that sampling starts from", "x_1": "the image",
     "x_t": "between noise and image", "t": "0 (noise) .. 1 (data)", "v": "the velocity",
     "s": "a later time than t"}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
 INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
     rf"({FILE}|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
@@ -48,6 +53,55 @@ class BookOptions:
 
     out: str = cli.flag("docs/book", "folder for the book")
     pictures: str = cli.flag("figures/out", "folder that `make figures` has filled")
+
+
+def highlighted(file):
+    """Return a file's lines as HTML: definitions are anchors, and names link to them.
+
+    What is an argument or a variable anywhere in the file is left alone."""
+    text, tree, defined = parsed(file)
+    inside = [n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)]
+    hidden = {n.arg for n in inside if isinstance(n, ast.arg)} | {
+        n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    rows, before, anchored = [""], ["", ""], set()
+    for kind, value in lex(text, PythonLexer(stripnl=False)):
+        style = STANDARD_TYPES.get(kind, "")
+        for k, part in enumerate(value.split("\n")):
+            rows += [""] * (k > 0)
+            shown = f'<span class="{style}">{escape(part)}</span>' if part.strip() else part
+            if defined.get(part) == len(rows) - 1 and part not in anchored:
+                anchored.add(part)
+                shown = f'<a id="{part}" href="#{part}">{shown}</a>'
+            elif part[:1] == "=":  # an argument's name
+                rows[-1] = re.sub("<a[^>]*>([^ ]+ [^ ]+)</a>$", r"\1", rows[-1])
+            elif style[:1] == "n":
+                word = f"{before[0]}.{part}" if before[1] == "." else part
+                shown = link(word, file, shown) if word.split(".")[0] not in hidden else shown
+            rows[-1] += shown
+            before = [before[1], part]
+    return rows
+
+
+def blocks(file):
+    """Yield (words, code as HTML, names defined) for each piece of a file."""
+    text, tree, defined = parsed(file)
+    lines, rows, words = [*text.splitlines(), ""], highlighted(file), {}
+    starts = {k for k in range(len(lines)) if lines[k - 2:k] == ["", ""]} | {0}
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
+            first, end = node.body[0].lineno - 1, node.body[0].end_lineno
+            words |= dict.fromkeys(range(first, end + (not lines[end])), "")
+            words[first] = "\n" + ast.get_docstring(node)
+            top = [*getattr(node, "decorator_list", ()), node][0]
+            starts.add(end if node is tree else top.lineno - 1)
+    comments = {k for k, row in enumerate(rows) if re.match(' *<span class="c', row)}
+    words |= {k: lines[k].strip()[2:] for k in comments}
+    starts = sorted(k for k in starts | comments if k - 1 not in comments)
+    for first, end in zip(starts, [*starts[1:], len(lines)]):
+        text = "\n".join(words[k] for k in range(first, end) if k in words)
+        code = "\n".join(rows[k] for k in range(first, end) if k not in words)
+        here = [name for name, row in [("", 0), *defined.items()] if first <= row < end]
+        yield text, code.strip("\n"), here
 
 
 def reader(file):
@@ -86,8 +140,8 @@ def rich(text, file):
     """Return text as HTML, with files, papers and calls as links, and symbols as formulas."""
     shown = "".join(_inline(part, file) if k % 2 else escape(part, False)
                     for k, part in enumerate(INLINE.split(text)))
-    beside = r"([(\[]?)(<abbr [^>]*>)(.*?)</abbr>([])]*[,.;:]?)"  # no line may break in there
-    return re.sub(beside, r"\2\1\3\4</abbr>", shown)
+    attached = r"([(\[]?)(<abbr [^>]*>)(.*?)</abbr>([])]*[,.;:]?)"  # no line may break in there
+    return re.sub(attached, r"\2\1\3\4</abbr>", shown)
 
 
 def _inline(part, file):
@@ -97,7 +151,7 @@ def _inline(part, file):
         return f'<a href="{href(there)}">{part}</a>' if there in chapters() else part
     if part.startswith("arXiv"):
         return f'<a href="https://arxiv.org/abs/{part[6:]}">{part}</a>'
-    if opened and name not in TITLES and ("_" in name or name in source.names(file)):
+    if opened and name not in TITLES and ("_" in name or name in names(file)):
         return f"<code>{link(name, file, escape(part))}</code>"
     try:
         titles = FLOW if file == DOOR.parent / "theory" / "flow.py" else TITLES
@@ -126,7 +180,7 @@ def run(argv=None):
     """Write the book. Raises ValueError where the packages for it are missing."""
     prog, about = "python -m figures.book.book", "build the book"
     (options,), _ = cli.parse([BookOptions], argv, prog, about)
-    if MarkdownIt is None or source.lex is None:
+    if MarkdownIt is None:
         raise ValueError("the book needs markdown-it-py, Pygments and Jinja2; install them with: "
                          "python -m pip install -c constraints.txt -e '.[book]'")
     out, folder, here = Path(options.out), Path(options.pictures), Path(__file__).parent
@@ -141,7 +195,7 @@ def run(argv=None):
         page = template.render(
             files=files, parts=parts(), k=k, title=file.relative_to(ROOT).as_posix(), first=first,
             paths=paths, href=href, notation=NOTATION, math=formula.math, words=reader(file),
-            defined=parsed(file)[2], blocks=source.blocks(file),
+            defined=parsed(file)[2], blocks=blocks(file),
             shown=lambda name, file=file: shown[file, name])
         (out / href(file)).write_text(page, encoding="utf-8")
     print(f"wrote {len(files)} pages; open {out / 'index.html'} in a browser")

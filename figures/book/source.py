@@ -1,21 +1,12 @@
-"""The source as the book needs it: its order, its definitions, its code as HTML."""
+"""The source as the book needs it: the order of its files, their definitions, links to them."""
 
 import ast
 import re
 from functools import cache
-from html import escape
 
 from figures.build import ROOT
 
-try:
-    from pygments import lex
-    from pygments.lexers import PythonLexer
-    from pygments.token import STANDARD_TYPES
-except ImportError:
-    lex = None
-
 DOOR, SCRIPTS = ROOT / "minidiff" / "__init__.py", ("train", "sample", "figures")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 FILE = r"(?<![\w/])(?:\w+/)*\w+\.py\b"
 
 
@@ -88,52 +79,3 @@ def link(word, file, shown):
     if known and rest:
         known = names(known[0]).get(rest) if not known[1] else None
     return f'<a href="{href(*known)}">{shown}</a>' if known and known[0] in chapters() else shown
-
-
-def highlighted(file):
-    """Return a file's lines as HTML: definitions are anchors, and names link to them.
-
-    What is an argument or a variable anywhere in the file is left alone."""
-    text, tree, defined = parsed(file)
-    inside = [n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)]
-    hidden = {n.arg for n in inside if isinstance(n, ast.arg)} | {
-        n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    rows, before, anchored = [""], ["", ""], set()
-    for kind, value in lex(text, PythonLexer(stripnl=False)):
-        style = STANDARD_TYPES.get(kind, "")
-        for k, part in enumerate(value.split("\n")):
-            rows += [""] * (k > 0)
-            shown = f'<span class="{style}">{escape(part)}</span>' if part.strip() else part
-            if defined.get(part) == len(rows) - 1 and part not in anchored:
-                anchored.add(part)
-                shown = f'<a id="{part}" href="#{part}">{shown}</a>'
-            elif part[:1] == "=":  # an argument's name
-                rows[-1] = re.sub("<a[^>]*>([^ ]+ [^ ]+)</a>$", r"\1", rows[-1])
-            elif style[:1] == "n":
-                word = f"{before[0]}.{part}" if before[1] == "." else part
-                shown = link(word, file, shown) if word.split(".")[0] not in hidden else shown
-            rows[-1] += shown
-            before = [before[1], part]
-    return rows
-
-
-def blocks(file):
-    """Yield (words, code as HTML, names defined) for each piece of a file."""
-    text, tree, defined = parsed(file)
-    lines, rows, words = [*text.splitlines(), ""], highlighted(file), {}
-    starts = {k for k in range(len(lines)) if lines[k - 2:k] == ["", ""]} | {0}
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
-            first, end = node.body[0].lineno - 1, node.body[0].end_lineno
-            words |= dict.fromkeys(range(first, end + (not lines[end])), "")
-            words[first] = "\n" + ast.get_docstring(node)
-            top = [*getattr(node, "decorator_list", ()), node][0]
-            starts.add(end if node is tree else top.lineno - 1)
-    comments = {k for k, row in enumerate(rows) if re.match(' *<span class="c', row)}
-    words |= {k: lines[k].strip()[2:] for k in comments}
-    starts = sorted(k for k in starts | comments if k - 1 not in comments)
-    for first, end in zip(starts, [*starts[1:], len(lines)]):
-        text = "\n".join(words[k] for k in range(first, end) if k in words)
-        code = "\n".join(rows[k] for k in range(first, end) if k not in words)
-        here = [name for name, row in [("", 0), *defined.items()] if first <= row < end]
-        yield text, code.strip("\n"), here

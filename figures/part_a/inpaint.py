@@ -15,7 +15,7 @@ SECTION = Section(
 
 
 def draw(out, studio):
-    """Draw every image with its hole, filled in every way; measure each where there is a judge."""
+    """Draw every image with its hole, filled with every setting, measured if there is a judge."""
     measured, shown = studio.filled
     every = []
     for name, words in studio.holes.items():

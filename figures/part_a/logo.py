@@ -30,6 +30,6 @@ def draw(out, studio):
     row = torch.stack(digits)
     yield studio.save(
         out / "logo.png", torch.cat([row, view.see(row.flip(0))]), f"{studio.logo}, and rotated by "
-        f"half a turn; of {TRIES} tries each, the first that can be read both ways; so many can: "
+        f"half a turn; of {TRIES} tries each, the first that is read both ways; read both ways: "
         f"{', '.join(found)}; γ = {studio.strong:g}, {studio.describe_steps(studio.steps)}",
         len(row), ("up", "down"))

@@ -15,9 +15,9 @@ from minidiff.network.registry import rebuild
 LEVELS = (0.0, 0.1, 0.25, 0.5)
 SECTION = Section(
     "B5", "The second stage",
-    "A second model of twice the size is given the small image beside the noise and makes a larger "
-    "one of it. Its input is noised a little, to a level that it is given too, so that it does not "
-    "trust it too much.",
+    "A second model of twice the size is given the small image next to the noise and makes a "
+    "larger one of it. Its input is noised a little, to a level that it is given too, so that it "
+    "does not trust it too much.",
     "ε̂(x_t, low_s, t, s),   low_s = √ᾱ_s enlarge(low) + √(1 − ᾱ_s) ε,   "
     "x̂_0 ← x̂_0 + A⁺ (low − A x̂_0),   A: shrink, A⁺: repeat pixels",
     ("minidiff/models/upsampler.py: Upsampler", "minidiff/models/upsampler.py: upsample",
