@@ -1,1 +1,1 @@
-"""One script per thing a person wants to make: `python -m sample.uncond`."""
+"""One script for each thing to generate: `python -m sample.uncond`."""

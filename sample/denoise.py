@@ -11,12 +11,12 @@ from minidiff.editing.blur import best_blur, gaussian_blur
 from minidiff.editing.image_to_image import noised, one_step
 from minidiff.system import cli
 from minidiff.theory.samplers import trajectory
-from sample.edit import Edit, beside
+from sample.edit import Edit, resized
 
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """How much noise, and how many results. Raises ValueError for fewer than one."""
+    """How much noise, and how many results. Raises ValueError for n below 1."""
 
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     start: int = cli.flag(
@@ -49,7 +49,7 @@ def main(argv=None):
     )
     edit.finish(
         states, len(timesteps) - start, caption,
-        lambda x: torch.cat([beside(torch.cat([x_0[:1], x_t[:1], blurred, best, jump]), x), x]),
+        lambda x: torch.cat([resized(torch.cat([x_0[:1], x_t[:1], blurred, best, jump]), x), x]),
         own.prompt,
     )
 

@@ -97,8 +97,8 @@ class Edit:
         return x
 
 
-def beside(image, x):
-    """Return images (N,C,H,W) in the size of x, to be shown next to it."""
+def resized(image, x):
+    """Return images (N,C,H,W) in the size of x, so that one grid shows both."""
     return F.interpolate(image, size=x.shape[2:], mode="nearest")
 
 

@@ -14,12 +14,12 @@ import torch
 from minidiff.editing.inpainting import inpaint, inpaint_calls
 from minidiff.files import photos
 from minidiff.system import cli
-from sample.edit import Edit, beside, judge, report
+from sample.edit import Edit, judge, report, resized
 
 
 @dataclass(frozen=True)
 class InpaintOptions:
-    """The hole, and its prompt. Raises ValueError for fewer than one."""
+    """The hole, and what fills it. Raises ValueError for numbers below 1."""
 
     mask: str = cli.flag("rows 14:28", "the hole: 'rows 2:20 columns 8:20', or an image (light)")
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
@@ -50,7 +50,7 @@ def main(argv=None):
     )
     given = torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey)])
     x = edit.finish(
-        states, edit.options.steps + 1, caption, lambda x: torch.cat([beside(given, x), x]),
+        states, edit.options.steps + 1, caption, lambda x: torch.cat([resized(given, x), x]),
         own.prompt,
     )
     report(judge(), ("filled", x, own.prompt))

@@ -11,12 +11,12 @@ import torch
 
 from minidiff.editing.image_to_image import sdedit
 from minidiff.system import cli
-from sample.edit import Edit, beside, judge, report
+from sample.edit import Edit, judge, report, resized
 
 
 @dataclass(frozen=True)
 class SdeditOptions:
-    """What to make of the image. Raises ValueError for fewer than one."""
+    """What to make of the image. Raises ValueError for n below 1."""
 
     prompt: str = cli.flag("", "what to make of it; empty: no prompt")
     start: int = cli.flag(
@@ -41,7 +41,7 @@ def main(argv=None):
     )
     x = edit.finish(
         states, len(timesteps) - start, caption,
-        lambda x: torch.cat([beside(x_0[:1], x), x]), own.prompt,
+        lambda x: torch.cat([resized(x_0[:1], x), x]), own.prompt,
     )
     report(judge(), ("edited", x, own.prompt))
 

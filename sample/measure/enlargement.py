@@ -55,9 +55,11 @@ def perceptual(judge, x, y):
 
 
 def enlarge_by_all(model, low, **options):
-    """Return images `low` enlarged by every method, {name: images}. held: made consistent with
-    them. contrast: bicubic, its contrast stretched. free: ours, but not made consistent. options:
-    of `upsample`."""
+    """Return images `low` enlarged by every method, {name: images}.
+
+    held: made consistent with low. contrast: bicubic, with stretched contrast. ours, free: the
+    network's, made consistent or not. options: of `upsample`.
+    """
     found = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
              for m in ("bilinear", "bicubic")}
     held = upsampler.consistent(low, model.data_range)
