@@ -118,6 +118,7 @@ def reader(file):
         tokens[k].content, md.renderInline, lambda text: mapped(text, file)))
 
     def read(words):
+        words = re.sub(r"\A\s*(\d+\.) ", "\\1\u00a0", words)  # a chapter's title is no list
         words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
         return md.render(re.sub(r"\n(?=   [\w/]+\.py)", "  \n", words))  # an answer: its own line
 

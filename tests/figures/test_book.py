@@ -100,6 +100,13 @@ def test_every_word_of_lectures_and_comments_is_on_its_page(texts):
         assert words <= set(re.findall("[A-Za-z]{4,}", plain(text))), file
 
 
+def test_a_chapters_number_is_part_of_its_title(texts):
+    """Its first paragraph begins with the number; it is not set as a list."""
+    for file in SPINE:
+        number = re.match(r'"""(\w+)\.', file.read_text(encoding="utf-8"))[1]
+        assert re.search(rf"<div><p>{number}\.\s", texts[file]), file
+
+
 def test_what_is_no_formula_stays_letter_by_letter(texts):
     """The UNet's drawing, the tables, the commands."""
     for name, start in (("network/unet.py", "x  1,28,28 ──"), ("network/blocks.py", "block  "),
