@@ -9,7 +9,7 @@
     evaluation/   numbers and figures that show whether a model is good
     files/        checkpoints, runs, images
     system/       the hardware and the command line
-    weights/      what ships
+    weights/      the shipped weights
 
 Read the chapters in order; each ends by naming the next file. The first is train/first.py, the
 whole idea on one page.
@@ -45,7 +45,7 @@ Names are the papers' symbols in ASCII. What others call them:
     p_uncond      p_uncond      class_dropout_prob, cond_drop_prob
     cond          c, y          encoder_hidden_states, class_labels
 
-In theory/flow.py alone x_0 is the noise, x_1 the image, t a float from 0 to 1, and the network
+Only in theory/flow.py, x_0 is the noise, x_1 the image, t a float from 0 to 1, and the network
 returns v_hat, a velocity: the names of the papers on flows.
 """
 

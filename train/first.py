@@ -4,17 +4,19 @@
 
 A diffusion model learns to remove noise. *Training*: take an image, add noise of a random strength,
 and let a network predict that noise. *Sampling*: start with pure noise, and remove the predicted
-noise in many small steps until an image is left. That is all, and here it is, as a usual tutorial
-writes it. (DDPM: "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.)
+noise in many small steps until an image is left. That is all, and here it is, as a typical
+tutorial writes it. (DDPM: "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; DDPM (4) is
+its equation 4.)
 
-Step t of T leaves the share ALPHA_BAR[t] of the image's variance; the rest is noise, eps:
+Let x_0 be an image, and eps standard normal noise. After step t of T the share alpha_bar of the
+image's variance is left, and the rest is noise:
 
     x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps                     DDPM (4)
 
 The network is given x_t, t and a condition c: which digit it is. It is a UNet (network/unet.py),
-used here as a black box. In a tenth of the cases the condition is hidden, so that the network also
-learns to predict without it; in sampling, the difference between its two predictions is amplified,
-which makes the digits clearer (*guidance*).
+used here as a black box. For a tenth of the images the condition is hidden, so that the network
+also learns to predict without it; in sampling, the difference between its two predictions is
+amplified, which makes the digits clearer (*guidance*).
 
 The chapters that follow take each part, derive it, test it, and make it faster and better. `make
 bench` measures by how much: this page is its baseline.
@@ -34,8 +36,8 @@ from minidiff.network.unet import UNet
 T = 300
 P_UNCOND = 0.1
 NETWORK = {"time": 1, "classes": 10}
-BETA = torch.linspace(1e-4, 0.02, T)    # the share of the variance that each step replaces by noise
-ALPHA_BAR = torch.cumprod(1 - BETA, 0)  # what is left after all steps up to it; [t - 1] is step t
+BETA = torch.linspace(1e-4, 0.02, T)    # the share of the variance each step replaces with noise
+ALPHA_BAR = torch.cumprod(1 - BETA, 0)  # the share left after step t is at [t - 1]
 
 
 def loss(network, x_0, c, t, eps):
@@ -51,8 +53,8 @@ def loss(network, x_0, c, t, eps):
 def train(network, batches, lr=1e-3, steps=None):
     """Train on batches (x_0, labels), on the network's device; yield each loss. DDPM, algorithm 1.
 
-    x_0: (B,1,28,28) float32 in [0, 1]. labels: (B,) int64. steps: over which the learning rate
-    falls from lr to 0; by default it stays.
+    x_0: (B,1,28,28) float32 in [0, 1]. labels: (B,) int64. steps: their number, over which the
+    learning rate falls from lr to 0; by default it stays at lr.
     """
     device = next(network.parameters()).device
     optimizer = torch.optim.Adam(network.parameters(), lr)
@@ -74,7 +76,7 @@ def train(network, batches, lr=1e-3, steps=None):
 def sample(network, digits, gamma, steps=T):
     """Return images (B,1,28,28) of digits, int64 (B,), with guidance gamma. DDPM, algorithm 2.
 
-    network: in eval mode. steps: the last so many of the T, all by default; fewer are for tests.
+    network: in eval mode. steps: how many of the last steps to take, by default all T.
     """
     device = next(network.parameters()).device
     c = F.one_hot(digits, 10).float().to(device)

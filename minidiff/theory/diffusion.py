@@ -7,8 +7,8 @@ predict the noise eps; its prediction is eps_hat. Two equations connect them:
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
 
 With eps_hat in place of eps the second gives the predicted image, x_0_hat. For a very noisy x_t
-that is a blur: squared error is minimised by the mean of all images that could be underneath. That
-is why sampling (chapter 7) takes many small steps.
+that is a blur: squared error is minimised by the mean of all images that could be under the noise.
+That is why sampling (chapter 7) takes many small steps.
 
 Two losses:
 
@@ -19,15 +19,15 @@ A *model* is called as model(x_t, t, cond) and returns eps_hat. cond, a conditio
 image shows, such as a digit (None: nothing).
 
 Why predict the noise and not the image? Given x_t each determines the other, by (15). But a squared
-error in eps is alpha_bar / (1 - alpha_bar) times the same error in x_0, so the choice decides how
-much each t counts. DDPM tried both and found the noise better (section 3.2). It derives its loss
-from a bound on the likelihood of the data; (14) drops that bound's weights, which shifts effort to
+error in eps is alpha_bar / (1 - alpha_bar) times the error in x_0, so the choice decides how
+much each t counts. DDPM tried both, and noise worked better (section 3.2). It derives its loss
+from a bound on the likelihood of the data; (14) drops that bound's weights, which shifts weight to
 the noisy steps, where the large shapes are decided (section 3.4).
 
 Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
-much noisier. Even independent t make a noisy mean, so the timesteps are *stratified*: a batch of B
-has one t in each B-th of 1..T. Images come in random order, so each image's t is still uniform.
-The loss is computed in float32. In formulas, ab is short for alpha_bar.
+much noisier. Even independent t make the mean noisy, so the timesteps are *stratified*: 1..T is
+cut into B equal parts, and a batch of B images has one t in each. Their order is random, so each
+image's t is still uniform. The loss is computed in float32. In formulas, ab is short for alpha_bar.
 
 Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 
@@ -72,10 +72,10 @@ def q_sample(schedule, x_0, t, eps):
 
 
 def predict_x_0(schedule, x_t, t, eps_hat):
-    """Solve DDPM (4) for the image: (x_t - sqrt(1 - ab_t) eps_hat) / sqrt(ab_t). DDPM (15).
+    """Return x_0_hat = (x_t - sqrt(1 - ab_t) eps_hat) / sqrt(ab_t), the predicted image. DDPM (15).
 
     x_t: (B,C,H,W) float. t: (B,) int64 in 0..T. eps_hat: like x_t.
-    Returns x_0_hat, like x_t, not clipped. Raises ValueError where shapes do not fit.
+    The result is like x_t, not clipped. Raises ValueError where shapes do not fit.
     """
     _check_batch(x_t, t)
     _check_same("x_t", x_t, "eps_hat", eps_hat)
@@ -84,10 +84,10 @@ def predict_x_0(schedule, x_t, t, eps_hat):
 
 
 def predict_eps(schedule, x_t, t, x_0_hat):
-    """Solve DDPM (4) for the noise: (x_t - sqrt(ab_t) x_0_hat) / sqrt(1 - ab_t).
+    """Return eps_hat = (x_t - sqrt(ab_t) x_0_hat) / sqrt(1 - ab_t): DDPM (4) solved for the noise.
 
     The inverse of `predict_x_0`, needed where x_0_hat was clipped. t: (B,) int64 in 1..T.
-    Returns eps_hat, like x_t. Raises ValueError where shapes do not fit.
+    The result is like x_t. Raises ValueError where shapes do not fit.
     """
     _check_batch(x_t, t)
     _check_same("x_t", x_t, "x_0_hat", x_0_hat)
@@ -106,7 +106,7 @@ def noise_like(x, generator=None):
 
 
 def stratified(B, generator=None, device="cpu"):
-    """Return B random numbers, the k-th uniform in the k-th B-th of 0 .. 1: float32 (B,)."""
+    """Return B random numbers, one uniform in each of B equal parts of 0 .. 1: float32 (B,)."""
     return (torch.arange(B, device=device) + torch.rand(B, generator=generator, device=device)) / B
 
 

@@ -2,34 +2,34 @@
 
 The forward process turns an image x_0 into noise in T small steps; this file says how much noise
 each step adds. Nothing in it is learned. Step t scales the image down a little and adds a little
-Gaussian noise, an independent standard normal number for each pixel:
+Gaussian noise, independent for each pixel:
 
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise,   noise ~ N(0, I)     DDPM (2)
 
-beta_t is the share of the variance that step t replaces by noise. Sums of Gaussians are Gaussian,
+beta_t is the share of the variance that step t replaces with noise. Sums of Gaussians are Gaussian,
 so the steps collapse into one. With alpha_t = 1 - beta_t and
 
-    alpha_bar_t = alpha_1 alpha_2 ... alpha_t              the one array of this project
+    alpha_bar_t = alpha_1 alpha_2 ... alpha_t              the one array that is stored
 
 we get x_t for any t directly:
 
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps,   eps ~ N(0, I)   DDPM (4)
 
-alpha_bar falls from 1 (a clean image) to nearly 0 (pure noise). Its root, the factor before x_0, is
-the *signal* that is left. Everything else follows from alpha_bar. Between any two levels s < t the
-same law holds, x_t = sqrt(alpha) x_s + sqrt(beta) noise, with alpha = alpha_bar_t / alpha_bar_s and
+alpha_bar falls from 1 (a clean image) to nearly 0 (pure noise). Its square root, the factor of x_0,
+is the *signal* that is left. Everything else follows from alpha_bar. Between any two levels s < t,
+x_t = sqrt(alpha) x_s + sqrt(beta) noise, with alpha = alpha_bar_t / alpha_bar_s and
 beta = 1 - alpha; for s = t - 1 these are alpha_t and beta_t. So sampling with a few large steps
-needs no code of its own.
+needs no extra code.
 
 There are two schedules: `linear` is DDPM's; `cosine`, from improved DDPM (section 3.2), adds noise
-more evenly. And there are two ways to choose the timesteps of sampling: `strided` takes every n-th
+more evenly. And there are two ways to choose the timesteps for sampling: `strided` takes every n-th
 step, `evenly` a given number of steps.
 
 Choices. `alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
 noise yet": no off-by-one, no `alpha_bar[-1]` that silently reads the wrong end. The product is
 computed in float64, because 1000 factors close to 1 lose digits in float32.
 
-A question that careful readers ask: with T = 300 and the linear betas below, alpha_bar_300 =
+A question that careful readers ask. With T = 300 and the linear betas below, alpha_bar_300 =
 0.048, so x_300 still contains sqrt(0.048) = 22% of the image, yet sampling starts from pure noise.
 For digits in [0, 1] this mismatch does little harm. DDPM's T = 1000 leaves 0.6%.
 
@@ -55,9 +55,9 @@ import torch
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The signal left at each step: float32 (T+1,), strictly decreasing from 1, all > 0.
+    """A noise schedule: alpha_bar, float32 (T+1,), strictly decreasing from 1, all > 0.
 
-    Raises ValueError where alpha_bar breaks one of these.
+    Raises ValueError if alpha_bar violates one of these.
     """
 
     alpha_bar: torch.Tensor
@@ -92,7 +92,7 @@ class Schedule:
 
 
 def _from_betas(beta: torch.Tensor) -> Schedule:
-    """Return the Schedule of betas, float64 (T,): the cumulative product of 1 - beta."""
+    """Return the Schedule with these betas, float64 (T,): the cumulative product of 1 - beta."""
     one = torch.ones(1, dtype=torch.float64)
     return Schedule(torch.cat([one, (1 - beta).cumprod(0)]).float())
 
