@@ -1,23 +1,25 @@
 """Prompts: a sentence becomes the sum of its words.
 
-A network conditioned on a digit gets a one-hot vector. A sentence gets a multi-hot one, with a 1
-for each of its words that the vocabulary knows:
+A network conditioned on a digit is given a one-hot vector. A sentence becomes a multi-hot one, with
+a 1 for each of its words that is in the vocabulary:
 
-    cond = Σ over the words w of the sentence of onehot(w)            ""  ->  0
+    cond = Σ onehot(w), over the words w of the sentence            ""  ->  0
 
 The first matrix of the network's FCBlock turns it into Σ W[:, w], a learned vector for each word,
-added up. No new network is needed; order is lost, and the doodles are such that it never matters.
+added up. No new network is needed. Word order is lost, but in captions of doodles it never matters.
 
-Case, punctuation and small words ("a", "of", "wearing") say nothing and are ignored. A word that
-no one taught the model is named in a note, since it has no effect; a prompt of which no word is
-known is an error. In training drop_words hides words at random, so that a model knows a short
-prompt as well as a long one, and leaves free what a prompt does not say.
+Case, punctuation and small words ("a", "of", "wearing") are ignored. A word outside the vocabulary
+has no effect, so a note names it; a prompt without any known word is an error. In training,
+drop_words hides words at random, so that a model can follow short prompts as well as long ones, and
+varies whatever a prompt leaves out.
 
 A vocabulary of digits is the special case of labels: a prompt is one of its words or "".
 
-Exercise: a "puppy" is a dog. Where do you say so, and must a model be trained again?
+Exercises
+1. A "puppy" is a dog. Where do you add that, and must a model be trained again?
    test_prompts.py: test_synonyms_share_a_column
-Next: doodles/chance.py
+2. Drop all words of a sentence together or none. Which test notices?
+   test_prompts.py: test_words_are_dropped_at_their_rate_by_the_generator_alone
 """
 
 import re
@@ -56,14 +58,14 @@ class Vocabulary:
 
     @property
     def labels(self) -> bool:
-        """Whether a prompt is one word: so it is where no word has a letter, as for digits."""
+        """Whether a prompt is a single label: true if no word consists of letters, as for digits."""
         return not any(word.isalpha() for word in self.words)
 
     def embed(self, prompts: list[str]) -> torch.Tensor:
         """Return the multi-hot vectors of prompts, float32 (len(prompts), len(words)).
 
-        Words that are not known are named in one note on stderr. Raises ValueError for a prompt
-        with words of which none is known, or for an unknown label.
+        Unknown words are named in one note on stderr. Raises ValueError for a prompt none of whose
+        words is known, or for an unknown label.
         """
         cond, unknown = torch.zeros(len(prompts), len(self.words)), {}
         column = {word: k for k, word in enumerate(self.words)}
@@ -80,13 +82,13 @@ class Vocabulary:
         return cond
 
     def _split(self, prompt):
-        """Return the words of a prompt that say something, as the vocabulary spells them."""
+        """Return the words of a prompt without small ones, synonyms replaced by known words."""
         if self.labels:
             return [prompt.strip()] if prompt.strip() else []
         words = re.findall(r"\w+", prompt.lower())
         words = [word if word in self.words else SYNONYMS.get(word, word) for word in words]
         said = [word for word in words if word not in SMALL]
-        return said or words            # of "the" alone nothing is known, which is worth an error
+        return said or words            # a prompt of small words only should be an error
 
     def _message(self, prompt):
         if self.labels:
@@ -107,10 +109,10 @@ DIGITS = Vocabulary(tuple("0123456789"))
 def drop_words(cond: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
     """Drop each word of each sentence with probability p: cond · m, m ~ Bernoulli(1 − p).
 
-    cond: float (N, words). generator: where the random numbers come from, on any device.
+    cond: float (N, words). generator: source of the random numbers, on any device.
     Returns a new tensor like cond. Raises ValueError for a p outside 0..1.
     """
     if not 0 <= p <= 1:
-        raise ValueError(f"got p = {p}, wanted a probability, 0..1")
+        raise ValueError(f"p must lie in 0..1, got {p}")
     keep = torch.rand(cond.shape, generator=generator, device=generator.device) >= p
     return cond * keep.to(cond.device)

@@ -1,7 +1,7 @@
 """Write a sheet of doodles: `python -m minidiff.data.doodles`.
 
-A row for each subject and medium; half of the doodles have a colour said, so that all eight are
-seen. Next to it, how long the world takes to draw.
+One row for each subject and medium. Every other doodle has a given colour, so that all eight are
+seen. It also prints how long drawing takes.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from minidiff.data.doodles.world import COLOURS, MEDIA, SUBJECTS, Scene, dataset
 
 
 def row(subject: str, medium: str, count: int) -> Scene:
-    """Return `count` scenes of a subject in a medium, colours and times in turn where they show."""
+    """Return `count` scenes of a subject in a medium, cycling through the colours and times."""
     base = scene(subject, medium, count=count)
     turn = torch.arange(count)
     colour = torch.where(turn % 2 == 0, turn // 2 % len(COLOURS), -1)
@@ -27,7 +27,7 @@ def row(subject: str, medium: str, count: int) -> Scene:
 
 
 def sheet(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
-    """Lay images (N, 3, S, S) out in rows on grey, float (3, height, width)."""
+    """Arrange images (N, 3, S, S) in rows on a grey page, float (3, height, width)."""
     n, _, size, _ = images.shape
     rows, step = -(-n // columns), size + gap
     page = torch.full((3, rows * step + gap, columns * step + gap), 0.5)
@@ -38,13 +38,14 @@ def sheet(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
 
 
 def main():
-    """Draw the sheet, print the speed."""
+    """Draw the sheet and print the speed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("doodles.png"))
-    parser.add_argument("--size", type=int, default=32, help="pixels (default 32)")
-    parser.add_argument("--count", type=int, default=20, help="doodles a row (default 20)")
+    parser.add_argument("--size", type=int, default=32, help="side in pixels (default 32)")
+    parser.add_argument("--count", type=int, default=20, help="doodles per row (default 20)")
     parser.add_argument("--media", nargs="*", choices=MEDIA, default=MEDIA)
-    parser.add_argument("--scale", type=int, default=2, help="screen pixels a pixel (default 2)")
+    parser.add_argument("--scale", type=int, default=2,
+                        help="screen pixels per image pixel (default 2)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     rows = [row(subject, medium, args.count) for subject in SUBJECTS for medium in args.media]

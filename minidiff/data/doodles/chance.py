@@ -1,23 +1,26 @@
-"""Chance: random numbers that belong to one image, however many are drawn with it.
+"""Random numbers for each image, independent of the batch that it is drawn in.
 
-A batch of images drawn from one torch.Generator would change with the size of the batch: image 7
-of a hundred would not be image 7 of a thousand. Here every image has a key, and the j-th random
-number of an image is a hash of (key, j) and of nothing else:
+With one torch.Generator for a batch, images would change with the size of the batch: image 7 of a
+hundred would not be image 7 of a thousand. Here every image has a key, and the j-th random number
+of an image is a hash of (key, j) and of nothing else:
 
     u_j = hash(key + j · 0x9E3779B9) / 2³²          in [0, 1)
 
-Such a generator is called counter-based. It has no state to pass on, so images can be drawn one
-by one, in batches or in another order, at any size and in any medium, and stay what they are.
+Such a generator is called counter-based. It has no state, so it makes no difference whether
+images are drawn one by one, in batches or in another order; and at any size and in any medium an
+image gets the same random numbers.
 
-The hash multiplies and shifts the 32 bits of a number until each depends on all of them. int64
-arithmetic wraps modulo 2⁶⁴, which leaves the low 32 bits of a product right.
+The hash multiplies and shifts 32-bit numbers until each bit of the result depends on all bits of
+the input. int64 arithmetic wraps modulo 2⁶⁴, so the low 32 bits of a product are still correct.
 
 Sources: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), for counters; Wellons,
 "Prospecting for hash functions" (2018), for the constants of the hash (lowbias32).
 
-Exercise: draw ten uniform numbers of key 1 and of key 2. How are they correlated, and how should
-they be?  test_doodles_kit.py: test_keys_are_independent
-Next: kit.py
+Exercises
+1. Sample ten thousand uniform numbers with key 1 and with key 2. How should they be correlated?
+   test_doodles_kit.py: test_keys_are_independent
+2. Use one torch.Generator for the whole batch instead. Which test notices?
+   test_doodles_kit.py: test_an_image_has_its_numbers_in_any_batch
 """
 
 import math
@@ -25,7 +28,7 @@ import math
 import torch
 
 MASK = 0xFFFFFFFF        # the low 32 bits
-GOLDEN = 0x9E3779B9      # 2³² / golden ratio, odd: steps through all 32-bit numbers
+GOLDEN = 0x9E3779B9      # 2³² / golden ratio; odd, so its multiples reach every 32-bit number
 
 
 def mix(number: torch.Tensor) -> torch.Tensor:
@@ -37,15 +40,15 @@ def mix(number: torch.Tensor) -> torch.Tensor:
 
 
 def keys(seed: int, first: int, count: int) -> torch.Tensor:
-    """Return the keys of images first..first+count-1 of a seed, int64 (count,)."""
+    """Return the keys of `count` images of a seed, from image `first` on, int64 (count,)."""
     start = mix(torch.tensor(seed) + GOLDEN)
     return mix(start * GOLDEN + mix(torch.arange(first, first + count)))
 
 
 class Chance:
-    """The random numbers of a batch of images, one independent stream an image.
+    """The random numbers of a batch of images, an independent sequence for each image.
 
-    key: int64 (n,). stream: a name's number; the same key gives unrelated numbers in another one.
+    key: int64 (n,). stream: a number for each purpose; two streams of a key are unrelated.
     """
 
     def __init__(self, key: torch.Tensor, stream: int = 0):

@@ -1,21 +1,18 @@
-"""The kit: a batch of canvases, and the few things one can do on them.
+"""The drawing kit: a batch of canvases and a few operations on them.
 
-A shape is its signed distance d(x, y): negative inside, zero on the outline, positive outside. A
-pixel is covered by the share of it that lies inside, which for a smooth outline is nearly
+A shape is given by its signed distance d(x, y): negative inside, zero on the outline, positive
+outside. The coverage of a pixel is the share of it that lies inside, for a smooth outline nearly
 
     coverage = clamp(½ − d / pixel, 0, 1)              pixel = the side of a pixel
 
-so edges are smooth at any size, without drawing larger and shrinking. The frame is x, y in −1..1,
-y downwards. Shapes combine as sets do: union min(d₁, d₂), intersection max(d₁, d₂), the part of
-one outside of another max(d₁, −d₂), an outline |d| − w.
+so edges are smooth at any size, without drawing at a larger size and shrinking. The frame is x, y
+in −1..1, y downwards. Shapes combine as sets do: union min(d₁, d₂), intersection max(d₁, d₂),
+difference max(d₁, −d₂); |d| − w is an outline of half-width w.
 
 Every number may be a float, or (n, 1, 1) with a value for each image; a colour is (n, 3, 1, 1) in
-0..1. What a subject paints after `c.stand()` is the foreground: media blur or outline by it.
+0..1. Everything painted after `c.stand()` is the foreground, which media render with more detail.
 
 Source of the distances: Inigo Quilez, "2D distance functions", iquilezles.org/articles.
-
-Exercise: add a five-pointed star to the night sky: one call of polygon.
-Next: scenery.py
 """
 
 import math
@@ -32,7 +29,7 @@ def rgb(*colour) -> torch.Tensor:
 
 
 def smooth_union(a, b, k=0.1):
-    """Join two distances with a fillet of size k: min(a, b) − h²k/4, h = max(k − |a − b|, 0)/k."""
+    """Join two shapes with a fillet of size k: min(a, b) − h²k/4, h = max(k − |a − b|, 0)/k."""
     h = (k - (a - b).abs()).clamp(min=0) / k
     return torch.minimum(a, b) - h * h * k / 4
 
@@ -40,8 +37,8 @@ def smooth_union(a, b, k=0.1):
 class Canvas:
     """n images of size x size pixels that are drawn at once.
 
-    key: int64 (n,), see chance.py. colour: float (n, 3, 1, 1) for the main thing, nan where it is
-    free. time: int64 (n,), 0 day, 1 sunset, 2 night, -1 none.
+    key: int64 (n,), see chance.py. colour: float (n, 3, 1, 1) of the main thing, nan where any will
+    do. time: int64 (n,), 0 day, 1 sunset, 2 night, -1 none.
     """
 
     def __init__(self, key, size, colour=None, time=None):
@@ -62,7 +59,7 @@ class Canvas:
         self.pixel = 2 / self.size
 
     def stand(self):
-        """Start the foreground: what is painted from here on stands before the rest."""
+        """Start the foreground: what is painted from here on is in front of the rest."""
         self.back, self.standing = self.image, True
 
     def uniform(self, low=0.0, high=1.0):
@@ -70,7 +67,7 @@ class Canvas:
         return self.chance.uniform(low, high)
 
     def place(self, scale=(0.9, 1.1), turn=0.1, shift=(0.1, 0.1), mirror=True):
-        """Move the frame: x' = R(−turn) (x − shift) / scale, mirrored in half of the images."""
+        """Move the frame at random: x' = R(−turn) (x − shift) / scale, half of them mirrored."""
         size, angle = self.uniform(*scale), self.uniform(-turn, turn)
         x = self.x - self.uniform(-shift[0], shift[0])
         y = self.y - self.uniform(-shift[1], shift[1])
@@ -89,12 +86,12 @@ class Canvas:
         return (chosen * (1 + jitter * self.chance.uniform(-1, 1, (1, 1, 1)))).clamp(0, 1)
 
     def main(self, *natural):
-        """Return the colour of the main thing: what the scene says, or one of the natural ones."""
+        """Return the colour of the main thing: the scene's if it has one, else one of `natural`."""
         free, jitter = self.pick(*natural), self.chance.uniform(0.92, 1.06, (1, 1, 1))
         return torch.where(self.colour.isnan(), free, (self.colour * jitter).clamp(0, 1))
 
     def by_time(self, none, day, sunset, night):
-        """Choose for each image by its time."""
+        """Choose one of four values for each image by its time of day."""
         stack = torch.stack(torch.broadcast_tensors(none, day, sunset, night))
         if len(stack[0]) == 1:
             stack = stack.expand(-1, self.n, *stack.shape[2:])
@@ -124,23 +121,23 @@ class Canvas:
         self.paint(self.ellipse(cx, cy, rx, ry), colour, shade=shade)
 
     def lit(self, width=1.0, depth=0.3):
-        """Return the shade of a round body of a half width: lighter on the side of the light."""
+        """Return the shade of a round body of half-width `width`: lighter on the side of the light."""
         return (depth * self.light[0] * self.x / width).clamp(-0.5, 0.5)
 
     def gradient(self, top, bottom, start=-1.0, end=1.0):
-        """Fill the image from a colour at height start to another one at height end."""
+        """Fill the image with a vertical gradient: top at height start, bottom at end."""
         k = ((self.y - start) / (end - start)).clamp(0, 1).unsqueeze(1)
         self.image = (top + k * (bottom - top)).expand(self.n, 3, self.size, self.size)
 
     def texture(self, rows, columns=None):
-        """Return smooth noise (n, size, size) about 0: a random grid, interpolated (bicubic)."""
+        """Return smooth noise (n, size, size) around 0: a random grid, interpolated (bicubic)."""
         grid = self.chance.normal((1, rows, columns or rows))
         return interpolate(grid, (self.size, self.size), mode="bicubic", align_corners=False)[:, 0]
 
     # ---- signed distances, each (n, size, size)
 
     def ellipse(self, cx, cy, rx, ry):
-        """Nearly |p − c| − r: with k₀ = |p/r| and k₁ = |p/r²|, k₀ (k₀ − 1) / k₁."""
+        """Approximate distance to an ellipse: k₀ (k₀ − 1) / k₁ with k₀ = |p/r|, k₁ = |p/r²|."""
         u, v = (self.x - cx) / rx, (self.y - cy) / ry
         k0 = (u * u + v * v).sqrt()
         k1 = ((u / rx).square() + (v / ry).square()).sqrt()
@@ -154,7 +151,7 @@ class Canvas:
         return outside + torch.maximum(qx, qy).clamp(max=0) - corner
 
     def line(self, x0, y0, x1, y1, width, end=None):
-        """Distance to a stroke: |w − h e| − width, h = clamp(w·e / e·e, 0, 1). It may taper."""
+        """Distance to a stroke: |w − h e| − width, h = clamp(w·e / e·e, 0, 1). `end`: taper."""
         ex, ey, wx, wy = x1 - x0, y1 - y0, self.x - x0, self.y - y0
         h = ((wx * ex + wy * ey) / (ex * ex + ey * ey + 1e-9)).clamp(0, 1)
         thick = width if end is None else width + h * (end - width)
@@ -166,7 +163,7 @@ class Canvas:
         return torch.stack([self.line(*a, *b, width) for a, b in pieces]).amin(0)
 
     def polygon(self, *points):
-        """Distance to the nearest edge, its sign by the crossings of a ray to the left."""
+        """Distance to the nearest edge; inside, a ray to the left crosses an odd number of edges."""
         distance, inside = math.inf, False
         for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1]):
             edge = self.line(x0, y0, x1, y1, 0.0)
@@ -177,5 +174,5 @@ class Canvas:
         return torch.where(inside, -distance, distance)
 
     def below(self, height):
-        """Distance to all that lies below a height, which may vary with x; y grows downwards."""
+        """Distance to the region below a height, which may vary with x; y grows downwards."""
         return height - self.y + 0 * self.x

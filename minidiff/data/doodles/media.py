@@ -1,15 +1,15 @@
 """Media: what a camera, a brush or a lithographer's crayon makes of the same doodle.
 
 A subject is drawn once, in flat colours. A medium takes its layers (the image, the background
-alone, how much of each pixel is foreground) and renders them again:
+alone, how much of each pixel is foreground) and renders them in its own way:
 
-* photo: background out of focus with discs of light, soft light on round forms, corners darker,
-  colours paler, grain.
+* photo: a background out of focus with discs of light, soft light on round forms, darker corners,
+  paler colours, grain.
 * oil painting: the canvas is a lattice of cells, each with one dab of paint at a random place. A
   dab takes the colour under its centre, lies along the contours (at right angles to the gradient
   of lightness) and covers the pixels nearest to it in its own stretched metric: a Voronoi diagram.
-* lithograph: one ink on paper. Lines of hatching whose width is the tone; darker tones are hatched
-  a second time, across; contours are lines.
+* lithograph: one ink on paper. Hatching lines are wider where the tone is darker, and contours are
+  drawn as lines.
 
 Lengths are in units of the image, never in pixels, and random fields come from the image's key,
 so a doodle keeps its dabs, lines and grain at every size.
@@ -17,9 +17,6 @@ so a doodle keeps its dabs, lines and grain at every size.
 Sources: Hertzmann, "Painterly rendering with curved brush strokes of multiple sizes" (1998), for
 strokes along contours from coarse to fine; Winkenbach & Salesin, "Computer-generated pen-and-ink
 illustration" (1994), for tone by hatching.
-
-Exercise: write a woodcut: the lithograph with white lines on dark.
-Next: scenes.py
 """
 
 import math
@@ -32,7 +29,7 @@ from minidiff.data.doodles.chance import Chance
 from minidiff.data.doodles.kit import rgb
 
 COARSE, MIDDLE, FINE = 9, 15, 30     # dabs along a side: background, foreground, its details
-HATCH = 0.2                          # distance of two lines of hatching, 3.2 pixels of 32
+HATCH = 0.2                          # distance between hatching lines: 3.2 pixels of 32
 
 
 class Layers(NamedTuple):
@@ -66,7 +63,7 @@ def flat(layers: Layers) -> torch.Tensor:
 
 
 def _out_of_focus(back, chance):
-    """Blur a background and lay discs of light on it, the images of far lamps and glints."""
+    """Blur a background and add discs of light, as distant lamps and glints appear."""
     size = back.shape[-1]
     x, y = _axes(size)
     soft = _blur(back, 7)
@@ -83,7 +80,7 @@ def photo(layers: Layers) -> torch.Tensor:
     size = image.shape[-1]
     x, y = _axes(size)
     r2 = (x * x + y * y)[:, None]
-    shape = _blur(front, 6)                                   # casts a shadow, and is round
+    shape = _blur(front, 6)                                   # of the foreground: its shadow and its roundness
     soft = _out_of_focus(layers.back, chance) * (1 - 0.3 * shape)
     image = image + (1 - front) * (soft - layers.back)
     image = image * (1 - 0.6 * front * (1 - shape).clamp(0, 0.45))
@@ -103,7 +100,7 @@ def photo(layers: Layers) -> torch.Tensor:
 def _directions(image, cells, chance):
     """Return unit vectors (n, 2, cells, cells) along contours; where there are none, at random.
 
-    A contour has no front and no back, so directions are averaged with their angles doubled.
+    A contour points both ways, so angles are doubled before directions are averaged.
     """
     grey = interpolate(luminance(image), (cells, cells), mode="area")
     grey = pad(grey, (1, 1, 1, 1), "replicate")
@@ -117,7 +114,7 @@ def _directions(image, cells, chance):
 
 
 def _dabs(image, cells, chance):
-    """Paint an image (n, 3, S, S) again with cells x cells dabs, and a rim of them outside."""
+    """Paint an image (n, 3, S, S) again with cells x cells dabs, plus a rim outside."""
     size, full = image.shape[-1], cells + 2
     place = torch.arange(full) - 0.5                          # centres, in cells
     jitter = chance.uniform(-0.4, 0.4, (2, full, full))
@@ -159,7 +156,7 @@ def oil(layers: Layers) -> torch.Tensor:
 
 
 def _contours(image):
-    """Return how strongly colours differ across 1/20 of the image, 0..1 (n, 1, S, S)."""
+    """Return how much the colours within 1/20 of the image differ, 0..1 (n, 1, S, S)."""
     k = max(2, round(image.shape[-1] / 20))
     side = (k // 2, k - 1 - k // 2) * 2
     high = max_pool2d(pad(image, side, "replicate"), k, 1)
@@ -170,7 +167,7 @@ def _contours(image):
 def lithograph(layers: Layers) -> torch.Tensor:
     """Render a lithograph: contours and hatching in one ink on paper with a margin.
 
-    The crayon lays down ink in proportion to the tone, and lines as wide as the tone is dark:
+    The crayon lays down ink in proportion to the tone, plus lines that widen with the tone:
 
         ink = a · tone + b · clamp(½ + (tone · HATCH/2 − distance to a line) / pixel, 0, 1)
     """

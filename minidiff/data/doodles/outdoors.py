@@ -1,9 +1,7 @@
 """Outdoors: waterfalls, and people around a campfire.
 
-Water and fire are many strokes of a few colours. What tells them at 32 pixels is contrast: white
-water over dark rock in steps, a bright fire between dark figures.
-
-Next: media.py
+Water and fire are many strokes of a few colours. What makes them recognisable at 32 pixels is
+contrast: white water falling in steps over dark rock, a bright fire between dark figures.
 """
 
 import torch
@@ -101,7 +99,7 @@ def _fire(c, tall):
 
 
 def _person(c, x, y, s, side):
-    """Paint a person who sits with crossed legs, lit from the side of the fire."""
+    """Paint a person sitting cross-legged, lit from the side of the fire."""
     cloth = c.pick((190, 64, 56), (60, 104, 160), (86, 130, 84), (206, 150, 66), (122, 84, 140))
     cloth = c.by_time(cloth, cloth, cloth * 0.85, cloth * 0.7)
     skin, hair = c.pick(*SKIN[:4]), c.pick(*HAIR)

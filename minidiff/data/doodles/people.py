@@ -1,10 +1,8 @@
-"""People: four men who must not be confused at 32 pixels.
+"""People: four men who must be distinguishable at 32 pixels.
 
-Each has a silhouette of his own: bare head and short hair; a hat with a wide brim; a quiff or a
+Each has his own silhouette: bare head and short hair; a hat with a wide brim; a quiff or a
 beanie, round glasses, a big dark beard, an apron and a cup; a bald head and a long white beard.
-The rest is free: skin, hair, build, lean, background, light.
-
-Next: things.py
+The rest varies: skin, hair, build, lean, background, light.
 """
 
 import torch
@@ -13,14 +11,14 @@ from minidiff.data.doodles.kit import Canvas, rgb, smooth_union
 from minidiff.data.doodles.scenery import backdrop
 
 SKIN = ((250, 214, 182), (238, 190, 150), (214, 158, 114), (164, 108, 72), (118, 76, 52))
-HAIR = ((206, 160, 86), (104, 64, 34), (48, 32, 26), (28, 22, 24), (22, 18, 20))    # one a skin
+HAIR = ((206, 160, 86), (104, 64, 34), (48, 32, 26), (28, 22, 24), (22, 18, 20))    # one per skin
 OTHER = ((150, 66, 32), (60, 42, 32), (92, 54, 30), (46, 30, 24), (44, 30, 26))
 CLOTHES = ((72, 84, 104), (210, 200, 184), (104, 112, 96), (52, 56, 68), (150, 146, 144))
 INK, WHITE = rgb(38, 28, 30), rgb(255, 255, 255)
 
 
 def looks(c: Canvas, dark=False):
-    """Pick a skin and a hair that stands out from it, both (n, 3, 1, 1)."""
+    """Pick a skin colour and a hair colour that contrasts with it, both (n, 3, 1, 1)."""
     skin, other = c.chance.integer(len(SKIN)), c.chance.integer(2).clamp(min=int(dark))
     table = torch.tensor([SKIN, HAIR, OTHER]) / 255
     tone = c.chance.uniform(0.95, 1.03, (1, 1, 1))
@@ -119,7 +117,7 @@ def man_with_hat(c: Canvas):
 
 
 def beard(c: Canvas, hair, w, length):
-    """Paint a beard from ear to ear that ends at a depth, with a moustache."""
+    """Paint a moustache, and a beard from ear to ear down to a given height."""
     tip = c.ellipse(0, length - 0.22, w * 0.62, 0.22)
     full = smooth_union(c.ellipse(0, 0.16, w * 1.02, 0.34), tip, 0.35)
     full = torch.minimum(full, c.line(0, 0.2, 0, length - 0.25, w * 0.7, w * 0.45))

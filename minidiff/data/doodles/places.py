@@ -1,9 +1,7 @@
 """Places: a snowy mountain village and the Amalfi coast.
 
-A landscape is layers from far to near: sky, mountains or cliffs, houses or trees, the ground at
-one's feet. Time of day changes the sky and the light on everything else.
-
-Next: outdoors.py
+A landscape is painted in layers from far to near: sky, mountains or cliffs, houses or trees, the
+ground in front. The time of day changes the sky and the light on everything else.
 """
 
 import torch
@@ -29,7 +27,7 @@ def mountain(c: Canvas, cx, top, foot, width, rock):
 
 
 def tree(c: Canvas, x, foot, tall, colour, snow):
-    """Paint a fir of three tiers with snow on its boughs."""
+    """Paint a three-tiered fir with snow on its branches."""
     for k in range(3):
         y, w = foot - 0.28 * k * tall, 0.3 * tall * (1 - 0.22 * k)
         tier = c.polygon((x - w, y), (x, y - 0.5 * tall), (x + w, y))
@@ -64,7 +62,7 @@ def village(c: Canvas):
 
 
 def cabin(c: Canvas, x, foot, w, wood, snow):
-    """Paint a cabin with a steep white roof, two windows that glow, and a chimney."""
+    """Paint a cabin with a steep white roof, two glowing windows and a chimney."""
     eaves, top = foot - w * 0.95, foot - w * 1.95
     c.paint(c.box(x + 0.45 * w, top, x + 0.7 * w, eaves), wood * 0.6)
     side = 0.2 * c.light[0] * (c.x - x) / w

@@ -1,10 +1,7 @@
-"""Scenery: what is behind a subject. A sky by the time of day, or a plain wall.
+"""Scenery: what is behind a subject, a sky that depends on the time of day or a plain wall.
 
-The palettes are small and belong to one role: a sky at sunset goes from violet or rose to gold
-whatever stands before it. Colours vary in lightness, never in hue, so nothing comes out wrong.
-
-Exercise: give the day a rainbow: three calls of `c.paint(abs(c.ellipse(...)) - 0.03, ...)`.
-Next: people.py
+Each role has a small palette of its own: a sky at sunset goes from violet or rose to gold, whatever
+is in front of it. Colours vary in lightness, never in hue, so none looks wrong.
 """
 
 import torch
@@ -15,7 +12,7 @@ STARS = 14
 
 
 def sky(c: Canvas, horizon=0.4):
-    """Paint a sky by the time of day: the sun and clouds, a low sun, or the moon and stars."""
+    """Paint a sky for the time of day: the sun and clouds, a low sun, or the moon and stars."""
     day_top = c.pick((70, 150, 220), (96, 172, 228), (120, 190, 226))
     day_low = c.pick((196, 228, 242), (222, 238, 240), jitter=0.03)
     dusk_top = c.pick((104, 66, 130), (190, 80, 100), (232, 112, 82), (84, 80, 150))
@@ -30,7 +27,7 @@ def sky(c: Canvas, horizon=0.4):
 
 
 def is_time(c: Canvas, *times):
-    """Return float (n, 1, 1), 1 where the time is one of these (day where none is said)."""
+    """Return float (n, 1, 1), 1 where the time is one of these; no time counts as day."""
     time = c.time.clamp(min=0)
     return torch.stack([time == t for t in times]).any(0).float()[:, None, None]
 
@@ -76,7 +73,7 @@ WALLS = (
 
 
 def wall(c: Canvas, *colours):
-    """Paint a plain wall, light in the middle and darker towards the edges."""
+    """Paint a plain wall, lighter in the middle and darker towards the edges."""
     colour = c.pick(*(colours or WALLS), jitter=0.1)
     c.image = colour.expand(c.n, 3, c.size, c.size)
     x, y = c.uniform(-0.5, 0.5), c.uniform(-0.8, 0.2)
@@ -85,20 +82,20 @@ def wall(c: Canvas, *colours):
 
 
 def light(c: Canvas, colour):
-    """Return a colour in the light of the time: as it is, warmer at sunset, dark blue at night."""
+    """Return a colour by the light of day, unchanged; of sunset, warmer; of night, bluer."""
     dusk, night = colour * rgb(255, 226, 208), colour * rgb(162, 172, 214)
     return c.by_time(colour, colour, dusk, night)
 
 
 def hills(c: Canvas, level, colour, rough=0.08):
-    """Paint one ridge of hills below a level that waves."""
+    """Paint one ridge of hills below a wavy line at `level`."""
     a, b, p, q = c.uniform(2, 4), c.uniform(4, 7), c.uniform(0, 6), c.uniform(0, 6)
     line = level + rough * ((a * c.x + p).sin() + 0.5 * (b * c.x + q).sin())
     c.paint(line - c.y, colour, shade=0.25 * (0.6 - c.y).clamp(-0.5, 0.5) + 0 * c.x)
 
 
 def backdrop(c: Canvas):
-    """Paint what a portrait stands before: a wall where no time is said, else sky and hills."""
+    """Paint the background of a portrait: a wall if no time is given, else sky and hills."""
     wall(c)
     indoors = c.image
     sky(c, 0.5)

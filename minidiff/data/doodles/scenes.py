@@ -1,20 +1,22 @@
-"""Scenes: what a doodle must show, and the sentence that is true of it.
+"""Scenes: what a doodle must show, and a caption that is true of it.
 
-A scene is a subject, a medium, a colour of the main thing and a time of day. A caption never says
-what is not drawn, but often says less than is: of a brown dog at night it may say "a dog". So a
-model learns that what is not said is free.
+A scene is a subject, a medium, a colour of the main thing and a time of day. A caption never
+mentions what is not drawn, but often leaves out something that is: the caption of a brown dog at
+night may be "a dog". So a model learns that whatever a prompt leaves out may vary.
 
-The main thing, whose colour is said: the hat of who wears one, the barista's apron, the shirt of
-the other men, the houses of village and coast; the iris; the dog, skull, cpu, pencil and rocket
-ship themselves. Waterfalls and campfires have the colours of water and fire. A lithograph has
-neither colours nor time, and what shows no sky has no time.
+The main thing, whose colour a caption may mention, is the hat of the man wearing one, the barista's
+apron, the other men's shirts, the houses of village and coast, the iris of the eye, and the dog,
+skull, cpu, pencil or rocket ship itself. Waterfalls and campfires always have the colours of water
+and fire. A lithograph has neither colour nor time, and a subject without a sky has no time.
 
-Some combinations, HELD_OUT, never occur in training, said or unsaid: they measure whether a model
-combines what it learned.
+Some combinations, HELD_OUT, never occur in training, whether mentioned or not: they measure whether
+a model can combine what it learned.
 
-Exercise: hold out another combination. What else must change?
+Exercises
+1. Hold out another combination. What else must change?
    test_doodles_scenes.py: test_held_out_combinations_never_occur_in_training
-Next: world.py
+2. Let every caption mention all that it can (SAID = 1). What would a model not learn?
+   test_doodles_scenes.py: test_much_is_left_unsaid
 """
 
 from typing import NamedTuple
@@ -27,7 +29,7 @@ MEDIA = ("", "photo", "oil painting", "lithograph")
 TIMES = ("day", "sunset", "night")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 
-# subject: its phrase with a colour, or None where no colour is said
+# subject: its phrase with a colour, or None if no caption mentions one
 PHRASES = {
     "man": "a man in {a colour} shirt",
     "man wearing a hat": "a man wearing {a colour} hat",
@@ -46,7 +48,7 @@ PHRASES = {
 }
 SUBJECTS = tuple(PHRASES)
 OUTDOORS = SUBJECTS[9:]                         # always under a sky
-INDOORS = ("skull", "eye", "cpu", "pencil")     # never
+INDOORS = ("skull", "eye", "cpu", "pencil")     # never under one
 COLOURED = SUBJECTS[:12]
 PLAIN = {"amalfi coast": "the amalfi coast", "waterfalls": "waterfalls",
          "people around a campfire": "people around a campfire"}
@@ -57,8 +59,8 @@ HELD_OUT = (
     ("lithograph", "rocket ship"), ("oil painting", "cpu"), ("night", "amalfi coast"),
     ("sunset", "waterfalls"),
 )
-SAID = 0.65              # how often a caption says the colour, and the time, that can be said
-TRIES = 6                # scenes sampled for each image of training until one is not held out
+SAID = 0.65              # share of captions that mention the colour, and the time, where one is seen
+TRIES = 6                # more scenes sampled for a training image while they are held out
 
 
 class Scene(NamedTuple):
@@ -80,34 +82,34 @@ def _among(index, names, chosen):
 
 
 def can_show(subject, medium):
-    """Return where a colour, and where a time of day, can be said: two bool (n,)."""
+    """Return whether a colour and whether a time of day can be seen: two bool (n,)."""
     ink = medium == MEDIA.index("lithograph")
     colour = _among(subject, SUBJECTS, COLOURED) & ~ink
     return colour, ~_among(subject, SUBJECTS, INDOORS) & ~ink
 
 
 def scene(subject, medium="", colour=None, time=None, count=1) -> Scene:
-    """Return count times the scene with these names; colour and time None are free.
+    """Return `count` copies of the scene with these names; a colour or time of None may vary.
 
-    Raises ValueError for an unknown name, or for a colour or a time that is not to be seen.
+    Raises ValueError for an unknown name, or for a colour or a time that cannot be seen.
     """
     for name, names in ((subject, SUBJECTS), (medium, MEDIA), (colour, (None, *COLOURS)),
                         (time, (None, *TIMES))):
         if name not in names:
-            raise ValueError(f"unknown {name!r}; the world has: {', '.join(map(str, names))}")
+            raise ValueError(f"unknown {name!r}; choose from: {', '.join(map(str, names))}")
     one = Scene(*(torch.tensor([-1 if name is None else names.index(name)]) for name, names in (
         (subject, SUBJECTS), (medium, MEDIA), (colour, COLOURS), (time, TIMES))))
     shows_colour, shows_time = can_show(one.subject, one.medium)
     if (colour and not shows_colour) or (time and not shows_time):
         what = medium if medium == "lithograph" else subject
-        raise ValueError(f"the colour or the time of {what!r} is not to be seen: leave it out")
+        raise ValueError(f"{what!r} does not show that colour or time; leave it out")
     return Scene(*(index.expand(count).clone() for index in one))
 
 
 def caption(subject, medium="", colour=None, time=None) -> str:
-    """Return the sentence for names: "a photo of a brown dog at night".
+    """Return the caption for these names: "a photo of a brown dog at night".
 
-    subject None is any: "a high quality photo", or "" where no medium is given either.
+    A subject of None means any: "a high quality photo", or "" where no medium is given either.
     """
     if subject is None:
         return f"a high quality {medium}" if medium else ""
@@ -123,7 +125,7 @@ def caption(subject, medium="", colour=None, time=None) -> str:
 
 
 def _candidate(chance: Chance) -> Scene:
-    """Sample scenes, held-out ones among them."""
+    """Sample scenes, including held-out ones."""
     subject = chance.integer(len(SUBJECTS))
     medium = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3])[chance.integer(11)]
     colour, time = chance.integer(len(COLOURS)), chance.integer(len(TIMES))
@@ -134,7 +136,7 @@ def _candidate(chance: Chance) -> Scene:
 
 
 def held_out(scenes: Scene) -> torch.Tensor:
-    """Return bool (n,): the scene has a combination that training never shows."""
+    """Return bool (n,): the scene has a combination that never occurs in training."""
     found = torch.zeros_like(scenes.subject, dtype=torch.bool)
     for what, subject in HELD_OUT:
         same = scenes.subject == SUBJECTS.index(subject)
@@ -151,7 +153,7 @@ def _force(scenes: Scene, chance: Chance) -> Scene:
     subject = torch.tensor([SUBJECTS.index(s) for _, s in HELD_OUT])[which]
 
     def attribute(names, value):
-        """Return the held-out attribute where it is one of these names, and where that is."""
+        """Return the held-out attribute where it is one of `names`, else `value`; and where."""
         forced = torch.tensor([names.index(w) if w in names else -1 for w, _ in HELD_OUT])[which]
         return torch.where(forced >= 0, forced, value), forced >= 0
 
@@ -181,10 +183,10 @@ def sample(key: torch.Tensor, split: str = "train") -> Scene:
 
 
 def describe(scenes: Scene, key: torch.Tensor, everything: bool = False):
-    """Write a caption for each scene that says all that can be said, or less.
+    """Write a caption for each scene, leaving out some of what can be seen at random.
 
     key: int64 (n,). everything: leave nothing out.
-    Returns the captions, a list of n, and what they say, a Scene with -1 where nothing is said.
+    Returns the captions, a list of n, and what they mention, a Scene with -1 for what they do not.
     """
     chance = Chance(key, 11)
     shows_colour, shows_time = can_show(scenes.subject, scenes.medium)

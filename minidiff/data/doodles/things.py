@@ -1,8 +1,6 @@
 """Things: a dog, a skull, an eye, a cpu, a pencil and a rocket ship.
 
-Each fills the frame and has one bold shape. What has no sky never shows the time of day.
-
-Next: places.py
+Each has one bold shape that fills the frame. Those without a sky never show the time of day.
 """
 
 import math
@@ -17,7 +15,7 @@ BLACK, WHITE = rgb(26, 20, 22), rgb(255, 255, 255)
 
 
 def dog(c: Canvas):
-    """A dog from the front: ears that hang or stand, muzzle, perhaps a patch, tongue and collar."""
+    """A dog from the front: floppy or pointed ears, muzzle, perhaps a patch, tongue and collar."""
     backdrop(c)
     c.stand()
     c.place((0.92, 1.2), 0.22, (0.16, 0.1))
@@ -114,7 +112,7 @@ def eye(c: Canvas):
 
 
 def cpu(c: Canvas):
-    """A chip on its board: pins on four sides, a package with a metal lid, traces that leave it."""
+    """A chip on its board: pins on four sides, a package with a metal lid, traces leading away."""
     board = c.pick((22, 74, 60), (24, 50, 84), (40, 44, 54), (28, 66, 76))
     c.image = board.expand(c.n, 3, c.size, c.size)
     c.place((0.95, 1.15), 0.5, (0.12, 0.12))
@@ -144,10 +142,10 @@ def cpu(c: Canvas):
 
 
 def pencil(c: Canvas):
-    """A pencil with a sharp tip and a rubber, on paper, and the line that it has just drawn."""
+    """A pencil with a sharp tip and an eraser, on paper, and the line that it has just drawn."""
     wall(c, (244, 236, 216), (232, 224, 208), (206, 216, 222), (222, 204, 176), (190, 204, 190))
     c.place((0.95, 1.15), 0.0, (0.06, 0.06))
-    angle = c.uniform(-math.pi, math.pi)                      # a pencil lies as it fell
+    angle = c.uniform(-math.pi, math.pi)                      # a pencil lies at any angle
     cos, sin = angle.cos(), angle.sin()
     c.x, c.y = cos * c.x - sin * c.y, sin * c.x + cos * c.y
     drawn = c.uniform(0.1, 0.2)

@@ -1,19 +1,22 @@
-"""The world: an endless set of images, each with a sentence that is true of it.
+"""The world: an endless set of drawn images with true captions.
 
 A scene is sampled (scenes.py), drawn in flat colours (people, things, places, outdoors), rendered
-in its medium (media.py) and described. All of it is decided by the key of the image, and nothing
-by its size or by its neighbours:
+in its medium (media.py) and described. All of this depends on the key of the image, and not on its
+size or on the other images of a batch:
 
     key k = hash(seed, split, k)    scene = sample(key)    image = render(draw(scene, key, size))
 
 so image k of a seed is the same for every count, and the same doodle at every size. Images of one
-subject are drawn together, by operations on whole batches: that is what makes it fast.
+subject are drawn together, by operations on whole batches, which makes it fast.
 
     images, captions, labels = dataset(60_000, seed=0)
     images = draw(scene("dog", "photo", "brown", "night", count=8), seed=1, size=64)
 
-Exercise: add a subject: one function, a line in PAINTERS, its phrase in scenes.py, its nouns in
-prompts.py.  test_doodles_world.py: test_every_subject_is_drawn
+Exercises
+1. Add a subject: a function, a line in PAINTERS, its phrase in scenes.py, its nouns in prompts.py.
+   test_doodles_world.py: test_every_subject_is_drawn
+2. Draw a batch at 32 and at 64 pixels, and pool the latter. What differs?
+   test_doodles_world.py: test_size_changes_only_the_detail
 """
 
 import torch
@@ -61,7 +64,7 @@ def _render(subject, scenes: Scene, key, size):
     """Draw scenes of one subject, float (n, 3, size, size)."""
     colour = torch.where(scenes.colour[:, None] >= 0, RGB[scenes.colour], float("nan"))
     time, name = scenes.time, SUBJECTS[subject]
-    ink = scenes.medium == MEDIA.index("lithograph")          # a clear sky for hatching
+    ink = scenes.medium == MEDIA.index("lithograph")          # hatching needs a light sky
     time = torch.where(ink & (name in OUTDOORS), TIMES.index("day"), time)
     if name in OUTDOORS:
         time = torch.where(time < 0, Chance(key, 12).integer(len(TIMES)), time)
@@ -70,7 +73,7 @@ def _render(subject, scenes: Scene, key, size):
     canvas = Canvas(key, size, colour[:, :, None, None], time)
     PAINTERS[subject](canvas)
     image = canvas.image.clamp(0, 1)
-    if name not in OUTDOORS[1:]:                              # portraits stand in the same light
+    if name not in OUTDOORS[1:]:                              # light the foreground, too
         white = rgb(255, 255, 255)
         light = canvas.by_time(white, white, rgb(255, 240, 226), rgb(220, 226, 250))
         image = image * (1 + canvas.front[:, None] * (light - 1))
@@ -86,12 +89,12 @@ def _render(subject, scenes: Scene, key, size):
 def draw(scenes: Scene, seed: int | torch.Tensor, size: int = 32) -> torch.Tensor:
     """Draw one doodle for each scene.
 
-    scenes: indices (n,), see scene(); a colour or a time of -1 is free. seed: an int, or the key
+    scenes: indices (n,), see scene(); a colour or a time of -1 may vary. seed: an int, or the key
     of each image, int64 (n,). size: side in pixels, 8 or more.
     Returns float (n, 3, size, size) in [0, 1]. Raises ValueError for a size below 8.
     """
     if size < 8:
-        raise ValueError(f"got size {size}, wanted 8 pixels or more")
+        raise ValueError(f"size must be at least 8 pixels, got {size}")
     count = len(scenes.subject)
     key = keys(seed, 0, count) if isinstance(seed, int) else seed
     images = torch.empty(count, 3, size, size)
@@ -107,14 +110,14 @@ def draw(scenes: Scene, seed: int | torch.Tensor, size: int = 32) -> torch.Tenso
 def dataset(count: int, seed: int, size: int = 32, split: str = "train"):
     """Draw `count` images with captions; image k depends on seed, split and k alone.
 
-    split: "train" and "test" never show a combination of HELD_OUT; "held_out" always does, and says
-    all that it shows; "all" is everything as it comes: for a judge, who must know all.
+    split: "train" and "test" never show a combination of HELD_OUT; "held_out" always shows one, and
+    its captions leave nothing out; "all" excludes nothing, to train a judge of any doodle.
     Returns images, uint8 (count, 3, size, size); captions, a list of str; labels, a Scene of int64
-    (count,): what the caption says, -1 where it says nothing (the ignore_index of a loss).
+    (count,): what the caption mentions, -1 for what it does not (ignore_index=-1 in a loss).
     Raises ValueError for a split not named here or a size below 8.
     """
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
+        raise ValueError(f"unknown split {split!r}; choose from: {', '.join(SPLITS)}")
     own = int(mix(torch.tensor(seed) * len(SPLITS) + SPLITS.index(split)))
     images, captions, labels = torch.empty(count, 3, size, size, dtype=torch.uint8), [], []
     batches = tqdm(range(0, count, BATCH), "doodles", leave=False, disable=count < 20 * BATCH)
