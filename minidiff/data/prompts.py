@@ -58,7 +58,7 @@ class Vocabulary:
 
     @property
     def labels(self) -> bool:
-        """Whether a prompt is a single label: true if no word consists of letters, as for digits."""
+        """Whether a prompt is a single label: true if no word is made of letters, as for digits."""
         return not any(word.isalpha() for word in self.words)
 
     def embed(self, prompts: list[str]) -> torch.Tensor:

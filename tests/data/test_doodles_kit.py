@@ -1,4 +1,4 @@
-"""What the drawing kit and its random numbers promise."""
+"""kit.py and chance.py: shapes, painting, and random numbers."""
 
 import math
 
@@ -37,7 +37,7 @@ def test_normal_numbers_are_normal():
 
 
 def test_keys_are_independent():
-    """Numbers of neighbouring keys, of neighbouring counters and of two streams don't correlate."""
+    """Numbers of neighbouring keys, neighbouring counters and two streams are uncorrelated."""
     u = Chance(keys(5, 0, 2000)).uniform(shape=(50,)) - 0.5
     other = Chance(keys(5, 0, 2000), stream=1).uniform(shape=(50,)) - 0.5
     for a, b in ((u[1:], u[:-1]), (u[:, 1:], u[:, :-1]), (u, other)):
@@ -53,7 +53,7 @@ def test_an_image_has_its_numbers_in_any_batch():
 
 @pytest.mark.parametrize("size", [32, 64, 256])
 def test_covered_areas_are_the_areas_of_the_shapes(size):
-    """An ellipse has area π·a·b, a box w·h, a triangle half of it, a stroke 2wl + πw²."""
+    """An ellipse has area π·a·b, a box w·h, a triangle half of that, a stroke 2wl + πw²."""
     c = canvas(size)
     tolerance, ellipse = 0.03, c.ellipse(0.1, 0, 0.6, 0.3)
     assert area(ellipse, c.pixel) == pytest.approx(math.pi * 0.18, rel=tolerance)
@@ -66,7 +66,7 @@ def test_covered_areas_are_the_areas_of_the_shapes(size):
 
 
 def test_distances_are_distances():
-    """Outside of a circle, a box and a polygon they equal the brute-force minimum."""
+    """Outside a circle, a box and a polygon they equal the brute-force minimum."""
     c = canvas(32)
     t = torch.linspace(0, 1, 2001)
     corners = [(-0.5, -0.3), (0.4, -0.3), (0.4, 0.5), (-0.5, 0.5)]
@@ -80,8 +80,8 @@ def test_distances_are_distances():
     assert torch.allclose(c.ellipse(0, 0, 0.5, 0.5), circle, atol=1e-4)
 
 
-def test_a_polygon_does_not_mind_its_direction():
-    """Points clockwise or not, the inside is inside."""
+def test_the_direction_of_a_polygon_does_not_matter():
+    """Clockwise or counter-clockwise, the same points have the same inside."""
     c, points = canvas(), [(-0.5, 0.4), (0.6, 0.3), (0.1, -0.7)]
     assert torch.allclose(c.polygon(*points), c.polygon(*points[::-1]), atol=1e-5)
 
@@ -95,7 +95,7 @@ def test_smooth_union_only_adds_and_only_near_the_joint():
     assert torch.equal(joined[far], plain[far])
 
 
-def test_only_what_stands_is_foreground():
+def test_only_what_is_painted_after_stand_is_foreground():
     """Paint before stand() is background; the front is the coverage of what comes after."""
     c = canvas(32, 2)
     c.paint(c.box(-1, -1, 1, 1), rgb(255, 0, 0))
@@ -107,8 +107,8 @@ def test_only_what_stands_is_foreground():
     assert c.front[0, 16, 16] == 1 and c.front[0, 0, 0] == 0
 
 
-def test_the_main_colour_is_the_one_of_the_scene():
-    """Where a colour is given it is used up to lightness; elsewhere a natural one is picked."""
+def test_the_main_colour_is_that_of_the_scene():
+    """A given colour is used, its lightness jittered; otherwise a natural one is picked."""
     given = torch.tensor([[0.8, 0.2, 0.1], [math.nan] * 3])[:, :, None, None]
     c = Canvas(keys(0, 0, 2), 8, given)
     red, free = c.main((10, 20, 30))

@@ -1,4 +1,4 @@
-"""What scenes and captions promise: nothing false is said, and nothing held out is shown."""
+"""scenes.py: captions are true, and training shows nothing that is held out."""
 
 import pytest
 import torch
@@ -41,14 +41,14 @@ def rows(scenes):
 
 
 def test_the_sentences_of_the_course_occur():
-    """Letter by letter, cost and coast both, within the first 20,000 captions."""
+    """Verbatim, with both spellings, cost and coast, within the first 20,000 captions."""
     key = keys(0, 0, MANY)
     captions, _ = describe(sample(key), key)
     assert set(COURSE) <= set(captions)
 
 
 def test_captions_are_true():
-    """What a caption says is what the scene has: each said label equals the scene's."""
+    """Each label that a caption mentions is that of the scene."""
     key = keys(1, 0, MANY)
     scenes = sample(key)
     _, said = describe(scenes, key)
@@ -70,7 +70,7 @@ def test_captions_say_exactly_their_labels():
 
 
 def test_much_is_left_unsaid():
-    """Of colours and times that could be said, between a quarter and a half are not."""
+    """Between a quarter and a half of the colours and times that can be seen are left out."""
     key = keys(3, 0, MANY)
     scenes = sample(key)
     _, said = describe(scenes, key)
@@ -79,8 +79,8 @@ def test_much_is_left_unsaid():
         assert 0.25 < share < 0.5
 
 
-def test_everything_is_said_when_asked():
-    """everything=True leaves out nothing that shows."""
+def test_everything_is_said_on_request():
+    """everything=True leaves out nothing that can be seen."""
     key = keys(4, 0, 2000)
     scenes = sample(key)
     captions, said = describe(scenes, key, everything=True)
@@ -88,7 +88,7 @@ def test_everything_is_said_when_asked():
 
 
 def test_held_out_combinations_never_occur_in_training():
-    """Said or unsaid, in no scene of training or test; and at least six are held out."""
+    """Whether mentioned or not, in no scene of training or test; and at least six are held out."""
     assert len(HELD_OUT) >= 6
     for split in ("train", "test"):
         for row in rows(sample(keys(5, 0, MANY), split)):
@@ -97,7 +97,7 @@ def test_held_out_combinations_never_occur_in_training():
 
 
 def test_every_held_out_combination_occurs_in_its_split():
-    """Each scene of "held_out" has one, all of them occur, and every caption says it."""
+    """Each scene of "held_out" has one, which its caption mentions, and all of them occur."""
     key = keys(6, 0, 2000)
     scenes = sample(key, "held_out")
     assert held_out(scenes).all()
@@ -118,7 +118,7 @@ def test_held_out_leaves_every_name_in_training():
 
 
 def test_no_scene_has_what_cannot_be_seen():
-    """Lithographs have no colour and no time, indoor things no time, in every split."""
+    """Lithographs have no colour and no time, indoor subjects no time, in any split."""
     for split in ("train", "held_out", "all"):
         scenes = sample(keys(8, 0, 5000), split)
         colour, time = can_show(scenes.subject, scenes.medium)
@@ -126,7 +126,7 @@ def test_no_scene_has_what_cannot_be_seen():
 
 
 def test_every_word_of_every_caption_is_known(capsys):
-    """The vocabulary has a column, or silence, for all that captions say."""
+    """Each word of a caption has a column or is ignored on purpose: no note is printed."""
     key = keys(9, 0, 5000)
     captions, _ = describe(sample(key, "all"), key)
     DOODLES.embed(captions)
@@ -134,7 +134,7 @@ def test_every_word_of_every_caption_is_known(capsys):
 
 
 def test_captions_of_names():
-    """Articles and places of words, by example."""
+    """Articles and word order, by example."""
     assert caption("dog", "photo", "brown", "night") == "a photo of a brown dog at night"
     assert caption("eye", "oil painting", "orange") == "an oil painting of an orange eye"
     assert caption("amalfi coast", "", "pink", "day") == "the amalfi coast with pink houses by day"
@@ -146,6 +146,6 @@ def test_captions_of_names():
     ("dog", "lithograph", "red"), ("skull", "", None, "night"), ("waterfalls", "", "red"),
 ])
 def test_impossible_scenes_are_errors(names):
-    """Unknown names, and colours or times that are not to be seen."""
+    """Unknown names, and colours or times that cannot be seen."""
     with pytest.raises(ValueError):
         scene(*names)

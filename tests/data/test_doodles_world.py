@@ -1,4 +1,4 @@
-"""What images of the world promise: one seed, one doodle, at any size and in any company."""
+"""world.py and media.py: one seed gives one doodle, at any size and in any batch."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def scenes(medium="", n=2):
 
 
 def test_dataset_has_the_promised_form():
-    """uint8 images, a caption each, int64 labels in range."""
+    """uint8 images with a caption each, int64 labels in range."""
     images, captions, labels = dataset(40, 0)
     assert images.shape == (40, 3, 32, 32) and images.dtype == torch.uint8
     assert len(captions) == 40
@@ -33,8 +33,8 @@ def test_dataset_has_the_promised_form():
     assert len(dataset(0, 0)[0]) == 0
 
 
-def test_a_seed_is_a_world_and_another_one_another():
-    """The same seed gives the same images, captions and labels; another seed or split others."""
+def test_the_seed_decides_images_captions_and_labels():
+    """The same seed gives the same images, captions and labels; another seed or split, others."""
     images, captions, labels = dataset(30, 1)
     again = dataset(30, 1)
     assert torch.equal(images, again[0]) and captions == again[1]
@@ -44,18 +44,18 @@ def test_a_seed_is_a_world_and_another_one_another():
 
 
 def test_the_count_changes_no_image():
-    """Image k is the same whether 20 or 620 are drawn, across the border of a batch, too."""
+    """Image k is the same whether 20 or 620 are drawn, also across the boundary of a batch."""
     many, few = dataset(620, 3), dataset(20, 3)
     assert many[1][:20] == few[1]
     difference = (many[0][:20].int() - few[0].int()).abs()
-    assert difference.max() <= 1            # sums of another batch may round another way
+    assert difference.max() <= 1            # sums in another batch may round differently
     longer = dataset(510, 3)
     assert longer[1] == many[1][:510]
     assert (longer[0][500:].int() - many[0][500:510].int()).abs().max() <= 1
 
 
 def test_captions_belong_to_their_images():
-    """The subject is in the sentence, and an image is like the small one of its own number."""
+    """The subject is in the sentence; an image resembles the small one with its own index."""
     images, captions, labels = dataset(60, 4, split="held_out")
     for sentence, index in zip(captions, labels.subject):
         words = sentence.replace("cost", "coast").split()
@@ -70,12 +70,12 @@ def test_captions_belong_to_their_images():
 
 @pytest.mark.parametrize("medium", MEDIA)
 def test_size_changes_only_the_detail(medium):
-    """64x64 pooled to 32x32 is close to 32x32: a few percent apart, a different doodle far more."""
+    """64x64 pooled to 32x32 is close to 32x32: a few percent apart, other doodles far more."""
     some = scenes(medium)
     small, large = draw(some, 5, 32), avg_pool2d(draw(some, 5, 64), 2)
     error = (small - large).square().mean((1, 2, 3)).sqrt()
     other = (small - draw(some, 6, 32)).square().mean((1, 2, 3)).sqrt()
-    assert error.mean() < (0.085 if medium == "lithograph" else 0.05)    # contours find more at 64
+    assert error.mean() < (0.085 if medium == "lithograph" else 0.05)    # more contours at 64
     assert error.mean() < 0.35 * other.mean()
 
 
@@ -88,7 +88,7 @@ def test_every_subject_is_drawn():
 
 
 def test_the_medium_changes_the_look_and_not_the_doodle():
-    """Of one seed, a medium is nearer to the flat doodle of its own scene than to another's."""
+    """With one seed, a rendered doodle is closest to the flat one of its own scene."""
     flat = avg_pool2d(draw(scenes(), 7), 4)
     for medium in MEDIA[1:3]:
         other = avg_pool2d(draw(scenes(medium), 7), 4)
@@ -97,14 +97,14 @@ def test_the_medium_changes_the_look_and_not_the_doodle():
 
 
 def test_a_lithograph_has_one_ink():
-    """All its colours lie on a line from paper to ink: one singular value is nearly all."""
+    """All its colours lie on a line from paper to ink: one singular value dominates."""
     for image in draw(scenes("lithograph"), 8):
         colours = image.flatten(1).T
         singular = torch.linalg.svdvals(colours - colours.mean(0))
         assert singular[0] > 12 * singular[1]
 
 
-def test_a_photo_is_blurred_behind():
+def test_a_photo_has_a_blurred_background():
     """Its corners have less detail than those of the flat doodle."""
     def detail(images):
         corner = images[:, :, :8, :8]
@@ -115,7 +115,7 @@ def test_a_photo_is_blurred_behind():
 
 
 @pytest.mark.parametrize("subject", ["dog", "pencil", "rocket ship", "cpu", "skull"])
-def test_a_colour_said_is_a_colour_drawn(subject):
+def test_the_colour_of_a_scene_is_drawn(subject):
     """With one seed, only the colour differs: the mean of the pixels that differ has its hue."""
     red, blue = (draw(scene(subject, "", colour, count=6), 10) for colour in ("red", "blue"))
     changed = (red - blue).abs().sum(1) > 0.4
@@ -126,7 +126,7 @@ def test_a_colour_said_is_a_colour_drawn(subject):
 
 
 def test_a_night_is_dark():
-    """Night, sunset and day of one seed: the sky is darkest at night, and reddest at sunset."""
+    """With one seed, the sky is darkest at night, and reddest at sunset."""
     day, sunset, night = (draw(scene("waterfalls", "", None, t, count=8), 11)[:, :, :6]
                           for t in TIMES)
     assert night.mean() < 0.6 * day.mean()
@@ -134,7 +134,7 @@ def test_a_night_is_dark():
 
 
 def test_errors():
-    """A size below 8 and an unknown split are errors that say so."""
+    """A size below 8 and an unknown split are rejected by name."""
     with pytest.raises(ValueError, match="8 pixels"):
         draw(scene("dog"), 0, 4)
     with pytest.raises(ValueError, match="held_out"):

@@ -1,4 +1,4 @@
-"""What prompts promise: a sentence is the sum of its words."""
+"""prompts.py: a sentence is the sum of its words."""
 
 import pytest
 import torch
@@ -22,15 +22,15 @@ def test_a_sentence_is_the_sum_of_its_words():
     assert torch.equal(single.sum(1), torch.ones(len(single)))
 
 
-def test_nothing_said_is_nothing():
-    """"" is the zero vector; the form is float32 (N, words)."""
+def test_an_empty_prompt_is_the_zero_vector():
+    """"" has no words; the vectors are float32 (N, words)."""
     cond = DOODLES.embed(["", "  ", "dog"])
     assert cond.shape == (3, len(DOODLES.words)) and cond.dtype == torch.float32
     assert cond[:2].sum() == 0 and cond[2].sum() == 1
 
 
 def test_every_word_has_a_column_of_its_own():
-    """Words are distinct, about fifty, and all in a group."""
+    """Words are distinct, about fifty, and each is in a group."""
     words = DOODLES.words
     assert len(set(words)) == len(words) and 35 <= len(words) <= 60
     assert torch.equal(DOODLES.embed(list(words)), torch.eye(len(words)))
@@ -38,14 +38,14 @@ def test_every_word_has_a_column_of_its_own():
 
 
 def test_case_punctuation_repetition_and_small_words_do_not_matter():
-    """Only which words are said."""
+    """Only the set of known words counts."""
     plain = DOODLES.embed(["a photo of a red dog"])
     assert torch.equal(plain, DOODLES.embed(["A PHOTO, of the red -- RED dog!"]))
     assert torch.equal(plain, DOODLES.embed(["dog red photo"]))
 
 
 def test_synonyms_share_a_column():
-    """cost is coast, as the course spells it; every synonym is of a word that is known."""
+    """cost is coast, as the course spells it; every synonym stands for a known word."""
     both = DOODLES.embed(["the amalfi cost", "the amalfi coast"])
     assert torch.equal(both[0], both[1])
     assert set(SYNONYMS.values()) <= set(DOODLES.words)
@@ -53,7 +53,7 @@ def test_synonyms_share_a_column():
 
 
 def test_unknown_words_are_noted_once_and_ignored(capsys):
-    """One note for all prompts of a call, which names each word once."""
+    """One note for all prompts of a call; it names each word once."""
     cond = DOODLES.embed(["a fluffy dog", "a fluffy skull in armour"])
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and err.count("fluffy") == 1 and "armour" in err
@@ -72,7 +72,7 @@ def test_a_prompt_of_unknown_words_is_an_error_that_lists_what_is_known():
 
 
 def test_digits_are_labels():
-    """One word a prompt, one-hot; anything else is an error that lists the ten and ""."""
+    """One word per prompt, one-hot; anything else is an error that lists the ten and ""."""
     assert torch.equal(DIGITS.embed(list("0123456789")), torch.eye(10))
     assert DIGITS.embed([""]).sum() == 0
     for prompt in ("x", "12", "1 2", "a"):
@@ -81,7 +81,7 @@ def test_digits_are_labels():
 
 
 def test_a_vocabulary_is_its_words():
-    """It can be rebuilt from a tuple of words, and words of no group are listed, too."""
+    """It can be rebuilt from a tuple of words, and words in no group are listed too."""
     assert Vocabulary(DOODLES.words) == DOODLES and not DOODLES.labels and DIGITS.labels
     with pytest.raises(ValueError, match="subjects: dog; others: zebra"):
         Vocabulary(("dog", "zebra")).embed(["cat"])
@@ -96,7 +96,7 @@ def test_words_are_dropped_at_their_rate_by_the_generator_alone():
     assert abs(dropped.sum() / cond.sum() - 0.7) < 0.02
     assert (dropped <= cond).all()
     ones = dropped[:, cond[0] > 0]
-    assert abs(torch.corrcoef(ones.T)[0, 1]) < 0.08            # each word by itself
+    assert abs(torch.corrcoef(ones.T)[0, 1]) < 0.08            # each word independently
     assert torch.equal(dropped, drop_words(cond, 0.3, torch.Generator().manual_seed(0)))
     assert drop_words(cond, 1, torch.Generator()).sum() == 0
     assert torch.equal(drop_words(cond, 0, torch.Generator()), cond)

@@ -121,7 +121,7 @@ class Canvas:
         self.paint(self.ellipse(cx, cy, rx, ry), colour, shade=shade)
 
     def lit(self, width=1.0, depth=0.3):
-        """Return the shade of a round body of half-width `width`: lighter on the side of the light."""
+        """Return the shade of a round body, `width` its half-width: lighter towards the light."""
         return (depth * self.light[0] * self.x / width).clamp(-0.5, 0.5)
 
     def gradient(self, top, bottom, start=-1.0, end=1.0):
@@ -163,7 +163,7 @@ class Canvas:
         return torch.stack([self.line(*a, *b, width) for a, b in pieces]).amin(0)
 
     def polygon(self, *points):
-        """Distance to the nearest edge; inside, a ray to the left crosses an odd number of edges."""
+        """Distance to the nearest edge; inside, a ray to the left crosses an odd number."""
         distance, inside = math.inf, False
         for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1]):
             edge = self.line(x0, y0, x1, y1, 0.0)

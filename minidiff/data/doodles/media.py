@@ -80,7 +80,7 @@ def photo(layers: Layers) -> torch.Tensor:
     size = image.shape[-1]
     x, y = _axes(size)
     r2 = (x * x + y * y)[:, None]
-    shape = _blur(front, 6)                                   # of the foreground: its shadow and its roundness
+    shape = _blur(front, 6)                                   # casts a shadow and looks round
     soft = _out_of_focus(layers.back, chance) * (1 - 0.3 * shape)
     image = image + (1 - front) * (soft - layers.back)
     image = image * (1 - 0.6 * front * (1 - shape).clamp(0, 0.45))

@@ -59,7 +59,7 @@ HELD_OUT = (
     ("lithograph", "rocket ship"), ("oil painting", "cpu"), ("night", "amalfi coast"),
     ("sunset", "waterfalls"),
 )
-SAID = 0.65              # share of captions that mention the colour, and the time, where one is seen
+SAID = 0.65              # share of captions that mention a colour that is seen; likewise a time
 TRIES = 6                # more scenes sampled for a training image while they are held out
 
 
