@@ -1,17 +1,16 @@
 """9. From prompts to images: model, guidance and sampler put together.
 
     generator, x_T        noise from one seed
-    cond, null            model.embed(prompts), and of as many null prompts
-    eps_fn                guided(model, cond, null, gamma) while more than guide_until T is left,
-                          plain conditioning after that
+    cond, null            model.embed(prompts), and the same for as many null prompts
+    eps_fn                guided(model, cond, null, gamma), with gamma = 1 from t = guide_until · T
     x_T, ..., x_0         trajectory(eps_fn, model.schedule, x_T, timesteps)
 
-Noise is generated on the CPU, so every device starts alike; large batches are split into chunks.
+Noise is generated on the CPU, so it is the same on every device. Large batches are split.
 
 Exercises
-1. Ask for "7" twice with one seed, each time with different prompts beside it. Is it the same 7?
+1. Generate "7" twice with one seed, each time with other prompts beside it. Is it the same 7?
    test_generate.py: test_each_image_shows_its_own_prompt
-2. Guide to the end (guide_until = 0), and for the first half only. What is gained, what lost?
+2. Guide to the end (guide_until = 0), and for the first half only. What is gained, what is lost?
    figures/part_b/sweep.py
 Next: editing/views.py, the first file of the second part
 """
@@ -28,10 +27,10 @@ CHUNK = 256  # images of 28 x 28 per network call
 def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, **options):
     """Yield every State of sampling an image for each prompt, from noise N(0, 1) to data.
 
-    model: under the contract of model.py. prompts: list of str. steps: network calls, for a
-    schedule 1..T. gamma: of guidance (6); above 1 it holds only while t > guide_until T, and is 1
-    below. options: of the model's `trajectory`. Raises ValueError for a prompt that the model does
-    not know, for guidance of a model without prompts, and for steps out of range.
+    model: as in model.py. prompts: list of str. steps: network calls, 1..T for a model with a
+    schedule. gamma: of guidance (6); above 1 it applies only while t > guide_until · T, and is 1
+    after that. options: of the model's `trajectory`. Raises ValueError for a prompt that the model
+    does not know, for guidance of a model without prompts, and for steps out of range.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)

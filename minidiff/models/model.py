@@ -6,23 +6,23 @@ Theory and network meet in one contract, used by training and sampling alike:
     model.schedule                    how much signal is left at each t
     model.image_shape                 (C, H, W)
     model.data_range                  (low, high) of a clean image
-    cond = model.embed(prompts)       prompts: list of str; "" is the null prompt
+    cond = model.embed(prompts)       prompts: list of str; "" is the null prompt, no condition
     model.defaults                    the sampling options that suit it best
 
-So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling is `trajectory`
-with an eps_fn made of the same model. The schedule and t/T are written here, once.
+So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling (chapter 7)
+calls the same model. This file chooses the schedule and divides t by T, for both.
 
 The digit models' prompts are "0" to "9" and "". A model without classes accepts only "".
 
-The words of its prompts, the data range and the schedule are stored in a model's checkpoint
-(files/checkpoint.py), so the file alone rebuilds it.
+A model's checkpoint (files/checkpoint.py) also holds the words of its prompts, its data range and
+its schedule, so the file alone is enough to rebuild it.
 
 Exercises
 1. Give the network t instead of t/T. Nothing fails; why are the digits noise?
    test_model.py: test_the_network_receives_t_over_T
-2. Clip x_t as well as x_0_hat. How much of the first x_t is cut off?
+2. Clip x_t to the data range before the network sees it. How much of the first x_t is cut off?
    test_generate.py: test_the_networks_input_is_never_clipped
-3. Train the digits on the cosine schedule: change the one line SCHEDULE.
+3. Train the digits on the cosine schedule: change one line, SCHEDULE.
    test_exercises.py: test_one_line_changes_the_schedule_of_training_and_sampling
 Next: training/loop.py
 """
@@ -37,28 +37,28 @@ from minidiff.theory.schedule import SCHEDULES, evenly
 
 SCHEDULE = "linear"  # of a new model, a key of SCHEDULES; a checkpoint keeps its own
 
-UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # the defaults of models without prompts
+UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
 
 class Model:
-    """A network without a schedule, such as the single-step denoiser: it returns an image.
+    """A model without a schedule, such as the single-step denoiser: it returns an image.
 
-    network: used in whatever mode it is in. T, schedule: see `NoiseModel`. words: the vocabulary of
+    network: in training or evaluation mode. T, schedule: see `NoiseModel`. words: the vocabulary of
     its prompts; default: the ten digits, if the network has classes. data_range: (low, high).
     precision: the network's number format, "float32" or "bfloat16".
     """
 
-    ignored = ()  # sampling options that it has no use for
-    defaults = {}  # SampleOptions' fields: values that suit it better than the general ones
+    ignored = ()  # sampling options that do not apply to it
+    defaults = {}  # fields of SampleOptions: values that suit it better than the general ones
     variances = VARIANCES
-    step = staticmethod(ddpm_step)  # of ancestral sampling
+    step = staticmethod(ddpm_step)  # of DDPM sampling (chapter 7)
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     file = kind = summary = schedule = None  # the first three are set by zoo.load_model
 
     def __init__(self, network, T=None, schedule=None, *, words=None, data_range=(0.0, 1.0),
                  precision="float32"):
         self.network, self.bfloat16 = network, precision == "bfloat16"
-        self.evaluate = network  # in training on several GPUs: all of them (training/parallel.py)
+        self.evaluate = network  # what is called; several GPUs replace it (training/parallel.py)
         self.device = next(network.parameters()).device
         self.vocabulary = Vocabulary(tuple(words or DIGITS.words)[: getattr(network, "classes", 0)])
         self.data_range = tuple(data_range)
@@ -72,7 +72,7 @@ class Model:
 
     @property
     def clips(self) -> dict:
-        """What may be done with x_0_hat at each step, by name, as `trajectory` takes it."""
+        """The ways to clip x_0_hat at each step (chapter 7): {name: clip}."""
         return {"range": self.data_range, "none": None}
 
     @property
@@ -95,7 +95,7 @@ class Model:
         return low + (high - low) * x
 
     def number_format(self):
-        """Return the context in which the network computes: autocast, if it is bfloat16."""
+        """Return the context in which the network computes: autocast for bfloat16."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def __call__(self, *inputs):
@@ -105,13 +105,13 @@ class Model:
 
     def embed(self, prompts: list[str]):
         """Return the condition of each prompt, float32 (len(prompts), words), zeros for ""; None
-        for a model without classes. Raises ValueError for a prompt that it does not know."""
+        for a model without classes. Raises ValueError for a prompt the model does not know."""
         cond = self.vocabulary.embed(prompts).to(self.device)
         return cond if self.conditional else None
 
     def condition(self, labels):
-        """Return the conditions of a batch of a Dataset's labels, float32 (B, words): of classes,
-        int64 (B,), one-hot; of sentences the labels are conditions already."""
+        """Return the condition of each label in a batch, float32 (B, words). Classes, int64 (B,),
+        become one-hot vectors; the labels of sentences are conditions already."""
         one_hot = labels.dim() == 1
         return (F.one_hot(labels, len(self.vocabulary.words)) if one_hot else labels).float()
 
@@ -135,16 +135,16 @@ class NoiseModel(Model):
             return self.evaluate(x_t, t / self.schedule.T, cond).float()
 
     def trajectory(self, eps_fn, x, steps, **options):
-        """Return the States from noise x in so many evenly spaced steps. options: of samplers.py's
-        `trajectory`; clip defaults to the data range."""
+        """Return the States of sampling from noise x in `steps` evenly spaced steps (chapter 7).
+        options: of samplers.trajectory; clip defaults to the data range."""
         timesteps = evenly(self.schedule.T, steps)
         options = {"clip": self.data_range, **options}
         return trajectory(eps_fn, self.schedule, x, timesteps, **options)
 
     def early(self, share, early_fn, late_fn):
-        """Return the function that is early_fn while t > share T, and late_fn below."""
+        """Return the function that is early_fn while t > share · T, and late_fn after that."""
         return until(share * self.schedule.T, early_fn, late_fn)
 
     def combine(self, rule, *args):
-        """Return the eps_fn that a rule makes, `guided`, `anagram` or `hybrid`: rule(*args)."""
+        """Return rule(*args), an eps_fn (chapter 7). rule: `guided`, `anagram` or `hybrid`."""
         return rule(*args)

@@ -12,14 +12,14 @@
     FCBlock(i, o)    Linear, GELU, Linear; for a condition, not an image
 
 Each block is a Sequential, so its constructor reads like its forward pass. i and o are the numbers
-of channels in and out. A convolution before BatchNorm keeps its bias, as the course counts it.
+of channels in and out. A convolution before BatchNorm keeps its bias, as it does in the course.
 
 BatchNorm behaves differently in training and evaluation. In training it normalises by the current
 batch and updates running statistics; in `eval()` it uses those. A network left in training mode
-while sampling gives images that depend on their neighbours, and its running statistics drift.
+while sampling returns images that depend on their neighbours, and its running statistics drift.
 
 Once its statistics are fixed, BatchNorm only scales and shifts each channel, which the convolution
-W x + b before it can do as well. `folded` merges the two, which leaves less to compute:
+W x + b before it can do as well. `folded` merges the two, which saves time in sampling:
 
     gain = weight / sqrt(var + epsilon)
     gain · (W x + b − mean) + bias = (gain · W) x + gain · (b − mean) + bias
@@ -29,11 +29,11 @@ FCBlock ends without an activation: it scales or shifts features, and both signs
 Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024).
 
 Exercises
-1. How many parameters has Conv(3, 5)? And Unflatten(3)? Count by hand.
+1. How many parameters does Conv(3, 5) have? And Unflatten(3)? Count by hand.
    test_blocks.py: test_parameter_counts
-2. Swap mean and GELU in Flatten. Is it the same?
+2. Swap mean and GELU in Flatten. Is the result the same?
    test_blocks.py: test_flatten_is_the_gelu_of_the_mean
-3. End FCBlock with a GELU. What can time then no longer do to a channel?
+3. End FCBlock with a GELU. What can its output then no longer do to a channel?
    test_blocks.py: test_fcblock_can_return_both_signs
 Next: network/unet.py
 """

@@ -9,7 +9,7 @@ passes each level's features across. With D channels at full size, its width:
                                                    ▲         condition 2
                                               condition 1
 
-One class makes all networks. What it predicts depends on the loss it is trained with:
+One class builds every UNet here. What each predicts depends on the loss it is trained with:
 
     UNet(D)                            a denoiser: noisy image -> clean image
     UNet(D, time=1)                    eps_hat(x_t, t/T)
@@ -18,25 +18,25 @@ One class makes all networks. What it predicts depends on the loss it is trained
     UNet(D, time=2, classes=10, size=56, channels=(2, 1))      an upsampler (second part)
 
 How does a number enter a stack of convolutions? An FCBlock turns it into one value per channel,
-which is added to that channel everywhere (time: t1, t2), or multiplied with it (class: c1, c2):
+which shifts the whole channel (time: t1, t2) or scales it (class: c1, c2):
 
     z  <- c1 * z  + t1          2D channels, after Unflatten
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
 
-Time enters as t/T in (0, 1], so T is no property of the network. A class enters as a one-hot
+Time enters as t/T in (0, 1], so the network does not depend on T. A class enters as a one-hot
 vector; all zeros means "no class".
 
-Parameters: 1,975,361 / 1,996,417 / 2,019,201 at D = 64. The last layer is a plain convolution: with
-BatchNorm and GELU it could not return noise, which has both signs.
+The first three have 1,975,361 / 1,996,417 / 2,019,201 parameters at D = 64. The last layer is a
+plain convolution: with BatchNorm and GELU it could not return noise, which has both signs.
 
 Source: UC Berkeley CS180, project 5 (Fall 2024).
 
 Exercises
-1. How many parameters does the time add at D = 64, and the class? Count, then subtract above.
+1. How many parameters does time add at D = 64, and how many the class? Count, then compare.
    test_unet.py: test_parameter_counts
-2. Make the last layer a Conv of blocks.py. Which noise can it no longer return?
+2. Make the last layer a Conv (blocks.py). Which noise can it no longer return?
    test_unet.py: test_the_last_layer_is_a_plain_convolution
-3. Leave it in training mode and denoise one image twice, among different neighbours.
+3. Leave the network in training mode and denoise one image twice, in two different batches.
    test_unet.py: test_rows_of_a_batch_are_independent_in_eval_mode_and_not_in_training_mode
 Next: models/model.py
 """
@@ -50,11 +50,11 @@ from minidiff.network.blocks import ConvBlock, DownBlock, FCBlock, Flatten, Unfl
 class UNet(nn.Module):
     """Map images to images, conditioned on time and class if it was built for them.
 
-    width: channels D at full size, >= 1. time: how many times or levels forward takes, 0, 1 or
-    more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
-    of 4. channels: of the images in and out. scaled: time multiplies instead
-    of being added, as in the course's flow without classes: z <- t1 * z, u1 <- t2 * u1.
-    Raises ValueError for what does not fit, and for classes without time.
+    width: channels D at full size, >= 1. time: how many values t forward takes for an image, 0, 1
+    or more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
+    of 4. channels: of the images in and out. scaled: time multiplies instead of being added, as in
+    the course's flow without classes: z <- t1 * z, u1 <- t2 * u1. Raises ValueError for arguments
+    that do not fit, and for classes without time.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class UNet(nn.Module):
             self.class1, self.class2 = FCBlock(classes, 2 * D), FCBlock(classes, D)
 
     def forward(self, x, t=None, c=None):
-        """Return the predicted image or noise, (B,1,28,28) or as channels and size say.
+        """Return the predicted image or noise, (B,1,28,28) unless channels or size differ.
 
         x: (B,1,28,28) float, likewise. t: (B,) float, t/T in (0, 1], if built with time; (B,time)
         for more than one. c: (B,classes) float one-hot, zeros for no class, if built with classes.
-        Raises ValueError where these do not fit.
+        Raises ValueError if these do not fit.
         """
         self._check(x, t, c)
         x0 = self.enter(x)                                   # D, 28, 28 (or size, size)
@@ -121,10 +121,11 @@ class UNet(nn.Module):
             expected = f"(B,{c_in},{size},{size})"
             raise ValueError(f"UNet needs images of shape {expected}, got {tuple(x.shape)}")
         times = x.shape[:1] if self.time == 1 else (len(x), self.time)
-        for name, value, shape in ("t", t, times), ("c", c, (len(x), self.classes)):
-            if not shape[-1] and value is not None:
+        conditions = ("t", t, self.time, times), ("c", c, self.classes, (len(x), self.classes))
+        for name, value, built, shape in conditions:
+            if not built and value is not None:
                 raise ValueError(f"this UNet was built without {name}, but {name} was passed")
             got = "none" if value is None else f"{value.dtype} {tuple(value.shape)}"
             fits = value is not None and value.shape == shape and value.is_floating_point()
-            if shape[-1] and not fits:
+            if built and not fits:
                 raise ValueError(f"UNet needs {name} as float of shape {tuple(shape)}, got {got}")

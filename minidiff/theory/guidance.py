@@ -1,11 +1,11 @@
 """8. Guidance: hide the condition in training, combine two predictions in sampling.
 
-A model that was trained with labels follows them only loosely: asked for a 7, it sometimes makes a
-1, because the noisy image in front of it looks more like one. Classifier-free guidance makes it
-follow the label closely. In training the label, the *condition*, is hidden with probability
-p_uncond, so one network learns to predict the noise both with the condition (eps_c) and without
-(eps_u). In sampling we ask for both predictions and amplify their difference, the direction in
-which the label matters:
+A model that was trained with labels follows them only loosely: prompted with a 7, it sometimes
+generates a 1, because the noisy image in front of it looks more like a 1. Classifier-free guidance
+makes it follow the label closely. In training the label, the *condition*, is hidden with
+probability p_uncond, so one network learns to predict the noise both with the condition (eps_c) and
+without (eps_u). In sampling we compute both predictions and amplify their difference, the direction
+in which the label matters:
 
     eps_hat = eps_u + gamma (eps_c - eps_u)              guidance (6), with gamma = w + 1
 
@@ -15,15 +15,15 @@ which the label matters:
 
 Two conventions are in use. The paper writes (1 + w) eps_c - w eps_u, so its w = 0 is our
 gamma = 1. Ours is the course's, and what the library diffusers calls guidance_scale. Guidance is a
-trade-off: with more gamma more samples show the right digit, and all of them look more alike.
+trade-off: with a larger gamma more samples show the right digit, but they look more alike.
 
-Most of that price is paid where it buys nothing. Which digit it will be is decided early, while the
-image is mostly noise. After that, guidance only makes strokes thicker and edges harder. `until`
-guides the early steps only, which is also cheaper. (Kynkaanniemi et al. found the same for
-photographs, where the very first steps are better left unguided too; for digits they are not.)
+Most of this price is unnecessary. Which digit it will be is decided early, while the image is
+mostly noise. After that, guidance only makes strokes thicker and edges harder. `until` guides the
+early steps only, which is also cheaper. (Kynkaanniemi et al. found the same for photographs, where
+the very first steps are better left unguided too; for digits they are not.)
 
-`guided` turns a model into an eps_fn, so samplers need to know nothing of conditions. The label of
-each image is hidden independently of the others; a hidden label is a vector of zeros.
+`guided` turns a model into an eps_fn, so samplers need not know about conditions. Each label is
+hidden independently of the others; a hidden label is a vector of zeros.
 
 Sources: classifier-free diffusion guidance, arXiv:2207.12598; guidance in a limited interval,
 arXiv:2404.07724.
@@ -31,7 +31,7 @@ arXiv:2404.07724.
 Exercises
 1. Write `guided` with the paper's w. Which w is gamma = 5? And which is gamma = 0?
    test_guidance.py: test_both_conventions_agree
-2. Hide the label of exactly every tenth image. Which test notices?
+2. Hide every tenth label instead. Which test notices?
    test_guidance.py: test_the_dropped_share_follows_the_binomial
 3. Let eps_u and eps_c be those of data N(0, s²) and N(m, s²). Where does gamma = 2 lead DDIM?
    test_exercises.py: test_guidance_moves_the_mean_further_along_the_line
@@ -45,7 +45,7 @@ def drop_condition(cond, p_uncond=0.1, generator=None):
     """Zero each row of cond with probability p_uncond, independently. Guidance, algorithm 1.
 
     cond: float (B, ...), zeros meaning "no condition". p_uncond: in 0..1. generator: on cond's
-    device. Returns a new tensor like cond. Raises ValueError for another p_uncond.
+    device. Returns a new tensor like cond. Raises ValueError for a p_uncond outside 0..1.
     """
     if not 0 <= p_uncond <= 1:
         raise ValueError(f"p_uncond must lie in 0..1, got {p_uncond}")
@@ -58,7 +58,7 @@ def guided(model, cond, null, gamma):
 
     model: (x_t, t, cond) -> eps_hat. cond, null: (B, ...), the condition and its absence. gamma:
     any number. Both predictions are made in one pass, as one batch of 2B; at gamma 1 and 0 only the
-    one that counts is made. Raises ValueError if cond and null differ in shape.
+    one that is used is made. Raises ValueError if cond and null differ in shape.
     """
     if cond.shape != null.shape:
         raise ValueError(
@@ -76,7 +76,7 @@ def guided(model, cond, null, gamma):
 
 
 def until(t_end, guided_fn, plain_fn):
-    """Return the eps_fn that is guided_fn at t > t_end and plain_fn below.
+    """Return the eps_fn that is guided_fn at t > t_end and plain_fn from t_end down.
 
     t_end: 0 guides at every step. guided_fn, plain_fn: (x_t, t) -> eps_hat. All images of a call
     must be at the same t.

@@ -12,7 +12,7 @@ DDPM (6) and (7) with t-1 generalised to s. With fresh noise z ~ N(0, I):
     x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
         + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
 
-    sigma² = beta                                                   "beta", the course's
+    sigma² = beta                                                   "beta", the course's choice
            = beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) beta     "beta_tilde", DDPM (7)
 
 beta_tilde is q's own variance: right if x_0_hat is exactly the image, as for data that is a single
@@ -29,10 +29,10 @@ eta = 0 is deterministic, a smooth trajectory; eta = 1 is DDPM with beta_tilde.
 
 Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where
 x_0_hat is clipped to the data range, eps_hat must be computed again from it, or the two no longer
-describe the same x_t. And x_t, the network's input, is never clipped: noise has no range.
+describe the same x_t. And x_t, the network's input, is never clipped: noise is not confined to it.
 
 A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` yields
-every state, so progress bars, films and early stops are `for` loops outside.
+every state, so progress bars, animations and early stops are `for` loops outside.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502.
 
@@ -83,7 +83,7 @@ def clipped_prediction(schedule, x_t, t, eps_hat, clip):
 def variance(schedule, t, s, kind="beta"):
     """Return sigma² of the DDPM step from t to s, a scalar tensor: DDPM section 3.2.
 
-    t, s: ints, 0 <= s < t <= T. kind: one of VARIANCES. Raises ValueError for another one.
+    t, s: ints, 0 <= s < t <= T. kind: one of VARIANCES. Raises ValueError for any other.
     """
     check_step(schedule, t, s)
     ab_t, ab_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
@@ -96,11 +96,11 @@ def variance(schedule, t, s, kind="beta"):
 
 
 def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="beta", clip=None, generator=None):
-    """Sample x_s from q(x_s | x_t, x_0_hat), with variance `kind`. DDPM (6), (7); algorithm 2.
+    """Return (x_s, x_0_hat), x_s sampled from q(x_s | x_t, x_0_hat). DDPM (6), (7); algorithm 2.
 
-    x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T; s = 0 adds no noise. kind: one of
-    VARIANCES, or sigma² itself, a tensor. clip: see `clipped_prediction`. Returns (x_s, x_0_hat).
-    Raises ValueError for a step that does not go down.
+    x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T; s = 0 adds no noise. kind: of the
+    variance, one of VARIANCES, or sigma² itself, a tensor. clip: see `clipped_prediction`. Raises
+    ValueError for a step that does not go down.
     """
     check_step(schedule, t, s)
     ab_t, ab_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
@@ -115,11 +115,11 @@ def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="beta", clip=None, generator
 
 
 def ddim_step(schedule, x_t, t, s, eps_hat, *, eta=0.0, clip=None, generator=None):
-    """Move along the predicted direction, with a share eta of fresh noise. DDIM (12), (16).
+    """Return (x_s, x_0_hat), with a share eta of fresh noise in x_s. DDIM (12), (16).
 
     x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T. eta: 0 (deterministic) .. 1 (DDPM with
-    beta_tilde). clip: see `clipped_prediction`. Returns (x_s, x_0_hat). Raises ValueError for a
-    step that does not go down and for another eta.
+    beta_tilde). clip: see `clipped_prediction`. Raises ValueError for a step that does not go down
+    and for an eta outside 0..1.
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in 0..1, got {eta}")
@@ -155,8 +155,8 @@ def trajectory(eps_fn, schedule, x, timesteps, **options):
 
     eps_fn: (x_t (B,C,H,W), t (B,) int64) -> eps_hat. x: the start, at level timesteps[0].
     timesteps: decreasing ints that end at 0 (see schedule.evenly, schedule.strided). options: step,
-    `ddpm_step` or `ddim_step`; what it takes, kind or eta and clip; and generator, the source of
-    all noise, never reseeded on the way. Raises ValueError for what does not fit.
+    `ddpm_step` or `ddim_step`; its own options, clip and kind or eta; and generator, the source of
+    all noise, never reseeded on the way. Raises ValueError for timesteps that do not fit.
     """
     check_timesteps(schedule, timesteps)
     yield State(timesteps[0], x, None)

@@ -1,29 +1,29 @@
 """6. The training loop, as a generator of progress records.
 
 For each batch: loss, gradient, one step of Adam (arXiv:1412.6980). Everything around it (progress
-bar, log, figures, files) is a `for` loop over the records that `fit` yields. The loss of the
-time-conditioned and of the class-conditioned model (train/uncond.py, train/class_cond.py):
+bar, log, figures, files) is a `for` loop over the records that `fit` yields. The losses of the
+time-conditioned and the class-conditioned model (train/uncond.py, train/class_cond.py):
 
     noise_loss(model.schedule, model, x_0)
     noise_loss(model.schedule, model, x_0, drop_condition(model.condition(labels), p_uncond))
 
-where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. A training is
-determined by five things: weights (with BatchNorm's running statistics), optimiser moments, random
-state, epoch and step. A checkpoint holds all five. Training from it gives the same bits as never
-having stopped, on the same hardware with as many threads.
+where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. The state of a
+training run is five things: weights (with BatchNorm's running statistics), optimiser moments,
+random state, epoch and step. A checkpoint holds all five. A run that resumes from it ends with the
+same bits as one that never stopped, on the same hardware with the same number of threads.
 
-The learning rate has three shapes:
+The learning rate follows one of three curves:
 
     constant      lr
-    exponential   lr · 0.1^(epoch / epochs) with epoch = 0, 1, ...: changed once an EPOCH
-    linear        lr · (1 - step / steps): in a short training, reaching 0 helps a lot
+    exponential   lr · 0.1^(epoch / epochs) with epoch = 0, 1, ...: changed once per EPOCH
+    linear        lr · (1 - step / steps): in a short run, reaching 0 helps a lot
 
-each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential once a
-batch instead is a well-known mistake: after one epoch nothing is learned any more.
+each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential after
+every batch is a well-known mistake: after the first epoch nothing more is learned.
 
 Exercises
-1. Change the exponential once a batch. What is the learning rate of the full recipe, 469 batches an
-   epoch and 20 epochs, after the first epoch?
+1. Change the exponential after every batch. What is the learning rate of the full recipe, with 20
+   epochs of 469 batches, after the first epoch?
    test_exercises.py: test_decay_by_the_batch_ends_learning_within_an_epoch
 2. Resume without Adam's moments. Does the loss show it? Do the weights?
    test_loop.py: test_forgetting_a_part_of_the_state_is_noticed
@@ -47,8 +47,8 @@ class Diverged(ValueError):
 
 
 class Progress(NamedTuple):
-    """What happened since the last record. step, steps: done, and in all. loss: mean, and images:
-    seen since the last record. lr: of the last step."""
+    """The state of a run. step: steps done, of `steps` in all. loss, images: the mean, and how many
+    were seen, since the last record. lr: of the last step."""
 
     epoch: int
     step: int
@@ -65,16 +65,16 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 
 
 class Training:
-    """A training at one exact point: model, optimiser, random state, epochs and steps done.
+    """The state of a training run: model, optimiser, random state, epochs and steps done.
 
     model: see models/model.py, on its device. loss_fn: (model, x_0, labels, generator) -> scalar.
-    Raises ValueError where more processes train than a batch has images (parallel.py).
+    Raises ValueError if there are more processes (parallel.py) than images in a batch.
     """
 
     def __init__(self, model, loss_fn, cfg: Recipe):
         self.model, self.loss_fn, self.cfg, self.device = model, loss_fn, cfg, model.device
         self.network = model.network
-        model.evaluate = parallel.shared(self.network, cfg.batch_size)  # itself, on one device
+        model.evaluate = parallel.shared(self.network, cfg.batch_size)  # one device: itself
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.lr, fused=True)
         self.generator = torch.Generator(self.device).manual_seed(cfg.seed)
         self.epoch = self.step = 0
@@ -122,8 +122,8 @@ def _diverged(what, training):
 def fit(training: Training, dataset: Dataset, log_every: int = 10):
     """Train to cfg.epochs; yield a Progress every `log_every` steps and at the end of each epoch.
 
-    dataset: on the training's device. At a record with `epoch_ended` the training can be saved and,
-    later, resumed bit for bit. Raises Diverged at a loss that is not finite.
+    dataset: on the training's device. At a record with `epoch_ended` the run can be saved, to be
+    resumed bit for bit. Raises Diverged at a loss that is not finite.
     """
     cfg = training.cfg
     per_epoch = steps_per_epoch(len(dataset), cfg.batch_size)
@@ -133,7 +133,7 @@ def fit(training: Training, dataset: Dataset, log_every: int = 10):
         total, count, images = torch.zeros((), device=training.device), 0, 0
         for x_0, labels in batches(dataset.at(training.epoch), cfg.batch_size, training.generator):
             lr = learning_rate(cfg, training.step, per_epoch)
-            total += training.update(x_0, labels, lr)  # on the device: reading it would wait
+            total += training.update(x_0, labels, lr)  # on the device: no wait for its value
             count, images = count + 1, images + len(x_0)
             ended = training.step % per_epoch == 0
             if count < log_every and not ended:
