@@ -1,7 +1,7 @@
 """Strokes: an endless synthetic MNIST, drawn by a pen with jitter, at any size.
 
 A digit is a few pen strokes, each a smooth curve through a handful of control points. To vary it,
-move the points a little, slant, rotate and bend the whole, and take another pen. None of this
+move the points a little, slant, rotate and bend the whole, and change the pen. None of this
 involves pixels, so one seed gives the same digits at 28x28 and, with true detail, at 56x56: what a
 learned upsampler needs and MNIST cannot give.
 
@@ -10,26 +10,26 @@ spline is
 
     p(u) = ½ [ (−u + 2u² − u³) P0 + (2 − 5u² + 3u³) P1 + (u + 4u² − 3u³) P2 + (−u² + u³) P3 ]
 
-which is linear in the points. So all curves of a template are one fixed matrix, and a batch of
-different digits is one batched matrix product: p = W[template] · P.
+which is linear in the points. So a template, one way to write a digit, is a fixed matrix W,
+and a batch of different digits is one batched matrix product: p = W[template] · P.
 
-The frame is MNIST's: the longer side of a digit, pen included, is about 20 of 28 pixels, its centre
-of mass in the middle to half a pixel. `make train-classifier` prints how well a classifier trained
-on MNIST reads strokes.
+The frame is MNIST's: the longer side of a digit, pen included, is about 20 of 28 pixels, and its
+centre of mass is in the middle to within half a pixel. `make train-classifier` prints how well a
+classifier trained on MNIST reads strokes.
 
 The ink. The curve is cut into SEGMENTS straight pieces. If a pixel's centre is a along and b across
-a piece of length L, measured from its middle, then its distance d from the piece is given by
+a piece of length L, measured from the piece's middle, its distance d from the piece is given by
 
     d² = b² + max(|a| − L/2, 0)²            ink = clamp(½ + radius − min over pieces of d, 0, 1)
 
-all in pixels. The ramp is one pixel wide, so ink is nearly the area of the pixel under the pen:
+all in pixels. The ramp is one pixel wide, so ink is nearly the share of the pixel under the pen:
 edges look smooth, and 56x56 pooled to 28x28 agrees with 28x28.
 
 Sources: Catmull & Rom, "A class of local interpolating splines" (1974), for the curve; LeCun,
 Cortes & Burges, "The MNIST database", for the frame.
 
 Exercises
-1. Add your own way to write a 7: one line of TEMPLATES. Is it used? Is its pen lifted correctly?
+1. Add your own 7, one line of TEMPLATES. Is it used? Is the pen lifted where it should be?
    test_strokes.py: test_every_variant_is_used
    test_strokes_pen.py: test_pieces_join_but_for_lifted_pens
 2. Draw one seed at 28 and at 56 pixels, and pool the large one. How far apart are they?
@@ -42,7 +42,7 @@ import math
 import torch
 
 SEGMENTS = 20            # straight pieces per digit; the cost of drawing is proportional to it
-BATCH = 1000             # digits whose geometry is computed together; it decides what a seed means
+BATCH = 1000             # digits computed together; a change of it changes the digits of every seed
 BLOCK = 8_000_000        # floats in one distance array, 32 MB; three of them are in use at once
 
 # Every way of writing each digit; those of one digit are equally likely.
@@ -148,7 +148,7 @@ def _hand(labels, generator):
         return low + (high - low) * torch.rand(n, *shape, generator=generator)
 
     template = FIRST[labels] + (uniform(0, 1) * COUNT[labels]).long()
-    care = uniform(0.01, 0.055, 1, 1)                        # deviation of this writer's points
+    care = uniform(0.01, 0.055, 1, 1)                        # how far this writer's points deviate
     points = POINTS[template] + care * normal(*POINTS.shape[1:])
     curve = WEIGHTS[template] @ points - 0.5                 # N, 2·SEGMENTS, 2
 
@@ -190,7 +190,7 @@ def _ink(starts, ends, radius, size):
 
 
 def draw(labels, size=28, generator=None):
-    """Draw one digit per label, each by another hand, and return them, uint8 (N, 1, size, size).
+    """Return one digit drawn per label, each in a different hand, uint8 (N, 1, size, size).
 
     labels: int64 (N,), 0..9, on the CPU. size: side of the image in pixels, 8 or more. generator: a
     CPU torch.Generator, None for torch's global one. The same state and labels give the same digits
@@ -214,7 +214,7 @@ def draw(labels, size=28, generator=None):
 
 
 def dataset(n, seed, size=28):
-    """Draw n digits, the classes balanced and in random order. Return images, uint8 (n, 1, size,
+    """Draw n digits of all classes equally, in random order. Return images, uint8 (n, 1, size,
     size), and labels, int64 (n,). Raises ValueError for a size below 8."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randperm(n, generator=generator) % 10

@@ -1,14 +1,14 @@
 """Illusions: one image that shows two things, as an anagram or as a hybrid.
 
-Anagrams (`anagram`). One image that shows a prompt p_1, such as a digit, seen one way, and p_2 seen
-another, for example upside down (views.py). eps_i is the eps_fn of p_i. Each prediction is made for
-the image as its view shows it; the predictions are mapped back and averaged:
+Anagrams (`anagram`). One image that shows prompt p_1, such as a digit, when seen one way, and p_2
+when seen another way, for example upside down (views.py). eps_i is the eps_fn of p_i. Each
+prediction is made for the image as its view shows it; the predictions are mapped back and averaged:
 
     eps_hat = mean over i of view_i⁻¹( eps_i(view_i(x_t), t) )     visual anagrams, section 3
 
-Hybrids (`hybrid`). One image that shows p_1 from afar and p_2 from near. From afar one sees low
-frequencies only, so eps_1 provides the low frequencies of the noise and eps_2 the high ones; any
-filters will do that sum to the identity:
+Hybrids (`hybrid`). One image that shows p_1 from a distance and p_2 up close. From a distance one
+sees low frequencies only, so eps_1 provides the low frequencies of the noise and eps_2 the high
+ones; any filters that sum to the identity will do:
 
     eps_hat = sum over i of filter_i( eps_i(x_t, t) )              factorized diffusion, section 3
 
@@ -20,7 +20,7 @@ Exercises
 1. What is an anagram whose views are both the identity and whose prompts are equal? And a hybrid?
    test_illusions.py: test_an_anagram_of_one_view_is_plain_sampling
    test_illusions.py: test_a_hybrid_of_one_prompt_is_plain_sampling
-2. Split into three bands, each from another prompt. What must the filters sum to?
+2. Split into three bands, each from a different prompt. What must the filters sum to?
    test_illusions.py: test_filters_sum_to_the_identity
 Next: theory/flow.py
 """
@@ -32,8 +32,8 @@ from minidiff.editing.blur import gaussian_blur
 
 
 def anagram(eps_fns, views):
-    """Return the eps_fn of an image that shows each eps_fn's prompt as seen by its view. Visual
-    anagrams, section 3.
+    """Return the eps_fn of an image that shows each eps_fn's prompt as seen through its view.
+    Visual anagrams, section 3.
 
     eps_fns: list, each with its own guidance. views: as many of VIEWS' values. Raises ValueError
     for lists of unequal length.
@@ -45,8 +45,8 @@ def anagram(eps_fns, views):
 
 
 def hybrid(eps_fns, filters):
-    """Return the eps_fn that takes from each eps_fn what its filter passes. Factorized diffusion,
-    section 3.
+    """Return the eps_fn that takes from each prediction what its filter passes. Factorized
+    diffusion, section 3.
 
     eps_fns: list, each with its own guidance. filters: as many linear functions of images that sum
     to the identity, see `split`. Raises ValueError for lists of unequal length.
@@ -62,11 +62,11 @@ def _check_pairs(eps_fns, others, name):
 
 
 def split(*coarse):
-    """Return one filter more than `coarse` has; together they sum to the identity.
+    """Return filters that sum to the identity, one more than `coarse` has.
 
     coarse: linear functions of images, the coarsest first: `blur`, `motion`, `grey`. The first
-    band is what the coarsest keeps, each next what the next one keeps in addition, the last the
-    rest.
+    band is what the coarsest keeps, each further band what the next one keeps in addition, and the
+    last band the rest.
     """
     whole = (*coarse, lambda x: x)
     between = [lambda x, a=a, b=b: b(x) - a(x) for a, b in zip(whole, whole[1:])]
@@ -74,7 +74,7 @@ def split(*coarse):
 
 
 def blur(sigma=2.0, kernel=33):
-    """Return the low pass by a Gaussian. Arguments: of `gaussian_blur`."""
+    """Return a Gaussian low-pass filter. Arguments: of `gaussian_blur`."""
     return lambda x: gaussian_blur(x, kernel, sigma)
 
 
@@ -88,5 +88,5 @@ def motion(length):
 
 
 def grey(x):
-    """Return images (B,C,H,W) without colour: each channel becomes the mean of all."""
+    """Return images (B,C,H,W) without colour: each channel becomes the mean of all channels."""
     return x.mean(1, keepdim=True).expand_as(x)

@@ -3,9 +3,9 @@
 Nothing in this folder trains anything. A network that predicts noise is enough to restore images,
 to vary them, to fill holes, and to show two things in one image. The sampler stays as it is.
 
-Restoring. There are three ways back from x_t, from bad to good: blur it (blur.py; image and noise
-suffer alike); jump with DDPM (15) to the mean of all clean images that could be underneath
-(`one_step`); or sample in many small steps, which settles on one of them.
+Restoring. There are three ways back from x_t, from worst to best: blur it (blur.py), which removes
+detail along with noise; jump with DDPM (15) to the mean of all clean images that could be under the
+noise (`one_step`); or sample in many small steps, which settles on one of them.
 
 SDEdit (`sdedit`). Noise an image to level t, then sample from there. The noise hides detail before
 it hides shape, so the result is an image that the model could generate, with the shape of the given
@@ -14,9 +14,9 @@ one. t controls how much is kept: a small t returns the input, a large t forgets
 Sources: SDEdit, arXiv:2108.01073.
 
 Exercises
-1. Start SDEdit at 0, then at the last index. What do you get, before you run it?
+1. What will SDEdit return with start 0, and with the last index? Think before you run it.
    test_image_to_image.py: test_sdedit_from_the_last_level_is_the_image_and_from_the_first_sampling
-2. Why is the one-step prediction from heavy noise a blur, and the blurred image another one?
+2. Why is the one-step prediction from heavy noise blurred, but not like a blurred image?
    test_image_to_image.py: test_one_step_is_the_posterior_mean_of_gaussian_data
 Next: editing/inpainting.py
 """
@@ -46,9 +46,9 @@ def one_step(eps_fn, schedule, x_t, t):
 def sdedit(eps_fn, schedule, x_0, timesteps, start, *, generator=None, **options):
     """Noise x_0 (B,C,H,W) to timesteps[start], then sample from there. SDEdit, section 3.
 
-    timesteps: as in `trajectory`. start: index into them; 0 keeps least of x_0, the last returns
-    it. options: of `trajectory`. Returns the generator of States. Raises ValueError for a start
-    outside the timesteps.
+    timesteps: as in `trajectory`. start: index into them; 0 keeps the least of x_0, the last
+    returns it. options: of `trajectory`. Returns the generator of States. Raises ValueError for a
+    start outside the timesteps.
     """
     if not 0 <= start < len(timesteps):
         raise ValueError(

@@ -3,16 +3,16 @@
 Where the mask m is 1 there is a hole, and the rest is known. After each step from t to s the known
 part is put back, noised to s, the level just reached:
 
-    x_s ← m x_s + (1 − m) q_sample(x_0, s)                     RePaint (8), its m is our 1 − m
+    x_s ← m x_s + (1 − m) q_sample(x_0, s)                     RePaint (8); its m is our 1 − m
 
 The parts were sampled independently; one step does not make them consistent. RePaint goes back up
 to t, x_t = sqrt(alpha) x_s + sqrt(1 − alpha) z, and down again, several times (its algorithm 1):
-`resample`, which costs as many network calls.
+`resample`, which multiplies the number of network calls.
 
 Sources: RePaint, arXiv:2201.09865.
 
 Exercises
-1. Put the known part back clean, not noised to s. Which test fails? Look at the samples then.
+1. Put the known part back clean, not noised to s. Which test fails? Then look at the samples.
    test_inpainting.py: test_the_known_part_is_at_the_level_just_reached
 2. What is inpainting with a hole everywhere, and with no hole at all?
    test_inpainting.py: test_a_hole_everywhere_is_plain_sampling
@@ -33,14 +33,14 @@ def inpaint(
     """Fill the hole in images x_0, yielding every State. RePaint, algorithm 1.
 
     x_0: (B,C,H,W). mask: bool, broadcastable to x_0, True = hole. x: noise to start from, like x_0.
-    timesteps, options: of `trajectory`. resample: how often each step is taken, 1 = no way back.
+    timesteps, options: of `trajectory`. resample: how often each step is taken, 1: once.
     The known part ends exactly as in x_0. Its noise comes from a second generator derived from the
     first, so that with a hole everywhere this is plain sampling, bit for bit (without a generator:
-    in distribution). Raises ValueError for what does not fit and for resample below 1.
+    in distribution). Raises ValueError for arguments that do not fit and for resample below 1.
     """
     check_timesteps(schedule, timesteps)
     if x.shape != x_0.shape:
-        raise ValueError(f"x and x_0 must be alike, got {tuple(x.shape)} and {tuple(x_0.shape)}")
+        raise ValueError(f"x and x_0 differ in shape: {tuple(x.shape)} and {tuple(x_0.shape)}")
     fits = mask.dim() == 4 and all(m in (1, n) for m, n in zip(mask.shape, x_0.shape))
     if mask.dtype != torch.bool or not fits:
         raise ValueError(

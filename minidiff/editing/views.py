@@ -8,13 +8,13 @@ must have two properties (visual anagrams, section 3):
     orthogonal     so that standard normal noise, seen, is still standard normal noise, the only
                    kind the network was trained on
 
-Moving pixels without loss has both, and so has changing every sign. A rotation by 45 degrees has
-not: it averages neighbours, which makes noise smoother and fainter, and the network then takes the
-rest of the noise for a part of the image.
+Moving pixels without losing any has both properties, and so has flipping every sign. A rotation by
+45 degrees does not: it averages neighbours, which makes noise smoother and fainter, and the network
+then mistakes some of the noise for a part of the image.
 
 So a view is made from a rule that rearranges a square image. The rule is applied once to an image
-that holds the numbers 0, 1, 2 ..., which gives the list of where each pixel comes from; the inverse
-view is the inverse of that list.
+that holds the numbers 0, 1, 2 ..., which yields a permutation, the list of where each pixel comes
+from; the inverse view is the inverse permutation.
 
     identity rotate90 rotate180 rotate270 vflip (upside down) hflip (mirrored)
     negative      x → -x: black for white, where the data range is symmetric about 0
@@ -22,15 +22,15 @@ view is the inverse of that list.
     patches       7 rows of 7 squares, or 8 of 8, likewise
     jigsaw        16 pieces with tabs, rearranged
 
-The jigsaw is cut so that a quarter turn maps it to itself. Then any piece fits where one of its own
-quarter turns is: the four corners may change places, rotating as they go, and so may the four inner
-pieces, and the edge pieces in two sets of four.
+The jigsaw is cut so that a quarter turn maps it to itself. A piece then fits wherever quarter turns
+take it: the four corners may change places, rotating as they go, and so may the four inner pieces,
+and the edge pieces in two sets of four.
 
 Sources: visual anagrams, arXiv:2311.17919.
 
 Exercises
-1. Add a view to VIEWS: the left half and the right half change places. Has it both properties?
-   The tests use whatever is in VIEWS.
+1. Add a view to VIEWS: the left half and the right half change places. Does it have both
+   properties? The tests use whatever is in VIEWS.
    test_views.py: test_a_view_is_orthogonal_and_linear
 2. How faint is noise that was rotated by 45 degrees? What does the network make of it?
    test_views.py: test_a_rotation_by_45_degrees_is_no_view
@@ -99,24 +99,24 @@ def _patches(image):
     return patches.view(n, n, p, p).transpose(1, 2).reshape(image.shape)
 
 
-# The pieces' numbers, before the tabs. Of each kind (0-3, 4-7, 8-11, 12-15) the next is the one
-# before after a quarter turn:
+# The pieces' numbers, before the tabs are cut. Within each kind (0-3, 4-7, 8-11, 12-15) a quarter
+# turn takes each piece to the place of the next:
 #
 #      0  4  8  3
 #      9 12 15  7
 #      5 13 14 11
 #      1 10  6  2
-KINDS = ((0, 0), (0, 1), (0, 2), (1, 1))  # (row, column) of one of each four alike: piece 4 kind
-TABS = (  # (row, column) of the middle of one tab of each four alike, and the piece it belongs to
+KINDS = ((0, 0), (0, 1), (0, 2), (1, 1))  # (row, column) of the first piece of each kind, 4 · kind
+TABS = (  # (row, column) of the centre of one tab in each set of four, and its piece
     (0.5, 1.1, 0), (0.5, 1.9, 8), (0.5, 3.1, 8), (1.1, 1.5, 4), (0.9, 2.5, 15), (1.5, 2.1, 12),
 )
-TAB = 0.18  # its radius; rows, columns and this in quarters of the side
-COMES_FROM = ((2, 3, 0, 1), (1, 2, 3, 0), (3, 0, 1, 2), (1, 0, 3, 2))  # which piece is at k
+TAB = 0.18  # radius of a tab; like rows and columns, in quarters of the side
+COMES_FROM = ((2, 3, 0, 1), (1, 2, 3, 0), (3, 0, 1, 2), (1, 0, 3, 2))  # what moves to k
 
 
 def pieces(side: int) -> torch.Tensor:
     """Return which piece of the jigsaw each pixel belongs to, int64 (side, side), 0..15: piece
-    4 kind + k is piece 4 kind after k quarter turns. Raises ValueError for sides that are no
+    4 · kind + k is piece 4 · kind after k quarter turns. Raises ValueError if side is not a
     multiple of 4."""
     if side % 4:
         raise ValueError(f"a jigsaw needs a side that is a multiple of 4 pixels, got {side}")

@@ -1,14 +1,14 @@
-"""How good are the digits? Numbers that an image of forty samples cannot give.
+"""How good are the digits? Numbers that a look at forty samples cannot give.
 
-The loss does not say. Most of its mean comes from small t, where the noise is too faint to be told
-from the edges of the strokes. Which digit it becomes, and whether its strokes join, is decided at
-large t, where the loss is a hundred times smaller. A model whose loss there is a third lower makes
-better digits, and its mean is a few percent lower at most (`loss_at`).
+The loss does not say. Most of its mean comes from small t, where the noise is too faint to be
+distinguished from the edges of the strokes. Which digit it becomes, and whether its strokes join,
+is decided at large t, where the loss is a hundred times smaller. A model whose loss there is a
+third lower makes better digits, though its mean loss is lower by a few percent at most (`loss_at`).
 
 So a judge, the classifier, evaluates many samples:
 
-    accuracy     does the judge see the digit that was asked for?
-    distance     are its features of samples distributed as those of real digits?
+    accuracy     does the judge read the digit of the prompt?
+    distance     are its features of samples distributed like those of real digits?
     copying      are samples closer to training digits than unseen real digits are?
     score        can a classifier learn to recognise real digits from samples alone?
 
@@ -18,13 +18,13 @@ features; Heusel et al. (6), where the features are Inception's and it is called
     d² = |m_1 - m_2|² + tr(C_1 + C_2 - 2 (C_1 C_2)^{1/2})
 
 One perfect image of each digit, repeated, has perfect accuracy; the distance notices. It is never 0
-for a finite set: n real digits too have some distance. So compare it with the *floor*, the distance
+for a finite set: even n real digits have some. So compare it with the *floor*, the distance
 of n real training digits; only the ratio is meaningful, and only for one judge and one n.
 
 Copying is the mean distance from a sample to the nearest training digit, pixel by pixel, divided by
-the same for test digits, measured on a thousand of each: far below 1, the model has memorised. The
-score trains a fresh classifier on samples alone and tests it on real digits; compare it with one
-trained on as many real ones.
+the same for test digits, measured on a thousand of each: far below 1 means that the model has
+memorised. The score trains a new classifier on samples alone and tests it on real digits; compare
+it with one trained on as many real ones.
 
 Sources: FID, arXiv:1706.08500; classification accuracy score, arXiv:1905.10887.
 
@@ -79,7 +79,7 @@ def frechet(a, b) -> float:
 def from_afar(x, sigma=2.0):
     """Return images x (N,1,H,W) as seen from across a room: blurred by sigma pixels, then with the
     contrast restored. Of ten real digits, a judge trained on sharp ones recognises 9 in this form,
-    but only 2 that are just blurred."""
+    but only 2 if they are just blurred."""
     x = gaussian_blur(x, 2 * round(3 * sigma) + 1, sigma)
     low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
     return (((x - low) / (high - low).clamp(min=1e-6) - 0.5) * 4 + 0.5).clamp(0, 1)
@@ -121,9 +121,9 @@ class Measure:
         return frechet(statistics(features(self.judge, x)), self.real)
 
     def __call__(self, x, labels=None) -> dict:
-        """Measure images x, float (N,1,28,28) in [0, 1]. labels: int64 (N,), what was asked for.
+        """Measure images x, float (N,1,28,28) in [0, 1]. labels: int64 (N,), the digits prompted.
 
-        Returns n, accuracy (given labels), confident (share that the judge is over 90% sure of),
+        Returns n, accuracy (given labels), confident (share of which the judge is over 90% sure),
         distance, floor, ratio = distance / floor, copying. Raises ValueError for other shapes.
         """
         if x.dim() != 4 or x.shape[1:] != (1, 28, 28) or len(x) < 2:
@@ -167,7 +167,7 @@ def loss_at(model, x_0, prompts, times, seed=0) -> list[float]:
 
 
 def score(train: Dataset, test: Dataset, seed=0, **recipe) -> float:
-    """Train a fresh classifier on `train` alone, samples and what they were asked to be; return its
+    """Train a new classifier on `train` alone, samples labelled with their prompts; return its
     accuracy on `test`. recipe: fields of Recipe; the precision is float32."""
     cfg = Recipe(**{**recipe, "seed": seed, "precision": "float32"})
     torch.manual_seed(seed)

@@ -19,9 +19,9 @@ matching, theorem 1). Sampling solves dx/dt = v_hat(x, t) by Euler's method:
 
     x_s = x_t + (s - t) v_hat(x_t, t),   t < s                          `euler_step`
 
-Its error is proportional to the step size. The lines of the training are straight, but trajectories
-follow their mean, and bend where lines to different images part. Steps are spent on bends. The
-network is evaluated at the start of each step, so the last evaluation is at 1 - 1/steps.
+Its error is proportional to the step size. The lines in training are straight, but trajectories
+follow the mean velocity, and bend where lines to different images part; more bends need more steps.
+The network is evaluated at the start of each step, so the last evaluation is at 1 - 1/steps.
 
 Is it a different theory? Hardly. Divide x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes
 for sqrt(alpha_bar) = t / sqrt(t² + (1 - t)²); and given x_t, velocity, noise and image follow from
@@ -31,7 +31,7 @@ each other:
     x_0_hat = x_t - t v_hat            the noise
 
 So an Euler step is a DDIM step of that schedule (test_flow.py), and `guided` combines velocities
-just as it combines noises. What differs is the weight of each t in training.
+just as it combines noise predictions. What differs is the weight of each t in training.
 
 Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003; CS180, Fall 2025.
 
@@ -66,7 +66,7 @@ def interpolate(x_0, x_1, t):
     """Return x_t = (1 - t) x_0 + t x_1, the point at t on the line from noise to image.
 
     x_0, x_1: (B,C,H,W) float, noise and data. t: (B,) float in 0 .. 1; 0 returns x_0. Returns x_t,
-    like x_0. Raises ValueError where shapes do not fit.
+    like x_0. Raises ValueError if shapes do not fit.
     """
     if x_0.shape != x_1.shape or t.shape != x_0.shape[:1]:
         found = ", ".join(str(tuple(each.shape)) for each in (x_0, x_1, t))
@@ -101,7 +101,7 @@ def flow_loss(model, x_1, cond=None, generator=None):
 
 def pure_noise_loss(denoiser, x_1, generator=None):
     """Return the mean of |D(x_0) - x_1|²: what a flow learns at t = 0, where it sees pure noise. It
-    is least for D(x_0) = E[x_1], the mean of all images.
+    is smallest for D(x_0) = E[x_1], the mean of all images.
 
     denoiser: (x_0) -> x_1_hat. x_1: (B,C,H,W) float, data. Returns a float32 scalar.
     """

@@ -198,5 +198,5 @@ def test_masks_that_do_not_fit_are_rejected():
     mask = torch.zeros(1, 1, 8, 8).bool()
     with pytest.raises(ValueError, match="resample"):
         next(inpaint(None, linear(), x, mask, x, LEVELS, resample=0))
-    with pytest.raises(ValueError, match="must be alike"):
+    with pytest.raises(ValueError, match="differ in shape"):
         next(inpaint(None, linear(), x, mask, x[:1], LEVELS))
