@@ -1,7 +1,7 @@
 """A second stage: a diffusion model that enlarges small images.
 
-The first stage decides what is in the image; the second adds detail. It is a UNet of twice the size
-that is given the small image in addition to the noise:
+The first stage decides what is in the image; the second adds detail. It is a UNet of its own, for
+twice the size, that is given the small image in addition to the noise:
 
     eps_hat = UNet( [x_t, low_s],  t/T,  s/T,  digit )          [ ]: channels side by side, 56x56
 
@@ -22,15 +22,15 @@ mean of each 2x2 pixels and A⁺ for repeating pixels, A A⁺ = 1, and the neare
 Applied in every step (`consistent`), it leaves the network to decide only what the small image
 leaves open: where inside a pixel an edge lies. Most of what is measured comes from it
 (docs/results.md): interpolation with its contrast stretched, made consistent in the same way, comes
-within 1.7 dB of this stage on strokes without any network. Without the constraint the network draws
-lines as sharp as true ones, but in places of their own, and pixel by pixel it is farther from the
-truth than interpolation.
+within 1.7 dB of this stage on strokes without any network. Without the constraint the network's
+lines are as sharp as true ones, but a little out of place, so that pixel by pixel it is farther
+from the truth than interpolation.
 
 True 56x56 digits exist only as strokes, drawn at that size. `shrunk` makes the small side: the mean
 of each 2x2 pixels, blurred a little at random, since MNIST's digits are soft.
 
-A cascade is two samplings, one after the other, and the second needs no code of its own: the small
-image is a part of cond, a row for each image, as a digit is.
+A cascade is two stages sampled one after the other, and the second needs no extra code: the small
+image is part of cond, one row per image, just as the digit is.
 
 Sources: cascaded diffusion models, arXiv:2106.15282 (conditioning augmentation: section 3);
 Imagen, arXiv:2205.11487 (noise conditioning augmentation: section 2.4); DDNM, arXiv:2212.00490.
@@ -40,7 +40,7 @@ Exercises
    test_exercises.py: test_interpolation_is_no_inverse_of_shrinking
 2. What does the second stage get when guidance hides the digit from it?
    test_upsampler.py: test_without_the_digit_the_image_is_still_given
-3. Let it invent: more and more noise on its input, and no constraint.
+3. Let it invent: put more and more noise on its input, and drop the constraint.
    figures/part_b/upsampler.py
 Next: data/strokes.py
 """
@@ -118,7 +118,7 @@ class Upsampler(NoiseModel):
         return torch.cat([digit, s[:, None] / self.schedule.T, low.flatten(1)], 1)
 
     def embed(self, prompts):
-        """Return a row for each prompt: the digit's one-hot, s/T, and the image it is given."""
+        """Return a row for each prompt: the digit as one-hot, s/T, and the image given."""
         if self.low is None or len(prompts) != len(self.low):
             count = 0 if self.low is None else len(self.low)
             raise ValueError(f"{len(prompts)} prompts for {count} images; pass them to `given`")
@@ -154,9 +154,9 @@ def upsample(
 ):
     """Return images low (N,C,H,W) enlarged to the model's size, clipped to its data range.
 
-    model: Upsampler, or any with `given`. prompts: N of them, "" for none, the default. steps:
-    network calls. level: see `Upsampler.given`. gamma: of guidance. seed: of all noise, none of
-    which the first stage uses with that seed or its neighbours. held: each step is made
+    model: Upsampler, or any model with `given`. prompts: N of them, "" for none, the default.
+    steps: network calls. level: see `Upsampler.given`. gamma: of guidance. seed: of all noise, none
+    of which the first stage uses with that seed or its neighbours. held: make each step
     `consistent` with low. options: of `generate`. Raises ValueError as it does.
     """
     generator, low = torch.Generator().manual_seed(seed ^ OWN), low.to(model.device)
