@@ -1,6 +1,6 @@
-"""MNIST and Fashion-MNIST: found, downloaded, checked, read.
+"""MNIST and Fashion-MNIST: find, download, check and read the files.
 
-Files are checked before they are used: their length, and for MNIST the checksum of every byte.
+Files are checked before they are used: their length, and for MNIST their checksum too.
 (torchvision checks what it downloads, but not what is already there.)
 """
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from minidiff.system.torchvision_ops import torchvision_datasets
 
 CLASSES = {"mnist": "MNIST", "fashion": "FashionMNIST"}  # ours -> torchvision's
-FILES = {  # name -> (bytes, MD5 of MNIST's own)
+FILES = {  # name -> (bytes, MD5 of MNIST's file)
     "train-images-idx3-ubyte": (47040016, "6bbc9ace898e44ae57da46a324031adb"),
     "train-labels-idx1-ubyte": (60008, "a25bea736e30d166cdddb491f175f624"),
     "t10k-images-idx3-ubyte": (7840016, "2646ac647ad5339dbf082846283269ea"),
     "t10k-labels-idx1-ubyte": (10008, "27ae3e4e09519cfbb04c329615203637"),
 }
-CURE = "delete what is damaged and run again to download it, or copy it again"
+CURE = "delete the damaged file and run again to download it, or copy it again"
 
 
 def find(name: str, root: Path) -> Path:
     """Return the folder with the four files of a set, downloaded if they are missing.
 
-    name: a key of CLASSES. root: the data folder. Raises ValueError if that fails.
+    name: a key of CLASSES. root: the data folder. Raises ValueError if the download fails.
     """
     raw = root / CLASSES[name] / "raw"
     if not all((raw / file).is_file() for file in FILES):
@@ -48,15 +48,15 @@ def load(name: str, split: str, root: Path):
     images, labels = found.data, found.targets.long()
     fits = images.shape == size and labels.shape == size[:1]
     if not fits or not 0 <= labels.min() <= labels.max() <= 9:
-        raise ValueError(f"the {name} files in {raw.parent} do not hold {size} digits; {CURE}")
+        raise ValueError(f"the {name} files in {raw.parent} do not contain {size} digits; {CURE}")
     return images.unsqueeze(1).contiguous(), labels
 
 
 def _download(name: str, root: Path) -> None:
-    """Download with torchvision, its progress bar and checksums. ValueError if that fails."""
+    """Download with torchvision, which verifies checksums. ValueError if that fails."""
     print(f"downloading {name} to {root}", file=sys.stderr, flush=True)
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(20)  # seconds; a network that drops packets would hang for ever
+    socket.setdefaulttimeout(20)  # seconds; a network that drops packets would hang forever
     try:
         getattr(torchvision_datasets(), CLASSES[name])(root, download=True)
     except (OSError, RuntimeError, EOFError) as e:

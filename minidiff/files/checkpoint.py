@@ -1,6 +1,7 @@
-"""Models in files: written completely or not at all, read without trust.
+"""Models in files: written completely or not at all, and read without trusting them.
 
-A checkpoint is a plain dict of tensors, numbers and strings. It holds all that rebuilds its model:
+A checkpoint is a plain dict of tensors, numbers and strings. It holds all that is needed to
+rebuild its model:
 
     minidiff     the format's version, 1
     kind         which training made it: "denoiser", "uncond", ...
@@ -10,13 +11,13 @@ A checkpoint is a plain dict of tensors, numbers and strings. It holds all that 
                  data_range, vocabulary (the words of its prompts)
     config       the recipe, as a dict
     dataset      the set it was trained on
-    epoch, step  how far the training has come
-    device, hardware    where
-    guidance     the gamma and guide_until that suit it best, in shipped files only
-    training     optimiser and random state, only in files that can be resumed
+    epoch, step  how far the training has got
+    device, hardware    where it was trained
+    guidance     the gamma and guide_until that work best, in shipped files only
+    training     optimiser and random state, only where training can be resumed
 
 `weights_only=True` reads tensors and plain values and runs no code, so a checkpoint from a stranger
-can at worst be wrong. A kill -9 in the middle of writing leaves the old file (atomic.py).
+can at worst be wrong. A kill -9 in the middle of writing leaves the old file intact (atomic.py).
 
 Exercises
 1. Read with `weights_only=False`. What can a file from a stranger do then?
@@ -56,10 +57,10 @@ def load(path) -> dict:
         if e.errno in (errno.EACCES, errno.EISDIR, errno.EIO):
             raise
         raise _unreadable(path) from e
-    except Exception as e:  # any error can come out of a file that is something else
+    except Exception as e:  # a file that is something else can raise any error
         raise _unreadable(path) from e
     if not isinstance(found, dict) or not isinstance(found.get("minidiff"), int):
-        raise ValueError(f"{path} is no minidiff checkpoint; it was written by another program")
+        raise ValueError(f"{path} is not a minidiff checkpoint; it was written by another program")
     if found["minidiff"] > VERSION:
         raise ValueError(
             f"{path} has format {found['minidiff']}, this minidiff reads up to {VERSION}; update it"

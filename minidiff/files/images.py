@@ -1,10 +1,11 @@
-"""Images out: grids, curves and films, each with a caption.
+"""Write images: grids, curves and GIFs, each with a caption.
 
-Without its settings, nobody knows a week later what an image shows. So every function here takes a
-caption (model, data set, epoch, steps, seed), writes it below the image and stores it in the file.
+A week later, nobody knows what an image shows unless its settings are with it. So every function
+here takes a caption (model, data set, epoch, steps, seed), writes it below the image and stores it
+in the file.
 
 Images are float (N,C,H,W) in [0, 1]; values outside (a sample may overshoot) are clipped here, at
-the very end, and nowhere before.
+the very end, and nowhere earlier.
 """
 
 import math
@@ -38,7 +39,7 @@ def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
 
 
 def default_columns(n: int) -> int:
-    """Return a good number of columns for n images: rows of ten, from 101 on a square."""
+    """Return a good number of columns for n images: rows of ten, or a square for over 100."""
     return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
 
 
@@ -72,13 +73,13 @@ def save_grid(
 
 
 def save_figure(figure: Figure, path, caption) -> None:
-    """Write a figure of matplotlib as a PNG that stores its caption."""
+    """Write a matplotlib figure as a PNG that stores its caption."""
     with atomic_write(path) as f:
         figure.savefig(f, format="png", metadata={"Description": caption})
 
 
 def caption_of(path) -> str:
-    """Return the caption stored in a PNG or GIF of this project, "" where there is none."""
+    """Return the caption stored in a PNG or GIF of this project, or "" if it has none."""
     with Image.open(path) as file:
         found = file.info.get("Description") or file.info.get("comment") or b""
     return found if isinstance(found, str) else found.decode()
@@ -89,7 +90,7 @@ def _wrap(text: str, width: int) -> str:
 
 
 class Panel(NamedTuple):
-    """One diagram. curves: {name: (xs, ys)}. log: axes on a log scale, of "x", "y" and "xy"."""
+    """One diagram. curves: {name: (xs, ys)}. log: the axes on a log scale, "x", "y" or "xy"."""
 
     curves: dict
     xlabel: str
@@ -98,13 +99,13 @@ class Panel(NamedTuple):
 
 
 def save_curves(path, curves, caption, xlabel, ylabel):
-    """Write a PNG of curves {name: (xs, ys)}, y > 0 on a log scale. Raises ValueError where there
-    is nothing to draw."""
+    """Write a PNG of curves {name: (xs, ys)}, y > 0 on a log scale. Raises ValueError if there is
+    nothing to draw."""
     save_panels(path, [Panel(curves, xlabel, ylabel, "y")], caption)
 
 
 def save_panels(path, panels, caption):
-    """Write a PNG of diagrams side by side. panels: list of Panel. Raises ValueError where there is
+    """Write a PNG of diagrams side by side. panels: list of Panel. Raises ValueError if there is
     nothing to draw."""
     if any(not p.curves or any(len(xs) == 0 for xs, _ in p.curves.values()) for p in panels):
         raise ValueError(f"no points to draw in {path}; nothing was logged or measured yet")
@@ -142,7 +143,7 @@ def save_gif(path, frames, caption, milliseconds=60):
 
 
 def save_film(path, pages, caption, milliseconds=60):
-    """Write a GIF that plays pages, Pillow images of one size, and pauses on the last one."""
+    """Write a GIF that plays pages, Pillow images of the same size, and pauses on the last one."""
     pauses = [milliseconds] * (len(pages) - 1) + [2000]
     with atomic_write(path) as f:
         pages[0].save(f, "gif", save_all=True, append_images=pages[1:], duration=pauses, loop=0,
@@ -150,7 +151,7 @@ def save_film(path, pages, caption, milliseconds=60):
 
 
 def frames_of(states, count):
-    """Return `count` >= 2 entries of a list, evenly spaced, the first and the last included."""
+    """Return `count` >= 2 entries of a list, evenly spaced, including the first and the last."""
     if count >= len(states):
         return list(states)
     return [states[round(k * (len(states) - 1) / (count - 1))] for k in range(count)]

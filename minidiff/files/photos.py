@@ -1,12 +1,12 @@
-"""Images in, from any file, and masks.
+"""Read images of any format, and masks.
 
 Image files come in any size and format: a photo that the camera stored sideways, a drawing on a
-transparent ground, 16 bits of grey, the colours of print. `load_image` turns them all into what a
-model takes. A digit model was trained on white ink on black, but people draw in black on white:
-`dark_on_light` detects that, so that a script may invert the image.
+transparent background, 16-bit grey, CMYK colours. `load_image` turns them all into what a model
+takes. A digit model was trained on white ink on black, but people draw in black on white:
+`dark_on_light` detects that, so that a script can invert the image.
 
 Exercises
-1. Draw a fat digit that fills half of the image. Why is `dark_on_light` right, and a mean wrong?
+1. Draw a fat digit that fills half of the image. Why is `dark_on_light` right, and the mean not?
    test_photos.py: test_dark_ink_on_light_is_noticed
 2. Give `make sample-sdedit` black ink on white, with --no-invert and without. What does it make?
    test_edits.py: test_a_drawing_is_inverted_aloud_and_can_be_kept
@@ -35,8 +35,8 @@ def load_image(path, shape=(1, 28, 28), data_range=(0.0, 1.0), fit="crop"):
     """Read an image file of any size and format; return float32 (1,C,H,W) in a model's data range.
 
     shape: (C,H,W), C 1 or 3. data_range: (low, high) of black and white. fit: "crop" the middle, or
-    "pad" with the colour of the edges. Transparent ground becomes white, or black under light ink.
-    Raises ValueError for a file that is no image.
+    "pad" with the colour of the edges. A transparent background becomes white, or black under light
+    ink. Raises ValueError for a file that is not an image.
     """
     channels, height, width = shape
     image = _fitted(_opened(path), (width, height), fit).convert("L" if channels == 1 else "RGB")
@@ -49,7 +49,7 @@ def load_mask(mask: str, shape, size=None, fit="crop"):
     """Return the hole that `mask` describes, bool (1,1,H,W), True = hole.
 
     mask: "rows 2:20 columns 8:20", in the model's pixels, where either part may be missing; or an
-    image file, light = hole, of the size of the model's images or of the image it belongs to.
+    image file, light = hole, of the same size as the model's images or as the image to inpaint.
     shape: (C,H,W) of the model. size: (width, height) of that image. fit: as in `load_image`.
     Raises ValueError for anything else.
     """
@@ -68,7 +68,7 @@ def load_mask(mask: str, shape, size=None, fit="crop"):
     fitted = _fitted(image, (width, height), fit).convert("L")
     hole = torch.from_numpy(np.array(fitted))[None, None] > 127
     if not hole.any():
-        raise ValueError(f"mask {mask} is dark everywhere, so it has no hole; light is the hole")
+        raise ValueError(f"mask {mask} has no hole: light pixels are the hole, but it is all dark")
     return hole
 
 
@@ -91,7 +91,7 @@ def size_of(path):
 
 
 def dark_on_light(x) -> bool:
-    """Return whether images x (B,C,H,W) in [0, 1] have a light ground: the median of the edges."""
+    """Return whether images x (B,C,H,W) in [0, 1] are light at the edges, by the median there."""
     edges = [x[..., 0, :], x[..., -1, :], x[..., :, 0], x[..., :, -1]]
     return torch.cat([edge.flatten() for edge in edges]).median().item() > 0.5
 
@@ -115,7 +115,7 @@ def _opened(path):
         top = values.max()
         top = next(white for white in (1, 255, 4095, 65535, max(top, 65536)) if top <= white)
         if ";" in image.mode:
-            top = max(top, 4095)  # 12 bits in 16, as scanners write them
+            top = max(top, 4095)  # 12 bits stored in 16, as scanners do
         grey = (255 * (values / top).clip(0, 1)).round().astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:

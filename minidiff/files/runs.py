@@ -26,9 +26,9 @@ def folders(kind: str) -> list[Path]:
 
 
 def newest(kind: str, holding: str = LAST) -> Path:
-    """Return the newest run of a kind that holds such a file (a pattern): by default, a checkpoint.
+    """Return the newest run of a kind with a file that matches `holding`, by default a checkpoint.
 
-    Raises ValueError where there is none.
+    Raises ValueError if there is none.
     """
     for folder in reversed(folders(kind)):
         if any(folder.glob(holding)):
@@ -39,7 +39,7 @@ def newest(kind: str, holding: str = LAST) -> Path:
 def make_folder(kind: str, place: str = "") -> Path:
     """Make and return an empty folder for a run: `place`, or the next number.
 
-    Raises ValueError where it is not empty.
+    Raises ValueError if it is not empty.
     """
     if not place:
         return _next_number(kind)
@@ -53,7 +53,7 @@ def make_folder(kind: str, place: str = "") -> Path:
 
 
 def _next_number(kind: str) -> Path:
-    """Make the next numbered folder; two trainings that start together get two."""
+    """Make the next numbered folder; two trainings that start together get different ones."""
     while True:
         before = folders(kind)
         folder = RUNS / kind / f"{int(before[-1].name) + 1 if before else 1:03d}"
@@ -66,7 +66,7 @@ def _next_number(kind: str) -> Path:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write a dict as JSON, atomically; a list of numbers takes one line."""
+    """Write a dict as JSON, atomically, with each list of numbers on one line."""
     numbers = re.compile(r"\[\s+([-+.,eE\d\s]*?)\s+\]")
     text = numbers.sub(lambda m: f"[{' '.join(m[1].split())}]", json.dumps(content, indent=2))
     with atomic_write(path, text=True) as f:
@@ -74,13 +74,13 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """Read a dict from JSON. Raises ValueError, naming the file, where it holds anything else."""
+    """Read a dict from JSON. Raises ValueError, naming the file, if it holds anything else."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as e:
-        raise ValueError(f"{path} is damaged: it is no JSON ({e}); delete it") from e
+        raise ValueError(f"{path} is damaged: it is not JSON ({e}); delete it") from e
     if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged: it holds no JSON object; delete it")
+        raise ValueError(f"{path} is damaged: it is not a JSON object; delete it")
     return found
 
 
@@ -102,13 +102,13 @@ def read_log(folder: Path) -> list[dict]:
 
 
 def seconds(rows: list[dict], batch_size: int) -> float:
-    """Return how long the logged steps take at the run's median speed, in seconds: without
-    checkpoints, figures, and the hours a laptop slept."""
+    """Return how long the logged steps take at the run's median speed, in seconds, not counting
+    checkpoints, figures, and the hours that a laptop was asleep."""
     return rows[-1]["step"] * batch_size / median(r["images_per_second"] for r in rows)
 
 
 def loss_curves(rows: list[dict]) -> dict:
-    """Return the curves of a log for `images.save_curves`: each record, and each epoch's mean."""
+    """Return the curves of a log for `images.save_curves`: each record and each epoch's mean."""
     epochs = sorted({r["epoch"] for r in rows})
     losses = {e: [r["loss"] for r in rows if r["epoch"] == e] for e in epochs}
     ends = [max(r["step"] for r in rows if r["epoch"] == e) for e in epochs]

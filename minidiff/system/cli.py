@@ -4,9 +4,9 @@ A dataclass of settings is also the list of its flags; nothing is written down t
 
     lr: float = flag(1e-3, "peak learning rate of Adam")     ->     --lr 1e-3
 
-The one rule: a value is what was typed; else what `brought` says, a recipe's or a model's defaults;
-else the field's default. `parse` applies it, once, for every script, and --help shows the value
-that will be used.
+The one rule: a value is what was typed; else what `brought` returns, a recipe's or a model's
+defaults; else the field's default. `parse` applies it, once, for every script, and --help shows the
+value that will be used.
 """
 
 import argparse
@@ -33,11 +33,11 @@ def flag(default, help, choices=None, bare=None):
 def parse(classes, argv=None, prog=None, description=None, brought=lambda typed: {}):
     """Turn command-line words into an instance of each dataclass.
 
-    classes: dataclasses made of `flag`s. argv: words, default sys.argv. brought: from the fields
-    that were typed, a dict, to a dict of values that come before the defaults; a ValueError of it
-    is raised, but not where --help was asked for. Returns the list of instances and the set of the
-    names that were typed. A word that does not fit ends the program with one sentence and exit
-    status 2, as argparse does.
+    classes: dataclasses made of `flag`s. argv: words, default sys.argv. brought: a function from
+    the typed fields, a dict, to a dict of values that override the defaults; its ValueError is
+    raised, except with --help. Returns the list of instances and the set of the names that were
+    typed. A word that is not valid ends the program with one sentence and exit status 2, as in
+    argparse.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     wants_help = bool({"-h", "--help"} & set(argv))
@@ -58,7 +58,7 @@ def parse(classes, argv=None, prog=None, description=None, brought=lambda typed:
 
 
 def _parser(classes, values, prog, **options):
-    """Return the parser of all flags, its help showing `values` before the defaults."""
+    """Return the parser of all flags, whose help shows `values` in place of defaults."""
     parser = argparse.ArgumentParser(
         prog=prog, argument_default=argparse.SUPPRESS, allow_abbrev=False, **options
     )
@@ -95,20 +95,20 @@ def check_seed(seed):
 
 
 def writable(path, suffix):
-    """Return `path` as a Path that can be written: checked before long work, not after.
+    """Check that `path` can be written, before long work and not after; return it as a Path.
 
-    Raises ValueError for another ending, a folder, or a folder that is not there.
+    Raises ValueError for another suffix, a folder, or a file whose folder does not exist.
     """
     path = Path(path)
     if path.suffix.lower() != suffix:
-        raise ValueError(f"{path} should end in {suffix}; name the file something{suffix}")
+        raise ValueError(f"{path} should end in {suffix}, like result{suffix}")
     if not path.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {path} does not exist; make it, or name another place")
+        raise ValueError(f"the folder of {path} does not exist; create it, or choose another")
     if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a file")
+        raise ValueError(f"{path} is a folder; choose a file")
     places = [path.absolute().parent, path] if path.exists() else [path.absolute().parent]
     if not all(os.access(place, os.W_OK) for place in places):
-        raise ValueError(f"{path} cannot be written; name another place")
+        raise ValueError(f"{path} cannot be written; choose another path")
     return path
 
 
@@ -126,11 +126,11 @@ def program():
     except KeyboardInterrupt:
         sys.exit(130)
     except torch.OutOfMemoryError:
-        sys.exit(_error("out of memory; ask for less (--n, --batch-size) or use --device cpu"))
+        sys.exit(_error("out of memory; reduce --n or --batch-size, or use --device cpu"))
     except RuntimeError as e:  # what the CPU's allocator raises
         if "alloc" not in str(e):
             raise
-        sys.exit(_error("out of memory; ask for less (--n, --width, --batch-size)"))
+        sys.exit(_error("out of memory; reduce --n, --width or --batch-size"))
     except (ValueError, OSError) as e:
         if os.environ.get("MINIDIFF_DEBUG"):
             raise

@@ -5,15 +5,15 @@ The same source runs on a laptop's CPU, an Apple GPU and a server. It needs to k
 Device      cuda if there is one, else mps, else cpu.
 Precision   Training may compute in bfloat16 (8 bits of mantissa, float32's range) where the
             hardware multiplies it fast. Recent GPUs do. A CPU has to be measured: with units for
-            it bfloat16 beats float32, without them it is many times slower, because every number
+            it, bfloat16 beats float32; without them it is many times slower, because every number
             is converted first. So one small convolution is timed in each format, and bfloat16 is
-            used only if it clearly wins. Sampling is float32 unless bfloat16 is asked for: the same
+            used only if it clearly wins. Sampling is float32 unless bfloat16 is requested: the same
             seed should give the same image on every machine.
-Memory      A training or sampling step allocates hundreds of tensors of some megabytes and frees
+Memory      A training or sampling step allocates hundreds of tensors of several megabytes and frees
             them again. glibc, the C library of most Linuxes, returns large ones to the system and
             requests others a moment later, and the system clears every page before it provides it.
             `keep_memory` asks glibc to keep what it has.
-Name        A line for the run's records, since a time without its machine means nothing.
+Name        A line for the run's records, since a time means nothing without its machine.
 """
 
 import ctypes
@@ -83,8 +83,8 @@ def memory_format(device: torch.device) -> torch.memory_format:
 def keep_memory() -> bool:
     """Ask glibc to keep up to 2 GiB of freed tensors of at most 64 MiB (an older glibc: 32) each.
 
-    Returns whether there was a glibc to ask. It lasts until the process ends, so only programs call
-    it (cli.py).
+    Returns whether there was a glibc to ask. This lasts until the process ends, so only programs
+    call it (cli.py).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

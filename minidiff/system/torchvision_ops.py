@@ -19,7 +19,7 @@ _declared = []  # torch forgets a declaration when its Library object is deleted
 
 
 def _compiled_operators_load() -> bool:
-    """Return whether torchvision's compiled library loads, as its own import will try again."""
+    """Return whether torchvision's compiled library loads, trying it as its own import does."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None:
         raise ValueError("torchvision is not installed; run `make setup`")

@@ -1,4 +1,4 @@
-"""mnist.py: files found, downloaded, checked, read; and what goes wrong."""
+"""mnist.py: files are found, downloaded, checked and read; what can go wrong."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(workplace):
 
 
 def test_truncated_and_corrupt_files_are_named(tmp_path):
-    """A file of the wrong length, or MNIST's with a wrong byte, is rejected, also by "auto"."""
+    """A file of the wrong length, or MNIST's with a wrong byte, is rejected, with "auto" too."""
     raw = tmp_path / "MNIST" / "raw"
     write_idx(raw)
     for name in ("mnist", "auto"):
@@ -86,7 +86,7 @@ def test_damaged_content_of_the_right_length_is_rejected_for_fashion_too(tmp_pat
     for at, wrong in ((0, b"\xff\xff\xff\xff"), (0, b"\x00\x00\x07\x01"), (0, b"\x00\x00\x0b\x01"),
                       (500, b"\x0a")):
         path.write_bytes(intact[:at] + wrong + intact[at + len(wrong) :])
-        with pytest.raises(ValueError, match="fashion.*(damaged|do not hold)"):
+        with pytest.raises(ValueError, match="fashion.*(damaged|do not contain)"):
             load("fashion", "test", tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""checkpoint.py: complete or not written at all; read without trust."""
+"""checkpoint.py: written completely or not at all; read without trusting the file."""
 
 import os
 import pickle
@@ -31,7 +31,7 @@ def test_a_network_comes_back_bit_for_bit_from_its_file_alone(tmp_path):
 
 
 def test_all_values_come_back_and_the_format_is_recorded(tmp_path):
-    """What was saved, and "minidiff", the format's version; the summary is a caption of it."""
+    """What was saved, and "minidiff", the format's version; the summary names the model."""
     saved = content(model={"words": ["0", "1"], "data_range": [0.0, 1.0]}, device="cpu")
     checkpoint.save(tmp_path / "a.pt", saved)
     found = checkpoint.load(tmp_path / "a.pt")
@@ -56,14 +56,14 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 class Evil:
-    """A pickle that would run code when read."""
+    """A pickle that runs code when it is read."""
 
     def __reduce__(self):
         return os.mkdir, ("pwned",)
 
 
 def test_code_in_a_file_is_never_run(tmp_path, monkeypatch):
-    """weights_only: a malicious pickle is rejected and does nothing; read without, it does."""
+    """weights_only: a malicious pickle is rejected and does nothing; otherwise its code runs."""
     monkeypatch.chdir(tmp_path)
     torch.save({"minidiff": 1, "evil": Evil()}, tmp_path / "evil.pt")
     with pytest.raises(ValueError, match="cannot be read"):

@@ -38,8 +38,8 @@ def test_values_outside_the_range_are_clipped_only_here():
 
 
 def test_a_grid_is_a_png_that_contains_the_images(tmp_path):
-    """Forty images, each of its own grey: as many pixels of that grey as it has, doubled each way;
-    the letters' edges add a few. (The gaps have the grey of number 25.)"""
+    """Forty images, each in its own grey: the PNG has that many pixels of it, scaled by 2 each way;
+    the edges of letters add a few. (The gaps have the grey of image 25.)"""
     x = torch.arange(1, 41).view(40, 1, 1, 1).expand(40, 1, 28, 28) / 50
     save_grid(tmp_path / "g.png", x, "forty", row_labels="abcd")
     found = np.asarray(Image.open(tmp_path / "g.png").convert("L")).astype(float)
@@ -48,7 +48,7 @@ def test_a_grid_is_a_png_that_contains_the_images(tmp_path):
 
 
 def test_the_caption_is_visible(tmp_path):
-    """Another caption, other pixels of equal size."""
+    """Another caption changes pixels, but not the size."""
     for name, caption in (("a", "mnist"), ("b", "strokes")):
         save_grid(tmp_path / f"{name}.png", torch.zeros(4, 1, 28, 28), caption)
         save_gif(tmp_path / f"{name}.gif", [torch.zeros(4, 1, 28, 28)], caption)
@@ -98,7 +98,7 @@ def test_two_channels_or_empty_input_is_rejected():
 
 
 def test_colours_are_those_of_the_images(tmp_path):
-    """A red and a blue image, in the sheet, the PNG and the film."""
+    """A red and a blue image, in the sheet, the PNG and the GIF."""
     x = torch.zeros(2, 3, 20, 20)
     x[0, 0] = x[1, 2] = 1
     sheet = _tile(x, 2)

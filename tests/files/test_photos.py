@@ -52,7 +52,7 @@ def test_colours_keep_their_channels_and_places(tmp_path):
 
 
 def test_the_sample_photos_are_installed():
-    """With matplotlib, so that a script has an image without a download."""
+    """They come with matplotlib, so a script has an image without a download."""
     for name in ("grace_hopper.jpg", "Minduka_Present_Blue_Pack.png"):
         assert load_image(sample_photo(name), (3, 64, 64), (-1.0, 1.0)).std() > 0.1
 
@@ -134,7 +134,7 @@ def test_dark_ink_on_light_is_noticed():
     assert not dark_on_light(x) and dark_on_light(1 - x)
 
 
-def test_files_that_are_no_images_are_rejected(tmp_path):
+def test_files_that_are_not_images_are_rejected(tmp_path):
     """A missing file, a folder, text, an empty file, half a file; also an unknown fit."""
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").touch()
@@ -158,7 +158,7 @@ def test_files_that_are_no_images_are_rejected(tmp_path):
     ("rows 2:20,  columns 8:20", (2, 20), (8, 20)),
 ])
 def test_a_mask_in_words(words, rows, columns):
-    """True in the hole and nowhere else; a missing part means all."""
+    """True in the hole and nowhere else; without rows or columns, all of them."""
     mask = load_mask(words, (1, 28, 28))
     assert mask.shape == (1, 1, 28, 28) and mask.dtype == torch.bool
     assert mask[..., slice(*rows), slice(*columns)].all()
@@ -166,7 +166,7 @@ def test_a_mask_in_words(words, rows, columns):
 
 
 def test_a_mask_from_a_file_is_cropped_like_the_image_it_belongs_to(tmp_path):
-    """Light is the hole; the file is of the size of the model's images, or of the image given."""
+    """The hole is light; the file has the size of the model's images or of the image given."""
     small = Image.new("1", (28, 28), 0)
     small.paste(1, (0, 0, 28, 10))
     small.save(tmp_path / "small.png")
@@ -184,7 +184,7 @@ def test_a_mask_from_a_file_is_cropped_like_the_image_it_belongs_to(tmp_path):
     ("", "neither"), ("hole.png", "neither"), ("lines 2:4", "neither"),
 ])
 def test_masks_without_a_hole_are_rejected(tmp_path, words, message):
-    """Ranges outside the image, empty ones, text that is neither words nor a file, a dark file."""
+    """Ranges outside the image, empty ones, text that is neither ranges nor a file, a dark file."""
     with pytest.raises(ValueError, match=message):
         load_mask(words, (1, 28, 28))
     Image.new("L", (28, 28)).save(tmp_path / "dark.png")

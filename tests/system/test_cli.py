@@ -33,8 +33,8 @@ def test_flags_are_fields_and_the_typed_names_are_returned():
 
 
 @pytest.mark.parametrize("words, typed, expected", [
-    ([], set(), Paint(5, "red", ("x",))),                   # brought, before the defaults
-    (["--width", "7"], {"width"}, Paint(7, "red", ("x",))),  # typed, before what is brought
+    ([], set(), Paint(5, "red", ("x",))),                   # brought, overrides the defaults
+    (["--width", "7"], {"width"}, Paint(7, "red", ("x",))),  # typed, overrides what is brought
     (["--colour", "blue"], {"colour"}, Paint(9, "blue", ("x",))),  # may depend on it
 ])
 def test_a_value_is_what_was_typed_else_what_is_brought_else_the_default(words, typed, expected):
@@ -47,7 +47,7 @@ def test_a_value_is_what_was_typed_else_what_is_brought_else_the_default(words, 
 
 
 def test_help_shows_the_value_that_will_be_used(capsys):
-    """Also one that is brought; a percent sign is no format; a tuple is shown as words."""
+    """Including one that is brought; a percent sign is not a format; a tuple is shown as words."""
     def brought(given):
         return {"width": 8 if given.get("colour") == "blue" else 4}
 
@@ -61,7 +61,7 @@ def test_help_shows_the_value_that_will_be_used(capsys):
 
 
 def test_an_error_of_what_is_brought_is_raised_but_never_hides_the_help(capsys):
-    """Such as a checkpoint that is not there; --help then shows the general defaults."""
+    """For example, if a checkpoint is missing; --help then shows the general defaults."""
     def brought(given):
         raise ValueError("no such model")
 
@@ -127,8 +127,8 @@ def signals(monkeypatch):
 
 
 def test_a_user_error_is_one_line_on_stderr_without_a_traceback(capsys, monkeypatch, signals):
-    """ValueError and OSError end with status 2, Ctrl-C with 130, SIGTERM with 143; where memory is
-    missing the message says what to reduce."""
+    """ValueError and OSError end with status 2, Ctrl-C with 130, SIGTERM with 143; when memory runs
+    out, the message says what to reduce."""
     monkeypatch.delenv("MINIDIFF_DEBUG", raising=False)
     for error, message in (
         (ValueError("two\n lines"), "minidiff: two lines\n"),
@@ -147,7 +147,7 @@ def test_a_user_error_is_one_line_on_stderr_without_a_traceback(capsys, monkeypa
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch, signals):
-    """Errors that no user can have caused are raised; with MINIDIFF_DEBUG=1, all of them are."""
+    """Errors that are not the user's are raised; with MINIDIFF_DEBUG=1, all of them are."""
     for error in (RuntimeError("shapes"), KeyError("x"), TypeError("y")):
         with pytest.raises(type(error)), program():
             raise error
@@ -157,7 +157,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch, signals):
 
 
 def test_a_program_keeps_its_memory(monkeypatch, signals):
-    """It asks the C library before its work begins."""
+    """It asks the C library to, before its work begins."""
     order = []
     monkeypatch.setattr("minidiff.system.hardware.keep_memory", lambda: order.append("kept"))
     with program():
@@ -166,7 +166,7 @@ def test_a_program_keeps_its_memory(monkeypatch, signals):
 
 
 def test_outputs_are_checked_before_the_work(tmp_path):
-    """A wrong ending or a missing folder is reported at once, not after an hour of sampling."""
+    """A wrong suffix or a missing folder is reported at once, not after an hour of sampling."""
     assert writable(tmp_path / "a.png", ".png") == tmp_path / "a.png"
     with pytest.raises(ValueError, match="should end in .png"):
         writable(tmp_path / "a.jpg", ".png")

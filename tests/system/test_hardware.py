@@ -30,7 +30,7 @@ def test_auto_takes_the_faster_format_on_a_cpu(monkeypatch):
 
 
 def test_bfloat16_must_clearly_win(monkeypatch):
-    """The best of several times counts, and bfloat16 needs less than 3/4 of float32's."""
+    """The best of several times counts, and that of bfloat16 must be below 3/4 of float32's."""
     for ratio, wins in ((0.7, True), (0.8, False), (3.0, False)):
         times = [t for best in (1.0, ratio) for t in (0, 9, 0, best, 0, 2 * best, 0, 5)]
         clock = iter(times)
@@ -65,7 +65,7 @@ def test_channels_are_last_where_convolutions_are_then_faster():
 
 
 def test_the_hardware_line_names_device_and_torch():
-    """And the processor, the number of threads, or the GPU."""
+    """And the processor with its number of threads, or the GPU."""
     line = hardware.describe(torch.device("cpu"))
     assert line.startswith("cpu (") and f"{torch.get_num_threads()} threads" in line
     assert torch.__version__ in line
@@ -93,7 +93,7 @@ def test_kept_memory_is_not_requested_again():
 
 
 def test_without_glibc_nothing_happens(monkeypatch):
-    """Another system has no such library, or one without the function."""
+    """Other systems have no such library, or one without the function."""
     for wrong in (TypeError, OSError, AttributeError):
         def library(_, wrong=wrong):
             raise wrong

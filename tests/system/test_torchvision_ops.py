@@ -1,4 +1,4 @@
-"""torchvision_ops.py: torchvision can be imported with any torch; nothing needless is declared."""
+"""torchvision_ops.py: torchvision imports with any torch; no operator is declared needlessly."""
 
 import subprocess
 import sys
