@@ -125,6 +125,7 @@ def _start(job: Job, cfg, flags, typed):
         folder = runs.make_folder(job.name, flags.run_dir)
         machine = parallel.named(hardware.describe(device))
         about = {"model": job.name, "device": device.type, "hardware": machine}
+        about |= {"description": training.model.description()}  # of the model, before last.pt is there
         runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
         runs.write_log(folder, [])
     return training, sets, parallel.agreed(folder)
@@ -149,7 +150,8 @@ def _resume(job: Job, given, flags, typed):
         found = zoo.load_kind(job.name, folder)
         if Recipe.stored(found["config"], folder / runs.LAST) != cfg:
             raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
-    training = _training(job, cfg, device, found and zoo.description(found))
+    known = zoo.description(found) if found else about.get("description")
+    training = _training(job, cfg, device, known)
     if found:
         try:
             training.network.load_state_dict(found["weights"])

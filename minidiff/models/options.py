@@ -5,7 +5,7 @@ that the sampler is called with. The defaults suit the laptop recipes; a model m
 `defaults`, and what is typed comes before both (system/cli.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from minidiff.system.cli import at_least, check_seed, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
@@ -85,11 +85,11 @@ class SampleOptions:
 def options_for(model, **given) -> SampleOptions:
     """Return the options for a model: the given ones, else the model's defaults, else the general
     ones; never more steps than its schedule has, unless they are given."""
-    most = {"steps": model.schedule.T} if model.schedule else {}
-    found = {**model.defaults, **given}
-    if most and "steps" not in given:
-        found["steps"] = min(found.get("steps", SampleOptions.steps), most["steps"])
-    return SampleOptions(**found)
+    names = {field.name for field in fields(SampleOptions)}
+    found = {name: value for name, value in model.defaults.items() if name in names}
+    if model.schedule:
+        found["steps"] = min(found.get("steps", SampleOptions.steps), model.schedule.T)
+    return SampleOptions(**{**found, **given})
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,9 @@ def upsample(
     generator, low = torch.Generator().manual_seed(seed ^ OWN), low.to(model.device)
     given = model.given(low, level, generator)
     prompts = [""] * len(low) if prompts is None else prompts
-    options = {"kind": "beta_tilde", "clip": model.data_range, **options}
+    if "step" not in options:
+        options = {"kind": "beta_tilde", **options}
+    options = {"clip": model.data_range, **options}
     if held:
         options["clip"] = consistent(low, model.data_range)
     second_seed = int(torch.randint(2**32, (), generator=generator))  # independent of the noise

@@ -201,3 +201,9 @@ def test_folding_the_norms_changes_nothing_but_rounding(form):
     assert not any(isinstance(m, nn.BatchNorm2d) for m in bare.modules())
     assert sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == 17
     assert torch.equal(bare.train()(x, t, c), found)
+
+
+def test_an_empty_batch_passes():
+    """One of several processes may get no image of an epoch's last batch."""
+    network = UNet(2, time=1, classes=10).eval()
+    assert network(torch.rand(0, 1, 28, 28), torch.rand(0), torch.rand(0, 10)).shape[0] == 0
