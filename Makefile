@@ -1,4 +1,4 @@
-# minidiff: every target does its own set-up, so any of them can be the first on a fresh machine.
+# minidiff: every target does its own set-up, so any of them can be run first on a new machine.
 # ARGS passes flags on, for example:  make train-uncond ARGS="--epochs 10 --seed 1"
 
 PYTHON ?= python3
@@ -86,20 +86,20 @@ sweep: $(READY)           ## the same for many settings of guidance, steps and s
 versus: $(READY)          ## measure a flow against a diffusion model at equal numbers of steps
 	@$(PY) -m sample.measure.compare $(ARGS)
 
-figures: $(READY)         ## build the page of figures, figures/out/index.html (ONLY="inpaint anagram": just these)
+figures: $(READY)         ## build the page of figures, figures/out/index.html (ONLY="inpaint anagram" builds only these)
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
 	$(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") $(ARGS)
 
 book: $(READY)            ## build the source as a book for the browser, docs/book/index.html
 	@$(PY) -m figures.book.book $(ARGS)
 
-bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against the baseline and the machine's limits (PEERS=1: also other libraries)
+bench: $(READY) $(if $(PEERS),$(RIVALS)/ready)  ## measure speed against the baseline and the machine's limits (PEERS=1 adds other libraries)
 	@$(if $(PEERS),$(RIVALS)/bin/python,$(PY)) -m train.benchmarks.bench $(if $(PEERS),--peers) $(ARGS)
 
 ablation: $(READY)        ## measure what each speed technique is worth
 	@$(PY) -m train.benchmarks.ablation $(ARGS)
 
-speedrun: $(READY)        ## time the shortest training that aims at 99% read correctly, with five seeds
+speedrun: $(READY)        ## time the shortest training whose digits are read correctly in 99% of cases, with five seeds
 	@$(PY) -m train.benchmarks.speedrun $(ARGS)
 
 test: lint                ## check the style and run the tests (CPU, offline)
