@@ -2,8 +2,8 @@
 
     python -m sample.anagram --prompts 6 9 --view rotate180
 
-The first prompt is what one sees as it is; then one view for each further prompt. With as many
-views as prompts the first prompt is seen through the first view.
+The image as it is shows the first prompt; each view shows a further one. With as many views as
+prompts, the first prompt is seen through the first view.
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ class DenoiseOptions:
 
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     start: int = cli.flag(
-        -1, "step whose noise is added, 0 (most) .. --steps - 1 (least); -1: four tenths of --steps"
+        -1, "step whose noise is added, 0 (most) .. --steps - 1 (least); -1: 40% of --steps"
     )
     n: int = cli.flag(4, "how many results of sampling")
 

@@ -21,12 +21,12 @@ class ImageOptions:
     """The user's own image. Raises ValueError for values out of range."""
 
     image: str = cli.flag("", "image file of any size and kind")
-    invert: bool = cli.flag(True, "invert dark ink on light ground, for the digit models")
+    invert: bool = cli.flag(True, "invert dark ink on a light background, for the digit models")
     fit: str = cli.flag("crop", "crop the middle, or pad what is not square", photos.FITS)
 
 
 class Edit:
-    """A `generate.Session` of an editing script, and what is derived from it.
+    """The `generate.Session` of an editing script, and what is derived from it.
 
     script, own, argv, about: of `generate.begin`. image: whether the script edits the user's image.
     """
@@ -46,7 +46,7 @@ class Edit:
 
     @property
     def start(self):
-        """The index to start at; four tenths of the steps unless it was typed."""
+        """The index to start at; 40% of the steps unless it was typed."""
         return self.own.start if self.own.start != -1 else round(0.4 * self.options.steps)
 
     @property
@@ -64,7 +64,7 @@ class Edit:
         return x.to(self.model.device)
 
     def load(self):
-        """Return the user's image n times, inverted if its ground is light and --invert is on."""
+        """Return the user's image n times, inverted if its background is light and --invert is on."""
         image, model = self.image, self.model
         x = photos.load_image(image.image, model.image_shape, model.data_range, image.fit)
         if image.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
@@ -79,8 +79,8 @@ class Edit:
         return str(path.relative_to(here)) if path.is_relative_to(here) else self.image.image
 
     def finish(self, states, total, caption, shown, prompt="", **grid):
-        """Sample `total` states, and write the files that the options name. caption: its first
-        part. shown: from the result to the images of the PNG. prompt: a digit becomes the npz's
+        """Sample `total` states, and write the files that the options name. caption: the first
+        part of the files'. shown: from the result to the images of the PNG. prompt: a digit becomes the npz's
         labels. grid: of `images.save_grid`. Returns the result (n,C,H,W)."""
         x, kept = generate.watch(states, total, self.outputs.gif)
         model = self.model
@@ -112,13 +112,13 @@ def judge() -> Classifier | None:
 
 @torch.no_grad()
 def reads(reader, x, prompt):
-    """Return for which images x (N,1,28,28) the judge reads the digit `prompt`: bool (N,)."""
+    """Return whether the judge reads the digit `prompt` in each image x (N,1,28,28): bool (N,)."""
     return reader(x.clamp(0, 1).cpu()).argmax(1) == int(prompt)
 
 
 def report(reader, *readings):
     """Print how many images are read as prompted. readings: (what, images, prompt); a judge reads
-    digits only, so other prompts are skipped. Nothing is printed where there is no judge."""
+    digits only, so other prompts are skipped. Nothing is printed if there is no judge."""
     readings = [(w, x, p) for w, x, p in readings if p.isdigit() and x.shape[1:] == (1, 28, 28)]
     if reader is None or not readings:
         return

@@ -20,12 +20,12 @@ from minidiff.models.options import LARGE, OutputOptions, SampleOptions
 from minidiff.system import cli, hardware
 from sample.examples import EXAMPLES
 
-FRAMES = 40  # of a film
+FRAMES = 40  # of a GIF
 
 
 @dataclass(frozen=True)
 class DigitOptions:
-    """Which digits, or sentences. Raises ValueError for anything else than digits in `digits`."""
+    """Which digits, or sentences. Raises ValueError for anything but digits in `digits`."""
 
     digits: str = cli.flag("0123456789", "the digits to generate, a column each")
     prompts: tuple[str, ...] = cli.flag((), "what to generate instead: sentences, for deepfloyd")
@@ -71,7 +71,7 @@ class CountOptions:
 
 
 class Session(NamedTuple):
-    """All that a script needs to sample. own: its dataclass of options. more: further ones. typed:
+    """All that a script needs for sampling. own: its dataclass of options. more: further ones. typed:
     names of options. second: the second stage, or None. files: {".png": path, ...}."""
 
     own: object
@@ -85,7 +85,7 @@ class Session(NamedTuple):
 
 
 def begin(script, own, argv, about, *, kinds, more=()) -> Session:
-    """Read the options, check what can be checked, load the model.
+    """Read the options, check them, load the model; return the Session.
 
     script: its name. own: its dataclass of options. about: for --help. kinds: of models, the first
     is the default; deepfloyd is accepted where a diffusion model is. more: further dataclasses.
@@ -108,14 +108,14 @@ def begin(script, own, argv, about, *, kinds, more=()) -> Session:
 
 
 def load(options, kinds, typed=frozenset(), place=""):
-    """Load the model that the options name, onto their device, and print which it is. place: in
-    place of options.model. Raises ValueError for another kind than `kinds`, and for typed options
-    that the model has no use for."""
+    """Return the model that the options name, on their device, and print which it is. place: used
+    instead of options.model. Raises ValueError for a kind not in `kinds`, and for typed options
+    that do not apply to the model."""
     place = place or options.model
     large = {name: getattr(options, name) for name in LARGE}
     if place == "deepfloyd":
         if not set(kinds) & set(zoo.DIFFUSIONS):
-            raise ValueError("deepfloyd is no flow; use it with sample.class_cond")
+            raise ValueError("deepfloyd is not a flow; use it with sample.class_cond")
         if options.precision != "float32":
             raise ValueError("deepfloyd has its own number format; drop --precision")
     elif any(large.values()):
@@ -132,7 +132,7 @@ def load(options, kinds, typed=frozenset(), place=""):
 
 
 def refuse(model, unused):
-    """Raise ValueError if there are options that the model has no use for. unused: their names."""
+    """Raise ValueError if options were typed that do not apply to the model. unused: their names."""
     if unused:
         flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
         raise ValueError(f"a {model.kind!r} model has no use for {flags}; leave it out")
@@ -182,8 +182,8 @@ def load_second_stage(outputs, options, first):
 
 
 def enlarge(x, model, outputs, options, prompts=None):
-    """Enlarge images x, in [0, 1], with the second stage `model`, unless that is None. prompts: as
-    many, or None. Returns them in [0, 1], and what to add to their caption."""
+    """Return images x, in [0, 1], enlarged by the second stage `model`, unless that is None, and
+    what to add to their caption. prompts: one for each image, or None."""
     if model is None:
         return x, ""
     steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
@@ -210,7 +210,7 @@ def writable(outputs):
 
 def watch(states, total, film=False):
     """Show a progress bar over `total` States. Returns the last image, and FRAMES of the States if
-    a film is to be made."""
+    there will be a GIF."""
     kept = set(images.frames_of(range(total), FRAMES)) if film else ()
     start, found = time.perf_counter(), []
     for k, state in enumerate(tqdm(states, total=total, unit="step")):

@@ -1,8 +1,8 @@
-"""Generate one image that shows one thing from afar and another from near.
+"""Generate one image that shows one thing from a distance and another up close.
 
     python -m sample.hybrid --low 3 --high 8
 
-Look at it with half-closed eyes, or from across the room. The second row does that for you.
+Squint at it, or look from across the room. The second row does that for you.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ BY = ("blur", "motion", "grey")
 class HybridOptions:
     """The two prompts, and the filter. Raises ValueError for values out of range."""
 
-    low: str = cli.flag("1", "prompt seen from afar")
-    high: str = cli.flag("4", "prompt seen from near")
+    low: str = cli.flag("1", "prompt seen from a distance")
+    high: str = cli.flag("4", "prompt seen up close")
     by: str = cli.flag("blur", "what low keeps: a Gaussian blur, a sideways motion, or grey", BY)
     sigma: float = cli.flag(1.4, "standard deviation of the Gaussian, pixels")
-    length: int = cli.flag(7, "by motion: its length in pixels, odd")
+    length: int = cli.flag(7, "--by motion: its length in pixels, odd")
     n: int = cli.flag(10, "how many images")
 
     def __post_init__(self):
@@ -35,15 +35,15 @@ class HybridOptions:
             raise ValueError(f"sigma must lie in 0.1..100 pixels, got {self.sigma}")
 
     def coarse(self):
-        """Return the filter whose share is `low`'s."""
+        """Return the filter that passes the share of `low`."""
         made = {"blur": lambda: illusions.blur(self.sigma), "grey": lambda: illusions.grey,
                 "motion": lambda: illusions.motion(self.length)}
         return made[self.by]()
 
 
 def main(argv=None):
-    """Generate as the options say: a row as it is, one as seen from afar."""
-    about = "generate one image that shows another thing from afar"
+    """Generate as the options say: a row as it is, one as seen from a distance."""
+    about = "generate one image that shows something else from a distance"
     edit = Edit("hybrid", HybridOptions, argv, about, image=False)
     own, model = edit.own, edit.model
     model.embed([own.low, own.high])  # T5 encodes both at once
@@ -59,7 +59,7 @@ def main(argv=None):
 
     x = edit.finish(
         states, edit.options.steps + 1,
-        f"above, from near: {own.high!r}; below, from afar: {own.low!r}; split by {own.by}, "
+        f"above, up close: {own.high!r}; below, from a distance: {own.low!r}; split by {own.by}, "
         f"{f'σ = {own.sigma:g}' if own.by == 'blur' else own.length} pixels",
         lambda x: torch.cat([x, afar(x)]), columns=own.n, row_labels=("near", "afar"),
     )

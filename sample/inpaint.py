@@ -4,7 +4,7 @@
     python -m sample.inpaint --image my.png --mask hole.png --prompt 3 --resample 5
 
 The known part stays exactly as it is. --resample goes back and forth between noise levels, so that
-hole and surroundings become consistent, and takes so many times as long.
+hole and surroundings become consistent, and takes that many times as long.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
     python -m sample.sdedit --image my.png --prompt 3 --start 5
 
---start says how much of the image is hidden by noise first: 0 nearly all, the last step nothing.
+--start decides how much of the image noise hides at first: 0 nearly all, the last step nothing.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class SdeditOptions:
 
     prompt: str = cli.flag("", "what to make of it; empty: no prompt")
     start: int = cli.flag(
-        -1, "step to start at, 0 (from noise) .. --steps (the image); -1: four tenths of --steps"
+        -1, "step to start at, 0 (noise) .. --steps (the image); -1: 40% of --steps"
     )
     n: int = cli.flag(8, "how many images")
 

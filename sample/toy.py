@@ -3,7 +3,7 @@
     python -m sample.toy         trains for a few seconds, writes toy.gif and toy.png
 
 The data are points on two arms of a spiral; each arm is a class. A point is an image with two
-channels and a single pixel, (2,1,1), so all of the theory is imported as it is. Only the data, a
+channels and a single pixel, (2,1,1), so all of the theory is imported unchanged. Only the data, a
 network of ten lines and two figures are new. What happens:
 
     1. add noise to the points            x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
@@ -11,7 +11,7 @@ network of ten lines and two figures are new. What happens:
     3. start from pure noise, and remove  eps_hat = eps_u + gamma (eps_c - eps_u), then one step
        the predicted noise step by step   from t to the next s < t
 
-toy.gif shows step 3 at several strengths of guidance. toy.png shows what the network has learned: a
+toy.gif shows step 3 at several strengths of guidance. toy.png shows what the network has learned, as a
 field of arrows that point away from the noise, towards the data. In the plane the best possible
 prediction can be computed (`exact_eps`), and is drawn below the network's.
 """
@@ -42,13 +42,13 @@ COLORS = ("tab:blue", "tab:orange")
 
 @dataclass(frozen=True)
 class ToyOptions:
-    """What to make, and where it goes. Raises ValueError for values out of range."""
+    """What to generate, and where to write it. Raises ValueError for values out of range."""
 
     out: str = cli.flag("toy.gif", "GIF of the points, from noise to data")
     field: str = cli.flag("toy.png", "PNG of the predicted noise at several t, as arrows")
     steps: int = cli.flag(3000, "batches to train on")
-    gamma: float = cli.flag(3.0, "the strongest guidance in the film")
-    seed: int = cli.flag(0, "of everything random")
+    gamma: float = cli.flag(3.0, "the strongest guidance in the GIF")
+    seed: int = cli.flag(0, "seed of everything random")
 
     def __post_init__(self):
         cli.at_least("steps", self.steps, 1)
@@ -187,7 +187,7 @@ def main(argv=None):
              for gamma in (0, 1, options.gamma)}
     caption = f"{options.steps} batches of {BATCH} points, seed {options.seed}"
     draw_film(out, films, classes, points, "blue and orange: prompted with one arm each; the same "
-              f"noise in each film, {STEPS} steps; {caption}")
+              f"noise in each panel, {STEPS} steps; {caption}")
     draw_field(field, network, schedule, points, "arrows: away from the noise, towards the data, "
                f"shortened to less than 1; grey: points noised to level t of {T}; {caption}")
     print(f"wrote {out} and {field}")

@@ -14,7 +14,7 @@ from train.launch import Job, launch
 
 
 def loss(model, x_0, labels, generator, cfg):
-    """Return the loss: the network predicts the noise in x_t, given t/T and mostly the digit."""
+    """Return the loss: the network predicts the noise in x_t, given t/T and usually the digit."""
     cond = drop_condition(model.condition(labels), cfg.p_uncond, generator)
     return noise_loss(model.schedule, model, x_0, cond, generator)
 

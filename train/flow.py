@@ -14,7 +14,7 @@ from train.launch import Job, launch
 
 
 def loss(model, x_1, labels, generator, cfg):
-    """Return the loss: the network predicts the velocity at x_t, given t and mostly the digit."""
+    """Return the loss: the network predicts the velocity at x_t, given t and usually the digit."""
     cond = drop_condition(model.condition(labels), cfg.p_uncond, generator)
     return flow_loss(model, x_1, cond, generator)
 

@@ -9,8 +9,8 @@ A `Job` says what differs: how the network is built, its loss, what to draw. A r
     weights-epoch-05.pt    the weights after the early epoch and after the last
     *-epoch-05.png         figures made at the same epochs
 
-A run killed in its first epoch has no last.pt yet. Its start is known all the same: the seed in
-config.json gives the same weights and the same order again.
+A run killed in its first epoch has no last.pt yet, but can be resumed too: the seed in config.json
+yields the same weights and the same order again.
 
 Under torchrun several processes do all this together (parallel.py), and one of them writes.
 """
@@ -81,7 +81,7 @@ def launch(job: Job, argv=None) -> Path:
 
 
 def _recipe(job: Job, typed: dict) -> dict:
-    """Return the values of the recipe that was typed, or of the one that fits the machine."""
+    """Return the values of the recipe typed or, for auto, of the one that fits the machine."""
     name = typed.get("recipe", "auto")
     if name == "auto":
         device = hardware.pick_device(typed.get("device", "auto"))
@@ -116,7 +116,7 @@ def _start(job: Job, cfg, flags, typed):
     if cfg.recipe == "auto":  # typed
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
     precision = hardware.pick_precision(cfg.precision, device)
-    cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may measure another
+    cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each process may have measured its own
     sets = _load(cfg.dataset, flags, device, job.size)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     training = _training(job, cfg, device)
@@ -125,7 +125,7 @@ def _start(job: Job, cfg, flags, typed):
         folder = runs.make_folder(job.name, flags.run_dir)
         machine = parallel.named(hardware.describe(device))
         about = {"model": job.name, "device": device.type, "hardware": machine}
-        about |= {"description": training.model.description()}  # of the model, before last.pt is there
+        about |= {"description": training.model.description()}  # for a run without last.pt
         runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
         runs.write_log(folder, [])
     return training, sets, parallel.agreed(folder)
@@ -144,7 +144,7 @@ def _resume(job: Job, given, flags, typed):
             )
     device = hardware.pick_device(about["device"] if flags.device == "auto" else flags.device)
     if parallel.named(hardware.describe(device)) != about["hardware"]:
-        print(f"note: started on {about['hardware']}; here the bits may differ", file=sys.stderr)
+        print(f"note: started on {about['hardware']}; results here may differ in the last bits", file=sys.stderr)
     found = None
     if (folder / runs.LAST).is_file():
         found = zoo.load_kind(job.name, folder)

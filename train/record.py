@@ -1,4 +1,4 @@
-"""The record of a training while it runs: a progress bar, the log, and at the end of each epoch a
+"""The record of a training run: a progress bar, the log, and at the end of each epoch a
 checkpoint, the loss curve and, twice, samples."""
 
 import csv
@@ -17,7 +17,7 @@ from minidiff.training.recipe import RECIPES, Recipe
 
 
 class Record:
-    """The record of a training, a context; `add` takes each Progress. Only one of several processes
+    """The record of a training run, a context manager; `add` takes each Progress. Only one of several processes
     writes. job, training, sets, folder: as in launch.py."""
 
     def __init__(self, job, training, sets, folder):
@@ -61,7 +61,7 @@ class Record:
     def end_of_epoch(self) -> float:
         """Save, draw after the early epoch and the last, and return the epoch's mean loss.
 
-        last.pt is written last: it means that all of the epoch is there.
+        last.pt is written last: its presence means that the epoch is complete.
         """
         job, training, folder = self.job, self.training, self.folder
         cfg, content = training.cfg, self.content()
@@ -121,7 +121,7 @@ def announce(job, training, dataset, folder) -> None:
 
 
 def seconds_per_step(training, dataset) -> float:
-    """Measure one step on a throw-away copy, to estimate how long a run will take."""
+    """Return the time of one step, measured on a throw-away copy, to estimate the whole run's."""
     model = copy(training.model)
     model.network = deepcopy(training.network)
     trial = loop.Training(model, training.loss_fn, training.cfg)

@@ -17,7 +17,7 @@ POINTS = 100  # of the loss curve kept in a card
 
 
 def halved(found: dict) -> dict:
-    """Return a checkpoint with its floating-point weights in float16, without what resumes it."""
+    """Return a checkpoint with its weights in float16, without the state that resuming needs."""
     weights = {
         name: w.half() if w.is_floating_point() else w for name, w in found["weights"].items()
     }
@@ -26,14 +26,14 @@ def halved(found: dict) -> dict:
 
 def ship(folder) -> list[Path]:
     """Copy a finished and measured run's snapshots into the package, with their card, replacing
-    those of its kind. Returns the files. Raises ValueError for a run that is not both."""
+    those of its kind. Returns the files. Raises ValueError for any other run."""
     folder = Path(folder)
     files = sorted(folder.glob("weights-epoch-*.pt"), key=lambda f: int(f.stem.split("-")[-1]))
     found = [checkpoint.load(file) for file in files]
     if not found or found[-1]["epoch"] != found[-1]["config"]["epochs"]:
         raise ValueError(f"{folder} holds no finished training; finish it with --resume")
     about, kind = _card(folder, found[-1]), found[-1]["kind"]
-    if kind in ("class", "flow"):  # what it was measured with is what it should be used with
+    if kind in ("class", "flow"):  # it should be used as it was measured
         guidance = {name: about["measures"][name] for name in ("gamma", "guide_until")}
         found = [{**content, "guidance": guidance} for content in found]
     zoo.WEIGHTS.mkdir(exist_ok=True)

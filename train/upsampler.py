@@ -4,7 +4,7 @@
     python -m train.upsampler --recipe full       D = 64, 20 epochs
     python -m train.upsampler --resume            continue the newest run
 
-The digits are strokes, the only ones there are at that size; no file and no network is needed.
+The digits are strokes, the only ones that exist at that size; no download is needed.
 """
 
 import torch
@@ -22,7 +22,7 @@ SIZE = 56
 
 def loss(model, x_0, labels, generator, cfg):
     """Return the loss: the network predicts the noise in x_t, given t/T, the small image at a level
-    s of 0 .. TOP T, s/T, and mostly the digit."""
+    s in 0 .. TOP · T, s/T, and usually the digit."""
     low, top = shrunk(x_0, generator), int(TOP * model.schedule.T)
     s = torch.randint(top + 1, (len(x_0),), generator=generator, device=x_0.device)
     low = model.noised(low, s, generator)

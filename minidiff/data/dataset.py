@@ -5,11 +5,11 @@ random permutation and one indexing operation: no worker processes, no copy to t
 
     mnist      handwritten digits, LeCun et al.
     fashion    Fashion-MNIST, arXiv:1708.07747: clothes in the same format
-    strokes    digits drawn by strokes.py, no file and no network needed
+    strokes    digits drawn by strokes.py, no download needed
     doodles    coloured images with sentences, drawn by doodles/; new ones every few epochs
     auto       mnist if its files are found or can be downloaded, else strokes with a loud warning
 
-Images are float32 in [0, 1] once they are in a batch, 0 = black ground, 1 = white ink.
+Images are float32 in [0, 1] once they are in a batch, 0 = black background, 1 = white ink.
 """
 
 import os
@@ -25,7 +25,7 @@ from minidiff.data import mnist, prompts, strokes
 from minidiff.data.doodles import world
 
 NAMES = ("auto", *mnist.CLASSES, "strokes", "doodles")
-SIZES = {"strokes": 28, "doodles": 32}  # of what is drawn, unless another size is asked for
+SIZES = {"strokes": 28, "doodles": 32}  # in pixels, of drawn images, unless a size is given
 RENEW = 3  # epochs after which new doodles are drawn
 WARNING = """
   ************************************************************************
@@ -54,8 +54,8 @@ class Dataset:
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def at(self, epoch: int) -> "Dataset":
-        """Return the set of an epoch, 0, 1, ...: itself; of an endless set a new part every RENEW
-        epochs, always the same for an epoch."""
+        """Return the set for an epoch, 0, 1, ...: itself or, if endless, a part that changes every
+        RENEW epochs and is always the same for a given epoch."""
         return self.renewed(epoch // RENEW).to(self.images.device) if self.renewed else self
 
     def images_at(self, index) -> torch.Tensor:
@@ -64,12 +64,12 @@ class Dataset:
 
 
 def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -> Dataset:
-    """Load a data set by name, from its files or, for strokes, by drawing it.
+    """Return a Dataset by name, read from its files or, for strokes and doodles, drawn.
 
     name: one of NAMES. split: "train" or "test". data_dir: where the files are or should go;
     default $MINIDIFF_DATA, else "data". size: in pixels, 0 for the set's own; strokes
-    and doodles come in any. Raises ValueError for an unknown name or split, for a size that there
-    is not, and for files that are missing (and can't be downloaded) or damaged.
+    and doodles come in any. Raises ValueError for an unknown name or split, for a size that does
+    not exist, and for files that are missing (and can't be downloaded) or damaged.
     """
     if name not in NAMES:
         raise ValueError(f"unknown dataset {name!r}; choose from: {', '.join(NAMES)}")
@@ -105,7 +105,7 @@ def batches(dataset: Dataset, batch_size: int, generator: torch.Generator):
 
 @lru_cache(2)  # the training set and the test set
 def _doodles(count, split, size, seed=0) -> Dataset:
-    """Draw doodles: images uint8 (count,3,size,size), labels the conditions of their sentences."""
+    """Return drawn doodles: images uint8 (count,3,size,size), labels the conditions of their sentences."""
     images, captions, _ = world.dataset(count, seed, size, split)
     labels = prompts.DOODLES.embed(captions).byte()
     return Dataset("doodles", images, labels, partial(_doodles, count, split, size))

@@ -1,9 +1,9 @@
 """The figures that show whether a model is any good.
 
-For the single-step denoiser: what noise does to digits, what the network makes of it, and how it
+For the single-step denoiser: what noise does to digits, what the network makes of it, and how well it
 does at noise levels it was not trained on. For a diffusion model: samples, and the trajectories
-that lead to them. The trainings make these at their snapshots, `make figures` makes them again from
-a run's files.
+that lead to them. Training draws these at its snapshots, and `make figures` draws them again from a
+run's files.
 
 Read a trajectory from left to right. x_t, the upper row, hides the digit until late; x_0_hat, the
 lower, is a blur from the start, the mean of all possible digits, and sharpens as the choice is
@@ -64,8 +64,8 @@ def draw_denoiser(name_file, denoiser, x_0, sigma, caption):
 def draw_model(name_file, model, caption, **options):
     """Draw samples for `grid_prompts`, and the trajectories of the first four.
 
-    name_file: (name) -> path. options: fields of
-    SampleOptions, before the model's defaults. Returns the states and the caption.
+    name_file: (name) -> path. options: fields of SampleOptions, in place of the model's defaults.
+    Returns the states and the caption.
     """
     options, prompts = options_for(model, **options), grid_prompts(model)
     states = list(generate(model, prompts, steps=options.steps, seed=options.seed,
@@ -85,8 +85,8 @@ def _in_unit(model, state):
 
 
 def grid_prompts(model, rows=4):
-    """Return the prompts of a grid, row by row: ten digits each, or null prompts; of a model of
-    sentences every subject of the doodles, in another medium in each row."""
+    """Return the prompts of a grid, row by row: ten digits each, or null prompts; for a model of
+    sentences every subject of the doodles, in a different medium in each row."""
     words = model.vocabulary.words
     if words and words != DIGITS.words:
         media = [f"a {name} of " if name else "" for name in MEDIA]
@@ -125,5 +125,5 @@ def draw_trajectories(path, states, caption, count=9, n=4):
 
 
 def draw_gif(path, states, caption, count=40):
-    """Draw a film of all samples, x_t from noise to image. states: as `generate` yields them."""
+    """Draw an animation of all samples, x_t from noise to image. states: as `generate` yields them."""
     save_gif(path, [s.x_t for s in frames_of(states, count)], caption)

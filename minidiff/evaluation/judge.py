@@ -6,7 +6,7 @@ little, since a judge should not depend on where exactly a digit is.
 Exercises
 1. What is its loss before the first step? Estimate, then look.
    test_judge.py: test_it_learns_to_read
-2. Let `jitter` move the whole batch alike. Which test notices, and what is lost in training?
+2. Let `jitter` move a whole batch the same way. Which test notices? What is lost in training?
    test_judge.py: test_jitter_moves_little_and_each_image_differently
 """
 
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 
 def jitter(x, generator=None):
-    """Shift (by up to 1.6 pixels), rotate, stretch and shear each image of x (B,1,28,28)."""
+    """Return images x (B,1,28,28) shifted (by up to 1.6 pixels), rotated, stretched, sheared."""
     off = torch.rand(len(x), 2, 3, generator=generator, device=x.device) - 0.5
     size = torch.tensor([0.15, 0.15, 0.225], device=x.device)
     matrix = torch.eye(2, 3, device=x.device) + off * size

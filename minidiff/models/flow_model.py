@@ -10,9 +10,9 @@ from minidiff.theory.guidance import until
 
 class FlowModel(NoiseModel):
     """A UNet that predicts the velocity of a flow, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`;
-    T and schedule are of no use to a flow."""
+    T and schedule are ignored."""
 
-    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured: less than for noise
+    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured; less guidance than for noise
     ignored = ("sampler", "variance", "eta", "clip")
 
     def __init__(self, network, T=None, schedule=None, **options):
@@ -29,10 +29,10 @@ class FlowModel(NoiseModel):
             return self.evaluate(x_t, t, cond).float()
 
     def trajectory(self, velocity_fn, x, steps, *, generator=None):
-        """Return the FlowStates from noise x in so many Euler steps. They add no noise, so the
+        """Return the FlowStates from noise x in `steps` Euler steps. They add no noise, so the
         generator is not used."""
         return flow_trajectory(velocity_fn, x, steps)
 
     def early(self, share, early_fn, late_fn):
-        """As `NoiseModel.early`; but here t rises to 1, so what is left is 1 - t."""
+        """Return what `NoiseModel.early` does; but t rises to 1 here, so 1 - t is left."""
         return until(1 - share, late_fn, early_fn)

@@ -1,8 +1,8 @@
-"""The options of sampling, once, with their units.
+"""All options of sampling, defined once, with their units.
 
-A field is a flag of the command line, and the value in a caption: both are made from the object
-that the sampler is called with. The defaults suit the laptop recipes; a model may bring others, its
-`defaults`, and what is typed comes before both (system/cli.py).
+Each field is a command-line flag, and captions print its value: both come from the object that the
+sampler is called with. The defaults suit the laptop recipes; a model may bring others, its
+`defaults`, and what is typed takes precedence over both (system/cli.py).
 """
 
 from dataclasses import dataclass, fields
@@ -25,17 +25,17 @@ class SampleOptions:
     )
     steps: int = flag(20, "sampling steps from noise to image")
     gamma: float = flag(3.0, "guidance: 0 ignores the prompt, 1 only conditions on it")
-    guide_until: float = flag(0.3, "gamma above 1 holds until this share of the steps is left")
+    guide_until: float = flag(0.3, "gamma above 1 applies until this share of the steps is left")
     sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", tuple(SAMPLERS))
     variance: str = flag("beta_tilde", "ddpm: noise of a step", (*VARIANCES, "learned"))
     eta: float = flag(0.0, "ddim: share of fresh noise, 0 .. 1")
     clip: str = flag("range", "each step's x_0_hat is clipped to the data range", tuple(CLIPS))
-    seed: int = flag(0, "of all noise")
+    seed: int = flag(0, "seed of all noise")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
-    precision: str = flag("float32", "of the network; auto: the faster, other pixels", PRECISIONS)
+    precision: str = flag("float32", "number format; auto: the faster one, pixels may differ", PRECISIONS)
     model_dir: str = flag("", "deepfloyd: folder of both stages, or a hub name; default: the hub's")
     embeddings: str = flag("", "deepfloyd: .pth dictionary, prompt to embedding, in place of T5")
-    offload: bool = flag(False, "deepfloyd: for a GPU too small to hold it; slower")
+    offload: bool = flag(False, "deepfloyd: for a GPU too small to hold the model; slower")
     download: bool = flag(False, "deepfloyd: fetch what is missing here; it prints the size first")
 
     def __post_init__(self):
@@ -107,7 +107,7 @@ class OutputOptions:
     upsample_steps: int = flag(20, "sampling steps of the second stage")
     upsample_level: float = flag(0.1, "noise on the image it is given, share of T, 0 .. 0.5")
     upsample_gamma: float = flag(1.0, "its guidance")
-    upsample_held: bool = flag(True, "shrunk back, the large image must equal the small one")
+    upsample_held: bool = flag(True, "make the large image, shrunk back, equal the small one")
 
     def __post_init__(self):
         at_least("upsample_steps", self.upsample_steps, 1)

@@ -1,10 +1,10 @@
 """Where models come from: a name or a file becomes a model that can be prompted.
 
-`find` knows a file, a run's folder, the newest run of a kind or, where none was trained yet, the
+`find` finds a file, a run's folder, the newest run of a kind or, if none was trained yet, the
 weights that ship with the project:
 
     weights/<kind>-epoch-05.pt     a snapshot of a training, in half precision
-    weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, measures
+    weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, results
     weights/sweep.json             the class-conditioned model measured at many settings
     weights/versus.json            a flow measured against a diffusion model
 
@@ -40,7 +40,7 @@ def snapshots(kind: str) -> list[Path]:
 
 
 def card(kind: str) -> dict:
-    """Return the card of a kind's shipped weights. Raises ValueError where there is none."""
+    """Return the card of a kind's shipped weights. Raises ValueError if there is none."""
     file = WEIGHTS / f"{kind}.json"
     if not file.is_file():
         raise ValueError(f"no {kind} weights are shipped: there is no {file}")
@@ -48,7 +48,7 @@ def card(kind: str) -> dict:
 
 
 def loss_curves(kind: str) -> dict:
-    """Return a card's loss as `images.save_curves` takes it, as `runs.loss_curves` does."""
+    """Return a card's loss in the form of `runs.loss_curves`, for `images.save_curves`."""
     found, means = card(kind)["loss"], card(kind)["epochs_loss"]
     ends = [found["step"][-1] * (k + 1) / len(means) for k in range(len(means))]
     return {
@@ -57,10 +57,10 @@ def loss_curves(kind: str) -> dict:
 
 
 def find(kind: str, place: str = "") -> Path:
-    """Return the checkpoint that `place` means: a file, a run's folder, or a kind; "" for the given
-    kind: its newest run and, where there is none, the last shipped snapshot.
+    """Return the checkpoint that `place` means: a file, a run's folder, or a kind; "" is the given
+    kind. Of a kind it is the newest run or, if there is none, the last shipped snapshot.
 
-    Raises ValueError where there is neither.
+    Raises ValueError if there is neither.
     """
     if place == "deepfloyd":
         return Path(place)
@@ -77,12 +77,12 @@ def find(kind: str, place: str = "") -> Path:
 
 
 def origin(file: Path) -> str:
-    """Return a checkpoint's place in words, or that it ships with the project."""
+    """Return where a checkpoint comes from, in words."""
     return f"shipped with the project, {file.name}" if file.parent == WEIGHTS else str(file)
 
 
 def load_kind(kind: str, place: str = "") -> dict:
-    """Load the checkpoint that `place` means. Raises ValueError if it is of another kind."""
+    """Return the contents of the checkpoint that `place` means. Raises ValueError if it is of another kind."""
     file = find(kind, place)
     found = checkpoint.load(file)
     if found["kind"] != kind:
@@ -91,7 +91,7 @@ def load_kind(kind: str, place: str = "") -> dict:
 
 
 def load_model(place: str, device="cpu", precision="float32", kinds=DIFFUSIONS + FLOWS, **large):
-    """Load a model, in eval mode, its norms folded (blocks.py).
+    """Return a model, in eval mode, with its BatchNorms folded (blocks.py).
 
     place: as in `find`: "class", "flow" ..., a checkpoint, or a run's folder; "" for the first of
     `kinds`; or "deepfloyd". large: of `deepfloyd.stages.load`. The model's `.file`, `.kind` and
@@ -128,8 +128,8 @@ def from_checkpoint(
 
 
 def description(found: dict, name="this checkpoint") -> dict:
-    """Return what a loaded checkpoint says of its model, as the model's class takes it. An older
-    file leaves it to the recipe: T, the linear schedule, digits in [0, 1]."""
+    """Return what a loaded checkpoint says about its model, as arguments of the model's class. An
+    older file says only T, in its recipe; its schedule is linear, its data in [0, 1]."""
     if "model" in found:
         return found["model"]
     if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):

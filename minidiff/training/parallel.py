@@ -5,22 +5,23 @@ train.class_cond`. All processes have the same weights. Each sends its share of 
 the network, the gradients are combined, and all take the same step. Only the speed depends on N: a
 step is that of one process up to rounding, and a run can be resumed with any other N.
 
-Every process generates order and noise of the whole batch, from the same seed; that is cheap. The
-outputs are combined, so a loss function sees the whole batch. N processes then compute the same
-loss L, together N L; the mean that DistributedDataParallel takes turns its gradient into L's.
+Every process generates the order and the noise of the whole batch, from the same seed; that is
+cheap. The outputs are combined, so a loss function sees the whole batch. All N processes then
+compute the same loss L, so their gradients add up to that of N L, and DistributedDataParallel, which
+takes the mean, makes it that of L.
 
-BatchNorm normalises by its batch; by its share alone it would be another function, and noisier. So
+BatchNorm normalises by the whole batch; by one share it would be a different, noisier function. So
 the sums behind mean and variance are added up over the processes. This and the combined outputs
 need one operation, y = Σ x_r over the processes r. Since y enters every process's loss, the
 gradient that reaches x_r is again a sum over all. (torch's SyncBatchNorm is for GPUs only.)
 
-One process, rank 0, is the writer: it creates the folder, writes and prints. A process that dies
-breaks the others' exchange: they wait until torchrun stops them, and one prints how to resume.
+One process, rank 0, is the writer: it creates the folder, writes and prints. If a process dies,
+the others cannot go on: they wait until torchrun stops them, and one prints how to resume.
 
 Sources: DistributedDataParallel, arXiv:2006.15704; torch's documentation of torchrun.
 
 Exercises
-1. Let each process normalise by its own share alone. Is the step still the same?
+1. Let each process normalise by its own share only. Is the step still the same?
    test_parallel.py: test_a_step_of_two_processes_is_the_step_of_one
 2. Train an epoch with two processes and resume with one. Where should the loss end?
    test_parallel.py: test_a_training_is_the_same_under_any_number_of_processes
@@ -38,7 +39,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE = 5  # seconds that a failed process waits for torchrun, which looks ten times a second
+PATIENCE = 5  # seconds that a failed process waits for torchrun, which checks ten times a second
 _store = None  # torchrun's key-value store; it outlives every process
 
 
@@ -55,8 +56,8 @@ def writer() -> bool:
 @contextmanager
 def joined():
     """Join the processes that torchrun started, until the program ends; alone, do nothing. In the
-    block only the writer prints. The writer is the first to leave it with an error that all have; a
-    broken exchange leaves it as SystemExit."""
+    block only the writer prints. If all processes raise the same error, the writer leaves the block
+    first; if one was lost, the others leave it with SystemExit."""
     global _store
     launched = dist.is_available() and dist.is_torchelastic_launched()
     if not launched or os.environ["WORLD_SIZE"] == "1":
@@ -75,10 +76,10 @@ def joined():
                 yield
     except Exception as e:
         broken = isinstance(e, dist.DistError) or isinstance(e, RuntimeError) and "gloo" in str(e)
-        time.sleep(PATIENCE * (broken + (rank > 0)))  # here torchrun's SIGTERM ends most of them
-        if broken:  # the process was lost on another machine, whose torchrun does not look here
+        time.sleep(PATIENCE * (broken + (rank > 0)))  # meanwhile torchrun's SIGTERM ends most of them
+        if broken:  # the process was lost on another machine, whose torchrun cannot stop this one
             sys.exit(1)
-        once()  # this error will be printed, so the others need not speak
+        once()  # this error will be printed, so the others need not print
         raise
 
 
@@ -101,7 +102,7 @@ def writer_first():
 
 
 def once() -> bool:
-    """Return whether this process is the first to ask: of many that stop, only one prints."""
+    """Return whether this process is the first to call it: of many that stop, only one prints."""
     try:
         return _store is None or _store.add("spoken", 1) == 1
     except RuntimeError:  # the store was on a machine that was lost
@@ -129,7 +130,7 @@ def shared(network, batch_size: int):
 
     network: on its device; its BatchNorm layers change in place, keeping names and weights.
     batch_size: of a whole batch. Returns a function from whole batches to whole outputs, float32.
-    Raises ValueError for more processes than images or GPUs, and for a device without exchange.
+    Raises ValueError for more processes than images or GPUs, and for a device other than cuda and cpu.
     """
     N, device = size(), next(network.parameters()).device.type
     if N == 1:

@@ -1,7 +1,7 @@
-"""The options of training, once, with their units.
+"""All options of training, defined once, with their units.
 
-A recipe is a frozen dataclass: its values decide the weights that come out, so it is stored with
-the run and printed at its start. The flags of the command line are its fields (system/cli.py).
+A recipe is a frozen dataclass: its values decide the final weights, so it is stored with the run
+and printed at its start. The flags of the command line are its fields (system/cli.py).
 
 Each model has two recipes. *full* is the course's (the upsampler, which the course does not have,
 borrows one); *laptop* is narrower and shorter, chosen by measurement so that it ends within 12
@@ -32,15 +32,15 @@ class Recipe:
     early_epoch: int = flag(5, "samples and weights are kept after this epoch and the last")
     lr: float = flag(1e-3, "peak learning rate of Adam")
     decay: str = flag(
-        "exponential", "constant; exponential: 0.1^(1/epochs) a step an epoch; linear: to 0", DECAYS
+        "exponential", "constant; exponential: times 0.1^(1/epochs) each epoch; linear: to 0", DECAYS
     )
     warmup: int = flag(0, "steps over which the learning rate rises from 0")
     T: int = flag(300, "noising steps of the schedule")
-    sample_steps: int = flag(300, "sampling steps of the samples kept with the weights")
-    p_uncond: float = flag(0.1, "all but uncond: probability of hiding the digit, 0 .. 1")
-    sigma: float = flag(0.5, "denoiser only: deviation of the noise, pixel range 1")
-    seed: int = flag(0, "of the weights, the data's order and the noise")
-    precision: str = flag("auto", "number format of training; auto: the faster", PRECISIONS)
+    sample_steps: int = flag(300, "sampling steps for the samples kept with the weights")
+    p_uncond: float = flag(0.1, "probability of hiding the digit, 0 .. 1; not for uncond")
+    sigma: float = flag(0.5, "denoiser only: standard deviation of the noise, pixels in 0 .. 1")
+    seed: int = flag(0, "seed of the weights, the data's order and the noise")
+    precision: str = flag("auto", "number format of training; auto: the faster one", PRECISIONS)
 
     def __post_init__(self):
         for name in ("width", "epochs", "early_epoch", "sample_steps"):
@@ -59,7 +59,7 @@ class Recipe:
 
     @classmethod
     def stored(cls, config: dict, place) -> "Recipe":
-        """Return the recipe that a run stored; a field that it lacks is new, and has its default.
+        """Return the recipe that a run stored; a field that it lacks is newer, and gets its default.
 
         Raises ValueError, naming `place`, for a field that is not known.
         """
@@ -82,7 +82,7 @@ def learning_rate(cfg: Recipe, step: int, per_epoch: int) -> float:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a training runs and writes: nothing here changes the recipe."""
+    """Where a training run computes and writes: nothing here changes the recipe."""
 
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
     data_dir: str = flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")

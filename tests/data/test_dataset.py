@@ -1,4 +1,4 @@
-"""dataset.py: a set as one tensor; from which folder it comes; batches."""
+"""dataset.py: a set as one tensor; which folder it is read from; batches."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_images_are_floats_from_0_to_1_with_their_labels(tiny):
 
 
 def test_a_set_moves_to_a_device_whole(tiny, device):
-    """Images, labels and batches are there; the order is that of the CPU's generator."""
+    """Images, labels and batches are on it; their order still comes from the CPU's generator."""
     moved = tiny.to(device)
     assert len(moved) == 130 and moved.name == tiny.name
     here = list(batches(tiny, 64, torch.Generator().manual_seed(0)))

@@ -16,7 +16,7 @@ def seeded(seed):
 
 @pytest.fixture(scope="module")
 def digits():
-    """1500 digits, 150 a class, and their labels."""
+    """1500 digits, 150 per class, and their labels."""
     return dataset(1500, seed=0)
 
 
@@ -80,7 +80,7 @@ def test_the_size_of_a_block_of_memory_changes_no_pixel(monkeypatch):
 
 
 def test_every_variant_is_used(monkeypatch):
-    """Each digit has three templates or more, and a label uses these alone, each about equally
+    """Each digit has three templates or more, and a label uses only its own, each about equally
     often: without jitter, as many different digits are drawn as there are templates."""
     digit_of = [int(line[0]) for line in TEMPLATES.split("\n")[1:-1]]
     assert strokes.COUNT.min() >= 3
@@ -89,7 +89,7 @@ def test_every_variant_is_used(monkeypatch):
     assert strokes.COUNT.sum() == len(digit_of) == len(POINTS)
     monkeypatch.setattr(torch, "randn", lambda *shape, generator: torch.zeros(shape))
     for digit in range(10):
-        numbers = iter([torch.linspace(0, 0.9999, 60)])  # the first choose the templates
+        numbers = iter([torch.linspace(0, 0.9999, 60)])  # the first numbers choose the templates
         monkeypatch.setattr(torch, "rand", lambda *shape, generator, numbers=numbers:
                             next(numbers, torch.zeros(shape)))
         images = draw(torch.full((60,), digit), generator=seeded(0)).flatten(1)
@@ -133,7 +133,7 @@ def test_classes_can_be_distinguished(digits):
 
 
 def test_digits_of_a_class_vary(digits):
-    """They differ in their amount of ink, and none is nearly a copy of another."""
+    """They differ in their amount of ink, and none is a near copy of another."""
     images, labels = digits
     for k in range(10):
         x = unit(images)[labels == k].flatten(1)
@@ -200,6 +200,6 @@ def test_labels_are_balanced_and_shuffled():
     ],
 )
 def test_wrong_arguments_are_rejected(labels, size, message):
-    """The message says what was expected and what came."""
+    """The message says what was expected and what was given."""
     with pytest.raises(ValueError, match=message):
         draw(labels, size)

@@ -66,15 +66,15 @@ def test_curves_pass_through_their_points():
 
 
 def test_a_ring_closes_smoothly():
-    """A closed stroke ends where it began, and in the direction in which it began."""
+    """A closed stroke ends where it began, and in the same direction."""
     ring = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1], [1, 0]])
     at = [strokes._spline(u, True, 4) @ ring for u in (0, 0.001, 3.999, 4)]
     torch.testing.assert_close(at[0], at[3])
     torch.testing.assert_close(at[1] - at[0], at[3] - at[2], atol=2e-5, rtol=0)
 
 
-def test_pieces_join_but_for_lifted_pens():
-    """Each template is SEGMENTS pieces, interrupted only between strokes, and one square high."""
+def test_pieces_join_except_where_the_pen_is_lifted():
+    """Each template is SEGMENTS pieces, interrupted only between strokes, and 1 high to within a tenth."""
     curves = WEIGHTS @ POINTS
     for text, curve in zip(TEMPLATES.split("\n")[1:-1], curves, strict=True):
         starts, ends = curve.split(SEGMENTS)

@@ -1,4 +1,4 @@
-"""blur.py: the Gaussian blur against its definition and torchvision's, and the best of several."""
+"""blur.py: the Gaussian blur against its definition and torchvision's, and the best of several blurs."""
 
 import pytest
 import torch
@@ -54,8 +54,8 @@ def test_two_blurs_are_one_with_the_sum_of_the_variances():
 
 
 def test_the_best_blur_is_the_best():
-    """No sigma of the list and not the course's kernel gives a smaller error; more noise needs a
-    wider blur."""
+    """Neither another sigma of the list nor the course's kernel gives a smaller error; more noise
+    needs a wider blur."""
     x_0 = F.avg_pool2d(noise(4, 1, 36, 36), 9, 1)
     found = {}
     for t in (30, 150):
@@ -71,6 +71,6 @@ def test_the_best_blur_is_the_best():
 
 @pytest.mark.parametrize("kernel, sigma", [(4, 1.0), (17, 1.0), (-1, 1.0), (5, 0.0)])
 def test_a_blur_that_is_impossible_is_rejected(kernel, sigma):
-    """Even windows, windows wider than the mirrored image, no width."""
+    """Windows of even size, windows wider than the mirrored image, sigma 0."""
     with pytest.raises(ValueError, match="odd kernel below 16"):
         gaussian_blur(torch.zeros(1, 1, 8, 8), kernel, sigma)

@@ -57,8 +57,8 @@ def test_each_prediction_of_an_anagram_is_guided_separately_and_mapped_back():
 
 
 def test_views_change_nothing_where_the_data_look_alike_in_all_of_them(gaussian):
-    """For independent pixels with one distribution, rearranging leaves the ideal predictor as it
-    is."""
+    """For independent pixels with one distribution, rearranging does not change the ideal
+    predictor."""
     eps_fn = gaussian(linear()).eps
     both = anagram([eps_fn, eps_fn], [VIEWS["jigsaw"], VIEWS["pixels"]])
     x, t = noise(2, 1, 28, 28), torch.tensor([200, 200])

@@ -21,7 +21,7 @@ def seeded(seed=0):
 
 
 def test_noised_is_q_sample_with_noise_from_the_generator():
-    """DDPM (4) at one step for all; at t = 0 the image itself."""
+    """DDPM (4), with the same t for all images; at t = 0 the image itself."""
     schedule, x_0 = linear(), noise(2, 1, 8, 8)
     eps = torch.randn(x_0.shape, generator=seeded(3))
     expected = q_sample(schedule, x_0, torch.tensor([150, 150]), eps)
@@ -46,7 +46,7 @@ def test_one_step_with_the_true_noise_returns_the_image():
 
 def test_one_step_is_the_posterior_mean_of_gaussian_data(gaussian):
     """With the ideal predictor of N(m, s²), x_0_hat = m + sqrt(ab) s² (x_t - sqrt(ab) m) /
-    (ab s² + 1 - ab): the mean of all images that could be underneath, and at large t the data's
+    (ab s² + 1 - ab): the mean of all images that could be under the noise, and at large t the data's
     mean. No other prediction has a smaller squared error."""
     schedule = cosine(1000)
     data = gaussian(schedule)

@@ -99,7 +99,7 @@ def test_the_known_part_is_at_the_level_just_reached(resample):
 
 
 def test_it_starts_from_the_given_noise_at_the_first_timestep():
-    """The network first receives exactly that noise, at full noise's t."""
+    """The network first receives exactly that noise, at the first t."""
     start = noise(1, 1, 28, 28, seed=4)
     received, states = visits(1, mask_of(0.5, 1, 1, 28, 28), noise(1, 1, 28, 28), start)
     assert received[0][0] == states[0].t == 300
@@ -170,7 +170,7 @@ def test_inpainting_gaussian_pairs_follows_its_exact_recursion():
 
 
 def test_resampling_brings_the_hole_closer_to_bayes_rule():
-    """Given the known pixel x, the other is N(rho x, 1 - rho²). One pass misses much of that; the
+    """Given the known pixel x, the other is N(rho x, 1 - rho²). One pass is far from that; the
     more often each step is taken, the closer it comes."""
     schedule = cosine(1000)
     levels = strided(1000, 40)

@@ -53,7 +53,7 @@ def test_a_rotation_by_45_degrees_is_no_view():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_two_views_are_the_same(name):
-    """None is another under a second name; only the identity leaves the image as it is."""
+    """None is another one under a different name; only the identity leaves the image as it is."""
     x = noise(1, 1, 28, 28)
     seen = [VIEWS[other].see(x) for other in NAMES if other != name]
     assert not any(torch.equal(VIEWS[name].see(x), other) for other in seen)
@@ -73,8 +73,8 @@ def test_rotations_and_flips_are_what_they_are_called():
 
 @pytest.mark.parametrize("side", [28, 64])
 def test_the_jigsaw_moves_whole_pieces_that_fit(side):
-    """Sixteen pieces with tabs; in the view each is, as a whole, where one of its own quarter turns
-    was, as COMES_FROM says, and none where it was itself."""
+    """Sixteen pieces with tabs. The view moves each one whole to the place of another of its four
+    quarter turns, the one that COMES_FROM names; none stays in place."""
     label = pieces(side)
     assert label.unique().tolist() == list(range(16))
     assert not torch.equal(label, pieces(4).repeat_interleave(side // 4, 0)
@@ -108,8 +108,8 @@ def test_a_rule_that_loses_pixels_is_no_view():
 
 
 def test_images_of_the_wrong_shape_are_rejected():
-    """A quarter turn would change the shape of one that is not square; jigsaw and patches need a
-    side that they divide."""
+    """A quarter turn would change the shape of an image that is not square; jigsaw and patches
+    need a side that their number of pieces divides."""
     with pytest.raises(ValueError, match="multiple of 4"):
         VIEWS["jigsaw"].see(torch.zeros(1, 1, 30, 30))
     with pytest.raises(ValueError, match="7 or 8"):

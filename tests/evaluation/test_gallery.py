@@ -75,7 +75,7 @@ def test_a_grid_has_every_digit_or_null_prompts():
 
 
 def test_rows_of_guidance_share_their_noise(monkeypatch, tmp_path):
-    """Equal gammas give equal rows, other gammas other rows."""
+    """Equal gammas give equal rows; different gammas, different rows."""
     drawn = {}
     monkeypatch.setattr(gallery, "save_grid", lambda path, images, *rest: drawn.update(x=images))
     gallery.draw_guidance(tmp_path / "g.png", attentive(20), 3, "", gammas=(2, 2, 5))

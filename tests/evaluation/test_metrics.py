@@ -63,7 +63,7 @@ def test_frechet_agrees_with_numpys_eigenvalues():
 
 
 def test_frechet_is_symmetric_and_invariant_under_rotation():
-    """Rotating both sets of features changes nothing, nor does exchanging them."""
+    """Neither rotating both sets of features nor swapping them changes anything."""
     g = torch.Generator().manual_seed(0)
     a, b = (torch.randn(40, 5, generator=g).double() * k for k in (1, 2))
     rotation = torch.linalg.qr(torch.randn(5, 5, generator=g).double())[0]
@@ -80,7 +80,7 @@ def test_the_distance_of_the_test_set_to_itself_is_0(measure):
 
 
 def test_unseen_digits_are_near_the_floor_and_noisy_ones_far_away(measure):
-    """Unseen real digits: about 1 floor, copying about 1. The same with noise: many floors."""
+    """Unseen real digits have a distance of about 1 floor and copying about 1; with noise, many floors."""
     x, labels = strokes.dataset(500, seed=7)
     x, g = x.float() / 255, torch.Generator().manual_seed(0)
     real = measure(x, labels)
@@ -92,7 +92,7 @@ def test_unseen_digits_are_near_the_floor_and_noisy_ones_far_away(measure):
 
 
 def test_accuracy_and_confidence_are_the_judges_shares(measure):
-    """Counted one image at a time; with other labels another accuracy, without labels none."""
+    """Counted one image at a time; other labels give another accuracy, no labels give none."""
     x, labels = strokes.dataset(200, seed=8)
     x = x.float() / 255
     with torch.no_grad():
@@ -107,7 +107,7 @@ def test_accuracy_and_confidence_are_the_judges_shares(measure):
 
 
 def test_one_perfect_digit_repeated_is_accurate_but_far(measure):
-    """What accuracy cannot see: collapse."""
+    """Accuracy does not notice such a collapse; the distance does."""
     x, labels = measure.test.images_at(slice(0, 200)), measure.test.labels[:200]
     right = measure.judge(x).argmax(1) == labels
     k = int(right.nonzero()[0])
@@ -175,7 +175,7 @@ def test_the_loss_at_each_t_is_the_models_squared_error(gaussian):
 
 
 def test_shapes_that_do_not_fit_are_rejected(measure):
-    """The message says what was expected and what came."""
+    """The message says what was expected and what was given."""
     with pytest.raises(ValueError, match=r"\(N,1,28,28\).*\(3, 28, 28\)"):
         measure(torch.zeros(3, 28, 28))
     with pytest.raises(ValueError, match="N >= 2"):

@@ -120,7 +120,7 @@ def test_the_condition_reaches_the_model_and_the_generator_decides_the_rest():
 
 def test_the_pure_noise_loss_of_a_constant_is_its_distance_from_the_data():
     """For data N(m, s²) a constant c costs (c - m)² + s²; the noise given is standard normal and
-    knows nothing of the data."""
+    independent of the data."""
     g, seen = torch.Generator().manual_seed(0), []
     x_1 = 0.7 + 0.3 * torch.randn(4000, 1, 4, 4, generator=g)
     for c in (0.0, 0.7):

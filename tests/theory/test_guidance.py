@@ -107,7 +107,7 @@ def test_until_guides_above_t_end_only():
 
 def test_the_dropped_share_follows_the_binomial():
     """Within 4 deviations in 100,000 rows; and its variance from batch to batch is that of
-    independent coin tosses, where dropping exactly a tenth would have none."""
+    independent coin tosses, whereas dropping exactly a tenth would have none."""
     g = torch.Generator().manual_seed(0)
     p, n = 0.1, 100_000
     calls = [drop_condition(torch.ones(100, 10), p, g).sum(1) == 0 for _ in range(n // 100)]

@@ -67,7 +67,7 @@ def test_evenly_goes_from_T_to_0_in_the_given_number_of_steps(steps):
 
 @pytest.mark.parametrize("wrong", [0, -1, 301])
 def test_steps_out_of_range_are_rejected_with_the_range(wrong):
-    """The message says which values are allowed and which one came."""
+    """The message says which values are allowed and which one was given."""
     for timesteps in (evenly, strided):
         with pytest.raises(ValueError, match=rf"1\.\.300.*got {wrong}"):
             timesteps(300, wrong)

@@ -47,7 +47,7 @@ def test_the_baseline_learns_from_its_loader(tiny):
 
 
 def test_a_round_of_the_baseline_is_as_many_steps_as_were_requested(monkeypatch, tiny):
-    """Three steps between two yields, on the network that ours trains too."""
+    """Three steps between two yields, on the same network as ours."""
     done = []
     monkeypatch.setattr(first, "train", lambda *_: (done.append(k) for k in range(100)))
     rounds = baseline.rounds(tiny, 2, 8, 3, CPU)
@@ -166,7 +166,7 @@ def test_every_library_is_measured_like_ours(tiny, monkeypatch):
     found = libraries.measure(tiny, bench.BenchOptions(width=2, batch_size=4, runs=1), CPU)
     assert list(found) == ["ours", "ours, float32", *libraries.PACKAGES.values()]
     each = found["diffusers"]
-    assert each["parameters"] == 10 and each["operations"] == 2 * 2 * 9 * 28**2  # no gradient by x
+    assert each["parameters"] == 10 and each["operations"] == 2 * 2 * 9 * 28**2  # no gradient with respect to x
     assert each["images"]["median"] > 0 and each["sample"]["median"] > 0
 
 

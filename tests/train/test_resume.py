@@ -1,4 +1,4 @@
-"""Resuming: whatever stopped a training, it ends with the bits of one that never stopped."""
+"""Resuming: whatever stopped a training, it ends bit for bit like one that never stopped."""
 
 import json
 import os
@@ -47,7 +47,7 @@ with program():
 
 def start(folder, *words, stop=-1):
     """Start a training in a process of its own; after `stop` steps it hangs until a signal comes,
-    and says so by a file."""
+    and writes a file to say so."""
     command = [sys.executable, "-c", SCRIPT, *words, "--run-dir", str(folder), "--device", "cpu"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "STOP": str(stop), "SIGN": f"{folder}.sign"}
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env,
@@ -55,7 +55,7 @@ def start(folder, *words, stop=-1):
 
 
 def wait_for(file, process):
-    """Wait until a file is there, as long as the process lives."""
+    """Wait until a file exists, as long as the process is alive."""
     deadline = time.monotonic() + WAIT
     while not file.is_file():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
@@ -63,7 +63,7 @@ def wait_for(file, process):
 
 
 def cut(folder):
-    """Run a training that is interrupted in epoch 2, after epoch 1 was kept."""
+    """Run a training that is interrupted in epoch 2, after epoch 1 was saved."""
     drawn = []
 
     def stop_at_the_second(*args):
@@ -89,8 +89,8 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
 
 
 def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path):
-    """kill -9, SIGTERM or Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends with the bits of
-    a run that never stopped. (Each process hangs at a step of its epoch until the signal comes.)"""
+    """kill -9, SIGTERM or Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends bit for bit
+    like a run that never stopped. (Each process hangs at a step of its epoch until the signal comes.)"""
     cases = {"early": (signal.SIGKILL, 0, -9), "kill": (signal.SIGKILL, 1, -9),
              "term": (signal.SIGTERM, 1, 143), "ctrl-c": (signal.SIGINT, 1, 130)}
     running = {name: start(tmp_path / name, *TINY, "--T", "20", stop=3 * epoch + 1)
@@ -131,8 +131,8 @@ def test_a_run_that_is_not_one_cannot_be_resumed(trained, monkeypatch):
 
 
 def test_a_new_field_of_the_recipe_leaves_old_runs_resumable(workplace):
-    """A run whose config.json and last.pt lack a field of Recipe resumes with the field's default,
-    to the bits of a run that never stopped."""
+    """A run whose config.json and last.pt lack a field of Recipe resumes with the field's default
+    and ends bit for bit like a run that never stopped."""
     whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
     cut("cut")
     edit("cut", lambda config: config.pop("sigma"))
@@ -142,8 +142,8 @@ def test_a_new_field_of_the_recipe_leaves_old_runs_resumable(workplace):
 
 
 def test_an_unknown_field_of_the_recipe_is_refused(workplace):
-    """A run of another version, whose recipe has a field that is not known here, is not resumed
-    without it: one sentence names file and field."""
+    """A run of another version, whose recipe has a field unknown here, is not resumed
+    without that field: one sentence names file and field."""
     cut("cut")
     edit("cut", lambda config: config.update(dropout=0.1), runs.LAST)
     with pytest.raises(ValueError, match="^cut/last.pt: unknown in the recipe: dropout$"):
@@ -163,8 +163,8 @@ def edit(folder, change, *files):
 
 
 def test_resuming_keeps_the_schedule_of_the_checkpoint(workplace, monkeypatch):
-    """The schedule of new models may change between two epochs of a run: it goes on with its own,
-    to the bits of a run that never stopped. A new run takes the new one."""
+    """The schedule of new models may change between two epochs of a run: it goes on with its own
+    and ends bit for bit like a run that never stopped. A new run takes the new schedule."""
     whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
     cut("cut")
     monkeypatch.setattr(model, "SCHEDULE", "cosine")

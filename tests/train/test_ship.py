@@ -50,8 +50,8 @@ def test_shipping_a_run_halves_its_snapshots_and_writes_its_card(folder):
 
 
 def test_an_unfinished_or_unmeasured_run_is_not_shipped(folder, tmp_path):
-    """Nothing is overwritten by an incomplete training, or by one whose measures are another
-    kind's."""
+    """Nothing is overwritten by an incomplete training, or by a run that was measured as
+    another kind."""
     with pytest.raises(ValueError, match="no finished training"):
         ship(tmp_path)
     for measures in (None, '{"kind": "uncond"}'):

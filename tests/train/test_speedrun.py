@@ -44,7 +44,7 @@ def test_the_speedrun_reports_each_seed_and_the_median(quick, monkeypatch, capsy
 
 
 def test_a_seed_decides_the_weights(quick, tiny):
-    """The same seed gives the same network, another seed another one; all are in eval mode."""
+    """The same seed gives the same network and another seed a different one; all are in eval mode."""
     a, b, c = (speedrun.trained(tiny, seed, CPU) for seed in (0, 0, 1))
     assert same(a.state_dict(), b.state_dict()) and not same(a.state_dict(), c.state_dict())
     assert not a.training
@@ -66,7 +66,7 @@ def test_a_recipe_that_diverges_is_reported(quick, tiny, monkeypatch):
         speedrun.trained(tiny, 0, CPU)
 
 
-def test_times_are_drawn_in_proportion_to_themselves():
+def test_times_are_sampled_in_proportion_to_themselves():
     """T² stratified times hit every t exactly 2t - 1 times; fewer stay within 1..T."""
     assert speedrun.times(400, 20).bincount().tolist() == [0, *range(1, 40, 2)]
     few = torch.cat([speedrun.times(16, 300) for _ in range(200)])
@@ -75,7 +75,7 @@ def test_times_are_drawn_in_proportion_to_themselves():
 
 def test_the_loss_is_the_noise_loss_at_its_own_times():
     """The perfect model has a loss of 0; one that returns 0 has the noise's variance, 1; most
-    images come with their digit."""
+    images are conditioned on their digit."""
     seen, cfg = {}, Recipe(T=300)
     model = NoiseModel(UNet(1, **class_cond.JOB.network))
 

@@ -41,7 +41,7 @@ def finish(run, tiny):
 @pytest.mark.parametrize("decay", ["constant", "exponential", "linear"])
 def test_resuming_at_an_epoch_gives_the_same_bits(tiny, decay):
     """Stopped after epoch 1 and resumed from a copy of its saved state, with the global random
-    state disturbed: the weights are those of never having stopped, bit for bit."""
+    state disturbed: the weights are those of an uninterrupted run, bit for bit."""
     cfg = config(epochs=3, decay=decay, warmup=2)
     straight = finish(training(cfg), tiny)
 
@@ -96,7 +96,7 @@ def test_a_run_resumes_in_another_memory_order(tiny):
 
 
 def test_the_seed_decides_the_weights(tiny):
-    """The same seed gives the same bits, another seed another model."""
+    """The same seed gives the same bits; another seed, another model."""
     a, b, c = (finish(training(config(seed=s, epochs=1)), tiny) for s in (0, 0, 1))
     assert same(a, b) and not same(a, c)
 
@@ -114,7 +114,7 @@ def test_two_batches_do_not_share_their_noise(tiny):
 
 
 def test_exponential_decay_is_by_epoch_and_ends_at_a_tenth():
-    """Constant within an epoch, then times 0.1^(1/epochs); once a batch is a known mistake."""
+    """Constant within an epoch, then times 0.1^(1/epochs); after every batch is a known mistake."""
     cfg = config(decay="exponential", epochs=20, lr=1e-3)
     rates = [learning_rate(cfg, step, 469) for step in range(20 * 469)]
     assert len(set(rates)) == 20 and rates[0] == rates[468] == 1e-3
@@ -160,8 +160,8 @@ def test_one_update_is_adam():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_through_the_model_is_the_direct_call(precision):
-    """noise_loss with the model has the bits, loss and every gradient, of noise_loss with a direct
-    call of the network at t/T under the same schedule; in bfloat16, of one within autocast."""
+    """noise_loss with the model gives, bit for bit, the loss and every gradient of noise_loss with a
+    direct call of the network at t/T under the same schedule; in bfloat16, within autocast."""
     torch.manual_seed(0)
     model = NoiseModel(UNet(4, time=True, classes=10), 20, precision=precision)
     network, x_0, labels = model.network, torch.rand(8, 1, 28, 28), torch.arange(8)

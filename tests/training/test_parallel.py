@@ -1,7 +1,7 @@
 """parallel.py: several processes do what one does, and a lost one ends all of them in order.
 
 The processes are real, started by torchrun on the CPU. They take seconds to start, so there are
-only two jobs, of two and of three processes, and the tests look at what they left.
+only two jobs, of two and of three processes, and the tests look at what they left behind.
 """
 
 import os
@@ -78,7 +78,7 @@ def worker():
 
 
 def start(folder, processes, *words, stop=-1):
-    """Start a job of so many processes."""
+    """Start a job with this many processes."""
     script = folder.with_suffix(".py")
     script.write_text("from minidiff.system.cli import program\n"
                       "from tests.training.test_parallel import worker\n"
@@ -146,11 +146,11 @@ def test_a_step_of_two_processes_is_the_step_of_one(jobs):
 @pytest.mark.parametrize("name", ["joined", "cut"])
 def test_a_training_is_the_same_under_any_number_of_processes(jobs, name):
     """Started by one and resumed by two, or started by three, killed, and resumed by one: losses
-    and predictions agree with a run by one process, far closer than an epoch moves them; so do the
-    files.
+    and predictions agree with a run by one process, and differ far less than an epoch changes
+    them; the files agree too.
 
     Predictions are made in training mode: there they do not depend on the biases before BatchNorm,
-    whose true gradient is 0, so that Adam makes whole steps of their rounding errors.
+    whose true gradient is 0, so that Adam turns rounding errors into whole steps.
     """
     folders = [jobs[0] / "alone", jobs[0] / name]
     ours, theirs = ([r["loss"] for r in runs.read_log(folder)] for folder in folders)
@@ -177,14 +177,14 @@ def test_a_killed_process_ends_the_job_with_one_sentence(jobs):
 
 
 def test_only_the_writer_prints(jobs):
-    """What a job of two prints, it prints once, and names both processes."""
+    """A job of two prints every line once, and names both processes."""
     out, err, _ = jobs[1]["joined"]
     assert out.count("\nrun  ") == out.count("done: look at") == 1 and ", 2 processes" in out
     assert "Error" not in err and "Traceback" not in err
 
 
 def test_too_many_processes_are_refused(monkeypatch):
-    """More than a batch has images, more than the machine has GPUs, a device without exchange."""
+    """More than a batch has images, more than the machine has GPUs, or a device that cannot exchange data."""
     monkeypatch.setattr(parallel, "size", lambda: 3)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="batch of 2 .* among 3 processes; start at most 2"):

@@ -33,8 +33,8 @@ def test_every_recipe_can_be_built():
 
 
 def test_a_stored_recipe_may_lack_a_field_and_may_not_have_one_too_many():
-    """What an older run did not store has its default; an unknown field is refused, with the place
-    and its name."""
+    """A field that an older run did not store gets its default; an unknown one is refused, and the
+    message names it and where it was found."""
     stored = dataclasses.asdict(Recipe(width=3))
     del stored["sigma"]
     assert Recipe.stored(stored, "config.json") == Recipe(width=3)

@@ -1,11 +1,11 @@
-"""What is each speed technique worth? The work without it, in turn with the work as it is.
+"""What is each speed technique worth? Time the work without it, in turn with the work as it is.
 
     make ablation                    prints a table, writes ablation.json; about three minutes
 
 Training is a step of the class-conditioned model; sampling makes forty guided digits with the
 shipped weights. Each row leaves out one technique and keeps all others; its last column is how many
 times as long that takes. The ratios do not multiply to the total gain, since some techniques build
-on others. bfloat16 is in brackets where it is not the default: that row is with it.
+on others. The row in brackets adds bfloat16, which is not the default in sampling.
 """
 
 import sys
@@ -82,7 +82,7 @@ def training(flags, device, precision):
 
 
 def steps(n, width, batch_size, device, precision, change=lambda training: None):
-    """Return a function that does n steps of a training of ours, changed."""
+    """Return a function that does n steps of our training, changed by `change`."""
     training = processes.ready(width, batch_size, device, precision)
     change(training)
     x, labels = torch.rand(batch_size, 1, 28, 28), torch.arange(batch_size) % 10
@@ -148,8 +148,8 @@ def unfolded(model):
 
 
 def sampler(device, change=lambda model: None, precision="float32", made=None, **given):
-    """Return a function that samples the digits from the shipped model, changed. given: fields of
-    SampleOptions."""
+    """Return a function that samples the digits from the shipped model, changed by `change`. given:
+    fields of SampleOptions."""
     found = checkpoint.load(zoo.snapshots("class")[-1])
     model = zoo.from_checkpoint(found, device=device, precision=precision, made=made)
     change(model)

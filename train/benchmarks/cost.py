@@ -37,8 +37,8 @@ class CostOptions:
     images: int = cli.flag(1_000_000, "images in the training set")
     epochs: int = cli.flag(100, "passes over it")
     devices: int = cli.flag(8, "GPUs that share the work")
-    rate: float = cli.flag(989.0, "of one, 10^12 operations a second; an H100's, bf16, datasheet")
-    share: float = cli.flag(0.3, "of that rate which training reaches, 0 .. 1; an assumption")
+    rate: float = cli.flag(989.0, "of each, 10^12 operations per second; an H100's datasheet, bfloat16")
+    share: float = cli.flag(0.3, "share of that rate that training reaches, 0 .. 1; an assumption")
 
     def __post_init__(self):
         for name in ("images", "epochs", "devices"):
@@ -66,7 +66,7 @@ def operations(network: dict) -> tuple[int, int, int]:
 
 
 def hours(each: int, flags: CostOptions) -> float:
-    """Return how long a training takes whose images cost `each` operations."""
+    """Return the hours of a training in which an image costs `each` operations."""
     rate = flags.devices * flags.rate * 1e12 * flags.share
     return each * flags.images * flags.epochs / rate / 3600
 

@@ -1,8 +1,8 @@
-"""What only a fresh process can show: how long it takes to start, and how much memory it needs.
+"""What only a new process can show: how long it takes to start, and how much memory it needs.
 
 A process that has worked before has its libraries loaded and its memory allocated. So each of these
-measurements runs in a new one, on the same source, that does one thing and ends. A `Subprocess`
-stays, and works only when it is called.
+measurements runs in a new process, which does one thing with the same source and ends. A
+`Subprocess` keeps running, but works only when it is called.
 """
 
 import multiprocessing
@@ -51,7 +51,7 @@ def measure(flags):
 
 
 def child(code):
-    """Run Python code in a fresh process; return what it printed. Raises CalledProcessError if it
+    """Run Python code in a new process; return what it printed. Raises CalledProcessError if it
     failed."""
     return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE,
                           cwd=ROOT).stdout
@@ -68,7 +68,7 @@ class Subprocess:
     def __init__(self, rounds, *args):
         context = multiprocessing.get_context("spawn")
         self.pipe, there = context.Pipe()
-        work = pickle.dumps((rounds, args))  # torch's own way needs much of /dev/shm
+        work = pickle.dumps((rounds, args))  # torch's own pickling needs a lot of /dev/shm
         process = context.Process(target=_serve, args=(there, work), daemon=True)
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process handles Ctrl-C
         process.start()
@@ -83,7 +83,7 @@ class Subprocess:
             found = self.pipe.recv()
         except (EOFError, OSError) as e:
             raise ValueError("a process that was being measured is lost, killed or out of memory; "
-                             "measure again, or less (--width, --batch-size)") from e
+                             "try again, or reduce --width or --batch-size") from e
         if isinstance(found, BaseException):
             raise found
         return found
@@ -112,8 +112,8 @@ def first_digit(device="auto"):
 
 
 def digits(model, prompts, **given):
-    """Return an image for each prompt. given: fields of SampleOptions, before the model's
-    defaults."""
+    """Return an image for each prompt. given: fields of SampleOptions that override the
+    model's defaults."""
     options = options_for(model, **given)
     *_, last = generate(model, prompts, steps=options.steps, seed=options.seed,
                         **options.guidance, **options.sampling(model))
@@ -121,7 +121,7 @@ def digits(model, prompts, **given):
 
 
 def ready(width, batch_size, device, precision="auto"):
-    """Return a class-conditioned Training of ours that never ends, on `device`."""
+    """Return our class-conditioned Training, without an end, on `device`."""
     precision = hardware.pick_precision(precision, device)
     cfg = Recipe(batch_size=batch_size, precision=precision, epochs=10**6)
     network = UNet(width, **class_cond.JOB.network).train()
@@ -154,8 +154,8 @@ def peak(method, width, batch_size, device="auto"):
 
 
 def _resident():
-    """Return the peak memory of this process, in bytes. Linux reports it in /proc; getrusage there
-    starts at the parent's."""
+    """Return the peak memory of this process, in bytes. Linux reports it in /proc; its getrusage
+    starts from the parent's peak."""
     status = Path("/proc/self/status")
     if status.is_file():
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))

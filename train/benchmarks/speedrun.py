@@ -8,7 +8,7 @@ The time is counted from data in memory to finished weights: it includes buildin
 choosing the number format; measuring is not included.
 
 In addition to a short recipe it needs one idea. Which digit an image becomes is decided at large t,
-where the loss is small and few training steps look. Here t is chosen with a probability that grows
+where the loss is small, and which few training steps visit. Here t is chosen with a probability that grows
 with t itself, P(t) = (2t - 1) / T², so half of all images have t above 0.7 T; nothing else in the
 loss changes. With uniform t it took twice the images to get such digits. docs/speed.md lists what
 else was tried.
@@ -52,7 +52,7 @@ class SpeedOptions:
     """How many runs, and how they are measured. Raises ValueError for values out of range."""
 
     seeds: int = cli.flag(5, "runs, with seeds 0, 1, ...")
-    n: int = cli.flag(2000, "samples that measure each")
+    n: int = cli.flag(2000, "samples to measure each run")
     out: str = cli.flag("speedrun.json", "JSON of all runs")
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
