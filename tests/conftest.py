@@ -111,8 +111,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Run `python -m module words` in this process, which saves its start-up; return exit status and
     """Run `python -m module words` in this process, without its start-up; return exit status and
+    stderr of a command that ends by itself."""
     def run_it(module, *words):
         monkeypatch.setattr(sys, "argv", [module, *words])
         monkeypatch.setattr(signal, "signal", lambda *_: None)
