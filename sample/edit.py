@@ -64,7 +64,7 @@ class Edit:
         return x.to(self.model.device)
 
     def load(self):
-        """Return the user's image n times, inverted if its background is light and --invert is on."""
+        """Return the user's image n times, inverted if it is dark on light and --invert is on."""
         image, model = self.image, self.model
         x = photos.load_image(image.image, model.image_shape, model.data_range, image.fit)
         if image.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
@@ -79,8 +79,8 @@ class Edit:
         return str(path.relative_to(here)) if path.is_relative_to(here) else self.image.image
 
     def finish(self, states, total, caption, shown, prompt="", **grid):
-        """Sample `total` states, and write the files that the options name. caption: the first
-        part of the files'. shown: from the result to the images of the PNG. prompt: a digit becomes the npz's
+        """Sample `total` states, and write the files that the options name. caption: how theirs
+        begins. shown: from the result to the images of the PNG. prompt: a digit becomes the npz's
         labels. grid: of `images.save_grid`. Returns the result (n,C,H,W)."""
         x, kept = generate.watch(states, total, self.outputs.gif)
         model = self.model

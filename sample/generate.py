@@ -71,7 +71,7 @@ class CountOptions:
 
 
 class Session(NamedTuple):
-    """All that a script needs for sampling. own: its dataclass of options. more: further ones. typed:
+    """What a script needs for sampling. own: its dataclass of options. more: further ones. typed:
     names of options. second: the second stage, or None. files: {".png": path, ...}."""
 
     own: object
@@ -115,7 +115,7 @@ def load(options, kinds, typed=frozenset(), place=""):
     large = {name: getattr(options, name) for name in LARGE}
     if place == "deepfloyd":
         if not set(kinds) & set(zoo.DIFFUSIONS):
-            raise ValueError("deepfloyd is not a flow; use it with sample.class_cond")
+            raise ValueError("deepfloyd is no flow; use it with sample.class_cond")
         if options.precision != "float32":
             raise ValueError("deepfloyd has its own number format; drop --precision")
     elif any(large.values()):
@@ -132,7 +132,7 @@ def load(options, kinds, typed=frozenset(), place=""):
 
 
 def refuse(model, unused):
-    """Raise ValueError if options were typed that do not apply to the model. unused: their names."""
+    """Raise ValueError if options do not apply to the model. unused: the names of those typed."""
     if unused:
         flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
         raise ValueError(f"a {model.kind!r} model has no use for {flags}; leave it out")

@@ -11,9 +11,9 @@ network of ten lines and two figures are new. What happens:
     3. start from pure noise, and remove  eps_hat = eps_u + gamma (eps_c - eps_u), then one step
        the predicted noise step by step   from t to the next s < t
 
-toy.gif shows step 3 at several strengths of guidance. toy.png shows what the network has learned, as a
-field of arrows that point away from the noise, towards the data. In the plane the best possible
-prediction can be computed (`exact_eps`), and is drawn below the network's.
+toy.gif shows step 3 at several strengths of guidance. toy.png shows what the network has learned,
+as a field of arrows that point away from the noise, towards the data. In the plane the best
+possible prediction can be computed (`exact_eps`), and is drawn below the network's.
 """
 
 import math

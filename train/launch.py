@@ -116,7 +116,7 @@ def _start(job: Job, cfg, flags, typed):
     if cfg.recipe == "auto":  # typed
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
     precision = hardware.pick_precision(cfg.precision, device)
-    cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each process may have measured its own
+    cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may pick another
     sets = _load(cfg.dataset, flags, device, job.size)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     training = _training(job, cfg, device)
@@ -144,7 +144,7 @@ def _resume(job: Job, given, flags, typed):
             )
     device = hardware.pick_device(about["device"] if flags.device == "auto" else flags.device)
     if parallel.named(hardware.describe(device)) != about["hardware"]:
-        print(f"note: started on {about['hardware']}; results here may differ in the last bits", file=sys.stderr)
+        print(f"note: started on {about['hardware']}; results may differ here", file=sys.stderr)
     found = None
     if (folder / runs.LAST).is_file():
         found = zoo.load_kind(job.name, folder)

@@ -17,8 +17,8 @@ from minidiff.training.recipe import RECIPES, Recipe
 
 
 class Record:
-    """The record of a training run, a context manager; `add` takes each Progress. Only one of several processes
-    writes. job, training, sets, folder: as in launch.py."""
+    """The record of a training run, a context manager; `add` takes each Progress. Only one of
+    several processes writes. job, training, sets, folder: as in launch.py."""
 
     def __init__(self, job, training, sets, folder):
         self.job, self.training, self.sets, self.folder = job, training, sets, folder

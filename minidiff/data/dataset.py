@@ -105,7 +105,7 @@ def batches(dataset: Dataset, batch_size: int, generator: torch.Generator):
 
 @lru_cache(2)  # the training set and the test set
 def _doodles(count, split, size, seed=0) -> Dataset:
-    """Return drawn doodles: images uint8 (count,3,size,size), labels the conditions of their sentences."""
+    """Return doodles: images uint8 (count,3,size,size), and labels, their sentences' conditions."""
     images, captions, _ = world.dataset(count, seed, size, split)
     labels = prompts.DOODLES.embed(captions).byte()
     return Dataset("doodles", images, labels, partial(_doodles, count, split, size))

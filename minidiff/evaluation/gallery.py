@@ -1,7 +1,7 @@
 """The figures that show whether a model is any good.
 
-For the single-step denoiser: what noise does to digits, what the network makes of it, and how well it
-does at noise levels it was not trained on. For a diffusion model: samples, and the trajectories
+For the single-step denoiser: what noise does to digits, what the network makes of it, and how well
+it does at noise levels it was not trained on. For a diffusion model: samples, and the trajectories
 that lead to them. Training draws these at its snapshots, and `make figures` draws them again from a
 run's files.
 
@@ -125,5 +125,5 @@ def draw_trajectories(path, states, caption, count=9, n=4):
 
 
 def draw_gif(path, states, caption, count=40):
-    """Draw an animation of all samples, x_t from noise to image. states: as `generate` yields them."""
+    """Draw all samples as a GIF, x_t from noise to image. states: as `generate` yields them."""
     save_gif(path, [s.x_t for s in frames_of(states, count)], caption)

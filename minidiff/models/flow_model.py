@@ -12,7 +12,7 @@ class FlowModel(NoiseModel):
     """A UNet that predicts the velocity of a flow, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`;
     T and schedule are ignored."""
 
-    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured; less guidance than for noise
+    defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured: less guidance
     ignored = ("sampler", "variance", "eta", "clip")
 
     def __init__(self, network, T=None, schedule=None, **options):

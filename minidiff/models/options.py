@@ -32,7 +32,7 @@ class SampleOptions:
     clip: str = flag("range", "each step's x_0_hat is clipped to the data range", tuple(CLIPS))
     seed: int = flag(0, "seed of all noise")
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
-    precision: str = flag("float32", "number format; auto: the faster one, pixels may differ", PRECISIONS)
+    precision: str = flag("float32", "number format; auto: the faster; pixels differ", PRECISIONS)
     model_dir: str = flag("", "deepfloyd: folder of both stages, or a hub name; default: the hub's")
     embeddings: str = flag("", "deepfloyd: .pth dictionary, prompt to embedding, in place of T5")
     offload: bool = flag(False, "deepfloyd: for a GPU too small to hold the model; slower")

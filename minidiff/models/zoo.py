@@ -82,7 +82,8 @@ def origin(file: Path) -> str:
 
 
 def load_kind(kind: str, place: str = "") -> dict:
-    """Return the contents of the checkpoint that `place` means. Raises ValueError if it is of another kind."""
+    """Return the contents of the checkpoint that `place` means. Raises ValueError for another
+    kind."""
     file = find(kind, place)
     found = checkpoint.load(file)
     if found["kind"] != kind:

@@ -7,8 +7,8 @@ step is that of one process up to rounding, and a run can be resumed with any ot
 
 Every process generates the order and the noise of the whole batch, from the same seed; that is
 cheap. The outputs are combined, so a loss function sees the whole batch. All N processes then
-compute the same loss L, so their gradients add up to that of N L, and DistributedDataParallel, which
-takes the mean, makes it that of L.
+compute the same loss L, so their gradients add up to that of N L, and DistributedDataParallel,
+which takes the mean, makes it that of L.
 
 BatchNorm normalises by the whole batch; by one share it would be a different, noisier function. So
 the sums behind mean and variance are added up over the processes. This and the combined outputs
@@ -76,7 +76,7 @@ def joined():
                 yield
     except Exception as e:
         broken = isinstance(e, dist.DistError) or isinstance(e, RuntimeError) and "gloo" in str(e)
-        time.sleep(PATIENCE * (broken + (rank > 0)))  # meanwhile torchrun's SIGTERM ends most of them
+        time.sleep(PATIENCE * (broken + (rank > 0)))  # torchrun's SIGTERM ends most of them now
         if broken:  # the process was lost on another machine, whose torchrun cannot stop this one
             sys.exit(1)
         once()  # this error will be printed, so the others need not print
@@ -130,7 +130,7 @@ def shared(network, batch_size: int):
 
     network: on its device; its BatchNorm layers change in place, keeping names and weights.
     batch_size: of a whole batch. Returns a function from whole batches to whole outputs, float32.
-    Raises ValueError for more processes than images or GPUs, and for a device other than cuda and cpu.
+    Raises ValueError for more processes than images or GPUs, and for a device but cuda and cpu.
     """
     N, device = size(), next(network.parameters()).device.type
     if N == 1:

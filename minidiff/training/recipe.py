@@ -32,7 +32,7 @@ class Recipe:
     early_epoch: int = flag(5, "samples and weights are kept after this epoch and the last")
     lr: float = flag(1e-3, "peak learning rate of Adam")
     decay: str = flag(
-        "exponential", "constant; exponential: times 0.1^(1/epochs) each epoch; linear: to 0", DECAYS
+        "exponential", "constant; exponential: by 0.1^(1/epochs) an epoch; linear: to 0", DECAYS
     )
     warmup: int = flag(0, "steps over which the learning rate rises from 0")
     T: int = flag(300, "noising steps of the schedule")
@@ -59,7 +59,7 @@ class Recipe:
 
     @classmethod
     def stored(cls, config: dict, place) -> "Recipe":
-        """Return the recipe that a run stored; a field that it lacks is newer, and gets its default.
+        """Return the recipe that a run stored; a field that it lacks gets its default.
 
         Raises ValueError, naming `place`, for a field that is not known.
         """
