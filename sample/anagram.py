@@ -19,7 +19,7 @@ from sample.edit import Edit, judge, report
 
 @dataclass(frozen=True)
 class AnagramOptions:
-    """The prompts, and their views. Raises ValueError for what does not fit."""
+    """The prompts, and their views. Raises ValueError if they do not fit."""
 
     prompts: tuple[str, ...] = cli.flag(("6", "9"), "one prompt for each view")
     view: tuple[str, ...] = cli.flag(("rotate180",), f"views: {', '.join(VIEWS)}")

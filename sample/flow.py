@@ -1,7 +1,7 @@
 """Generate digits with a flow.
 
     python -m sample.flow --digits 0123456789 --per-digit 4 --steps 10 --out grid.png
-    python -m sample.flow --model flow-uncond        as many, from a flow without labels
+    python -m sample.flow --model flow-uncond        from a flow without labels
 """
 
 from functools import partial

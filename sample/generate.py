@@ -163,7 +163,7 @@ def run(script, kinds, own, about, argv=None):
 
 def load_second_stage(outputs, options, first):
     """Load the second stage and print which it is; return None unless the options say `upsample`.
-    first: the model whose images it will enlarge. Raises ValueError where there is none, or for
+    first: the model whose images it will enlarge. Raises ValueError if there is none, or for
     more steps than it has."""
     if not outputs.upsample:
         return None

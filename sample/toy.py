@@ -111,7 +111,7 @@ def generate(network, schedule, arms, gamma, seed):
 def exact_eps(schedule, points):
     """Return the best possible eps_fn(x_t, t) for data that are just these points (N,2,1,1).
 
-    Any of them may be underneath x_t, with weight exp(-|x_t - sqrt(ab) x_0|² / (2 - 2 ab)); the
+    Any of them may be the x_0 of x_t, with weight exp(-|x_t - sqrt(ab) x_0|² / (2 - 2 ab)); the
     prediction x_0_hat = E[x_0 | x_t] is their weighted mean.
     """
 

@@ -165,7 +165,7 @@ def _resume(job: Job, given, flags, typed):
 
 
 def _read_config(job: Job, folder: Path):
-    """Return config.json and the Recipe in it. Raises ValueError where it is no such run."""
+    """Return config.json and the Recipe in it. Raises ValueError if it is not such a run."""
     file = folder / runs.CONFIG
     if not file.is_file():
         raise ValueError(f"{folder} holds no run to resume: there is no {file}")

@@ -38,8 +38,8 @@ WARNING = """
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images: uint8 (N,1,28,28), strokes in any size, and int64 (N,). name: which set this
-    really is."""
+    """Labelled images. images: uint8 (N,C,H,W), digits (N,1,28,28). labels: int64 (N,), of doodles
+    conditions (N,words). name: which set this really is."""
 
     name: str
     images: torch.Tensor
@@ -67,9 +67,9 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -
     """Return a Dataset by name, read from its files or, for strokes and doodles, drawn.
 
     name: one of NAMES. split: "train" or "test". data_dir: where the files are or should go;
-    default $MINIDIFF_DATA, else "data". size: in pixels, 0 for the set's own; strokes
-    and doodles come in any. Raises ValueError for an unknown name or split, for a size that does
-    not exist, and for files that are missing (and can't be downloaded) or damaged.
+    default $MINIDIFF_DATA, else "data". size: in pixels, 0 for the set's own; strokes and doodles
+    come in any. Raises ValueError for an unknown name or split, for a size that does not exist, and
+    for files that are missing (and can't be downloaded) or damaged.
     """
     if name not in NAMES:
         raise ValueError(f"unknown dataset {name!r}; choose from: {', '.join(NAMES)}")

@@ -35,8 +35,8 @@ def anagram(eps_fns, views):
     """Return the eps_fn of an image that shows each eps_fn's prompt as seen through its view.
     Visual anagrams, section 3.
 
-    eps_fns: list, each with its own guidance. views: as many of VIEWS' values. Raises ValueError
-    for lists of unequal length.
+    eps_fns: list, each with its own guidance. views: values of VIEWS, one for each. Raises
+    ValueError for lists of unequal length.
     """
     _check_pairs(eps_fns, views, "views")
     return lambda x_t, t: torch.stack(
@@ -48,8 +48,8 @@ def hybrid(eps_fns, filters):
     """Return the eps_fn that takes from each prediction what its filter passes. Factorized
     diffusion, section 3.
 
-    eps_fns: list, each with its own guidance. filters: as many linear functions of images that sum
-    to the identity, see `split`. Raises ValueError for lists of unequal length.
+    eps_fns: list, each with its own guidance. filters: linear functions of images, one for each,
+    that sum to the identity, see `split`. Raises ValueError for lists of unequal length.
     """
     _check_pairs(eps_fns, filters, "filters")
     return lambda x_t, t: sum(keep(eps_i(x_t, t)) for keep, eps_i in zip(filters, eps_fns))

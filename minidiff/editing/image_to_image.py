@@ -29,7 +29,7 @@ from minidiff.theory.samplers import trajectory
 
 def noised(schedule, x_0, t, generator=None):
     """Return images x_0 (B,C,H,W) noised to step t, an int in 0..T. DDPM (4). Raises ValueError
-    for another t."""
+    for any other t."""
     if not 0 <= t <= schedule.T:
         raise ValueError(f"t must lie in 0..{schedule.T}, got {t}")
     at = torch.full((len(x_0),), t, device=x_0.device)
@@ -38,7 +38,7 @@ def noised(schedule, x_0, t, generator=None):
 
 @torch.no_grad()
 def one_step(eps_fn, schedule, x_t, t):
-    """Jump from x_t (B,C,H,W) at step t, an int in 1..T, to x_0_hat, like x_t. DDPM (15)."""
+    """Return x_0_hat, one jump from x_t (B,C,H,W) at step t, an int in 1..T. DDPM (15)."""
     at = torch.full((len(x_t),), t, device=x_t.device)
     return predict_x_0(schedule, x_t, at, eps_fn(x_t, at))
 
@@ -47,7 +47,7 @@ def sdedit(eps_fn, schedule, x_0, timesteps, start, *, generator=None, **options
     """Noise x_0 (B,C,H,W) to timesteps[start], then sample from there. SDEdit, section 3.
 
     timesteps: as in `trajectory`. start: index into them; 0 keeps the least of x_0, the last
-    returns it. options: of `trajectory`. Returns the generator of States. Raises ValueError for a
+    returns it. options: of `trajectory`. Returns a generator of States. Raises ValueError for a
     start outside the timesteps.
     """
     if not 0 <= start < len(timesteps):

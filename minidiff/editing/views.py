@@ -1,11 +1,11 @@
 """Views of an image: rotated, mirrored, cut into pieces and rearranged.
 
 A visual anagram is one image that reads differently when it is transformed. While it is sampled,
-the network predicts the noise in the image as seen by each *view* (illusions.py). For that a view
-must have two properties (visual anagrams, section 3):
+the network predicts the noise in each *view* of the image (illusions.py). For that a view must have
+two properties (visual anagrams, section 3):
 
-    linear         so that a noisy image, seen, is the seen image plus the seen noise
-    orthogonal     so that standard normal noise, seen, is still standard normal noise, the only
+    linear         so that the view of a noisy image is that of the image plus that of the noise
+    orthogonal     so that the view of standard normal noise is standard normal noise, the only
                    kind the network was trained on
 
 Moving pixels without losing any has both properties, and so has flipping every sign. A rotation by

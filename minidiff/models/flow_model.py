@@ -19,7 +19,7 @@ class FlowModel(NoiseModel):
         Model.__init__(self, network, **options)
 
     def description(self) -> dict:
-        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        """Return what a checkpoint stores besides the network, as arguments of `__init__`."""
         return Model.description(self)
 
     def __call__(self, x_t, t, cond=None):

@@ -81,7 +81,7 @@ class Model:
         return bool(self.vocabulary.words)
 
     def description(self) -> dict:
-        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        """Return what a checkpoint stores besides the network, as arguments of `__init__`."""
         return {"words": list(self.vocabulary.words), "data_range": list(self.data_range)}
 
     def to_unit(self, x):
@@ -126,7 +126,7 @@ class NoiseModel(Model):
         self.schedule = SCHEDULES[self.schedule_name](T).to(self.device)
 
     def description(self) -> dict:
-        """Return what a checkpoint stores besides the network, as `__init__` takes it back."""
+        """Return what a checkpoint stores besides the network, as arguments of `__init__`."""
         return {"schedule": self.schedule_name, "T": self.schedule.T, **super().description()}
 
     def __call__(self, x_t, t, cond=None):

@@ -1,9 +1,9 @@
 """Where models come from: a name or a file becomes a model that can be prompted.
 
-`find` finds a file, a run's folder, the newest run of a kind or, if none was trained yet, the
+`find` accepts a file, a run's folder, or a kind: its newest run or, if none was trained yet, the
 weights that ship with the project:
 
-    weights/<kind>-epoch-05.pt     a snapshot of a training, in half precision
+    weights/<kind>-epoch-05.pt     a snapshot of a training run, in half precision
     weights/<kind>.json            its card: recipe, data, seed, hardware, time, loss, results
     weights/sweep.json             the class-conditioned model measured at many settings
     weights/versus.json            a flow measured against a diffusion model

@@ -15,8 +15,8 @@ Each block is a Sequential, so its constructor reads like its forward pass. i an
 of channels in and out. A convolution before BatchNorm keeps its bias, as it does in the course.
 
 BatchNorm behaves differently in training and evaluation. In training it normalises by the current
-batch and updates running statistics; in `eval()` it uses those. A network left in training mode
-while sampling returns images that depend on their neighbours, and its running statistics drift.
+batch and updates running statistics; in `eval()` it uses those. Left in training mode while
+sampling, a network returns images that depend on their neighbours, and its statistics drift.
 
 Once its statistics are fixed, BatchNorm only scales and shifts each channel, which the convolution
 W x + b before it can do as well. `folded` merges the two, which saves time in sampling:

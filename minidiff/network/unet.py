@@ -1,7 +1,7 @@
 """4b. The UNet: from a noisy image to a prediction of the same size.
 
 A UNet goes down to small resolutions to see the whole image, comes up again to add detail, and
-passes each level's features across. With D channels at full size, its width:
+passes the features of each resolution across. With D channels at full size, its width:
 
     x  1,28,28 ── x0  D,28,28 ───────────────────────────────────────── u2  D,28,28 ── y  1,28,28
                     └── x1  D,14,14 ──────────────────── u1  D,14,14 ──┘

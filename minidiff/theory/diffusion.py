@@ -19,10 +19,10 @@ A *model* is called as model(x_t, t, cond) and returns eps_hat. cond, a conditio
 image shows, such as a digit (None: nothing).
 
 Why predict the noise and not the image? Given x_t each determines the other, by (15). But a squared
-error in eps is alpha_bar / (1 - alpha_bar) times the error in x_0, so the choice decides how
-much each t counts. DDPM tried both, and noise worked better (section 3.2). It derives its loss
-from a bound on the likelihood of the data; (14) drops that bound's weights, which shifts weight to
-the noisy steps, where the large shapes are decided (section 3.4).
+error in eps is alpha_bar / (1 - alpha_bar) times the error in x_0, so the choice decides how much
+each t counts. DDPM tried both, and noise worked better (section 3.2). It derives its loss from a
+bound on the likelihood of the data; (14) drops that bound's weights, which favours the noisy steps,
+where the large shapes are decided (section 3.4).
 
 Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
 much noisier. Even independent t make the mean noisy, so the timesteps are *stratified*: 1..T is
@@ -33,7 +33,7 @@ Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 
 Exercises
 1. What is `noise_loss` for a model that always returns 0? And `denoising_loss` for a denoiser that
-   returns its input? Your training must beat these.
+   returns its input? Your model must beat both.
    test_diffusion.py: test_noise_loss_is_zero_for_the_perfect_model_and_one_for_zero
    test_diffusion.py: test_denoising_loss_of_the_identity_is_sigma_squared
 2. Give all images of a batch the same t. Is the loss right on average? How much does it vary?
@@ -63,7 +63,7 @@ def q_sample(schedule, x_0, t, eps):
     """Return x_t = sqrt(ab_t) x_0 + sqrt(1 - ab_t) eps: noise a clean image to step t. DDPM (4).
 
     x_0: (B,C,H,W) float. t: (B,) int64 in 0..T; t = 0 returns x_0 itself. eps: like x_0, from
-    N(0, 1). Returns x_t, like x_0. Raises ValueError where shapes do not fit.
+    N(0, 1). Returns x_t, like x_0. Raises ValueError if shapes do not fit.
     """
     _check_batch(x_0, t)
     _check_same("x_0", x_0, "eps", eps)
@@ -75,7 +75,7 @@ def predict_x_0(schedule, x_t, t, eps_hat):
     """Return x_0_hat = (x_t - sqrt(1 - ab_t) eps_hat) / sqrt(ab_t), the predicted image. DDPM (15).
 
     x_t: (B,C,H,W) float. t: (B,) int64 in 0..T. eps_hat: like x_t.
-    The result is like x_t, not clipped. Raises ValueError where shapes do not fit.
+    The result is like x_t, not clipped. Raises ValueError if shapes do not fit.
     """
     _check_batch(x_t, t)
     _check_same("x_t", x_t, "eps_hat", eps_hat)
@@ -87,7 +87,7 @@ def predict_eps(schedule, x_t, t, x_0_hat):
     """Return eps_hat = (x_t - sqrt(ab_t) x_0_hat) / sqrt(1 - ab_t): DDPM (4) solved for the noise.
 
     The inverse of `predict_x_0`, needed where x_0_hat was clipped. t: (B,) int64 in 1..T.
-    The result is like x_t. Raises ValueError where shapes do not fit.
+    The result is like x_t. Raises ValueError if shapes do not fit.
     """
     _check_batch(x_t, t)
     _check_same("x_t", x_t, "x_0_hat", x_0_hat)

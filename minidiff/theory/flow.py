@@ -10,7 +10,7 @@ A network is given x_t and t, and predicts the velocity:
 
     L = | v_hat(x_t, t) - (x_1 - x_0) |²,   t uniform in 0 .. 1         `flow_loss`
 
-The names are the papers': in this file alone x_0 is the noise, and sampling starts at t = 0.
+The names are the papers': only in this file is x_0 the noise, and sampling starts at t = 0.
 
 Many lines pass through one point, each with its own velocity. Under squared error the best
 prediction is their mean, E[x_1 - x_0 | x_t], and that is enough: noise that is moved with the mean

@@ -29,7 +29,7 @@ eta = 0 is deterministic, a smooth trajectory; eta = 1 is DDPM with beta_tilde.
 
 Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where
 x_0_hat is clipped to the data range, eps_hat must be computed again from it, or the two no longer
-describe the same x_t. And x_t, the network's input, is never clipped: noise is not confined to it.
+describe the same x_t. And x_t, the network's input, is never clipped: noise has no bounds.
 
 A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` yields
 every state, so progress bars, animations and early stops are `for` loops outside.

@@ -115,7 +115,7 @@ def named(machine: str) -> str:
 
 
 def resume_hint(target: str, module: str, words: str) -> str:
-    """Return what a stopped training prints: how to resume it. target: of make, for one process.
+    """Return what a stopped run prints: how to resume it. target: of make, for one process.
     module: for torchrun. words: the flags."""
     kept = "the last complete epoch is kept, resume with"
     if size() == 1:
@@ -130,7 +130,8 @@ def shared(network, batch_size: int):
 
     network: on its device; its BatchNorm layers change in place, keeping names and weights.
     batch_size: of a whole batch. Returns a function from whole batches to whole outputs, float32.
-    Raises ValueError for more processes than images or GPUs, and for a device but cuda and cpu.
+    Raises ValueError for more processes than images or GPUs, and for a device that is neither cuda
+    nor cpu.
     """
     N, device = size(), next(network.parameters()).device.type
     if N == 1:
