@@ -74,7 +74,7 @@ def test_a_ring_closes_smoothly():
 
 
 def test_pieces_join_except_where_the_pen_is_lifted():
-    """Each template is SEGMENTS pieces, interrupted only between strokes, and 1 high to within a tenth."""
+    """Each template is SEGMENTS pieces, interrupted only between strokes, and about 1 high."""
     curves = WEIGHTS @ POINTS
     for text, curve in zip(TEMPLATES.split("\n")[1:-1], curves, strict=True):
         starts, ends = curve.split(SEGMENTS)

@@ -1,4 +1,4 @@
-"""blur.py: the Gaussian blur against its definition and torchvision's, and the best of several blurs."""
+"""blur.py: the Gaussian blur against its definition and torchvision's; the best of several."""
 
 import pytest
 import torch

@@ -46,7 +46,7 @@ def test_one_step_with_the_true_noise_returns_the_image():
 
 def test_one_step_is_the_posterior_mean_of_gaussian_data(gaussian):
     """With the ideal predictor of N(m, s²), x_0_hat = m + sqrt(ab) s² (x_t - sqrt(ab) m) /
-    (ab s² + 1 - ab): the mean of all images that could be under the noise, and at large t the data's
+    (ab s² + 1 - ab): the mean of all images that may be under the noise, and at large t the data's
     mean. No other prediction has a smaller squared error."""
     schedule = cosine(1000)
     data = gaussian(schedule)

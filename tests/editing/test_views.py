@@ -109,7 +109,7 @@ def test_a_rule_that_loses_pixels_is_no_view():
 
 def test_images_of_the_wrong_shape_are_rejected():
     """A quarter turn would change the shape of an image that is not square; jigsaw and patches
-    need a side that their number of pieces divides."""
+    need a side that can be cut into their pieces."""
     with pytest.raises(ValueError, match="multiple of 4"):
         VIEWS["jigsaw"].see(torch.zeros(1, 1, 30, 30))
     with pytest.raises(ValueError, match="7 or 8"):

@@ -80,7 +80,7 @@ def test_the_distance_of_the_test_set_to_itself_is_0(measure):
 
 
 def test_unseen_digits_are_near_the_floor_and_noisy_ones_far_away(measure):
-    """Unseen real digits have a distance of about 1 floor and copying about 1; with noise, many floors."""
+    """Unseen real digits: distance about 1 floor, copying about 1; with noise, many floors."""
     x, labels = strokes.dataset(500, seed=7)
     x, g = x.float() / 255, torch.Generator().manual_seed(0)
     real = measure(x, labels)

@@ -133,7 +133,7 @@ def test_denoising_loss_of_the_identity_is_sigma_squared():
 
 
 def test_noise_follows_its_generator_and_not_the_global_seed(device):
-    """Same generator state, same noise, whatever seed torch.manual_seed was given, on every device."""
+    """Same generator state, same noise, whatever the global seed is, on every device."""
     x = torch.empty(2, 1, 3, 3, device=device)
     torch.manual_seed(1)
     a = noise_like(x, torch.Generator().manual_seed(7))

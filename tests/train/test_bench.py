@@ -166,7 +166,7 @@ def test_every_library_is_measured_like_ours(tiny, monkeypatch):
     found = libraries.measure(tiny, bench.BenchOptions(width=2, batch_size=4, runs=1), CPU)
     assert list(found) == ["ours", "ours, float32", *libraries.PACKAGES.values()]
     each = found["diffusers"]
-    assert each["parameters"] == 10 and each["operations"] == 2 * 2 * 9 * 28**2  # no gradient with respect to x
+    assert each["parameters"] == 10 and each["operations"] == 2 * 2 * 9 * 28**2  # none for x
     assert each["images"]["median"] > 0 and each["sample"]["median"] > 0
 
 

@@ -90,7 +90,7 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
 
 def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path):
     """kill -9, SIGTERM or Ctrl-C in epoch 2, or kill -9 in epoch 1: --resume ends bit for bit
-    like a run that never stopped. (Each process hangs at a step of its epoch until the signal comes.)"""
+    like a run that never stopped. (Each process hangs in its epoch until the signal comes.)"""
     cases = {"early": (signal.SIGKILL, 0, -9), "kill": (signal.SIGKILL, 1, -9),
              "term": (signal.SIGTERM, 1, 143), "ctrl-c": (signal.SIGINT, 1, 130)}
     running = {name: start(tmp_path / name, *TINY, "--T", "20", stop=3 * epoch + 1)

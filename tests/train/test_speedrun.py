@@ -44,7 +44,7 @@ def test_the_speedrun_reports_each_seed_and_the_median(quick, monkeypatch, capsy
 
 
 def test_a_seed_decides_the_weights(quick, tiny):
-    """The same seed gives the same network and another seed a different one; all are in eval mode."""
+    """The same seed gives the same network, another one a different one; all are in eval mode."""
     a, b, c = (speedrun.trained(tiny, seed, CPU) for seed in (0, 0, 1))
     assert same(a.state_dict(), b.state_dict()) and not same(a.state_dict(), c.state_dict())
     assert not a.training

@@ -160,8 +160,8 @@ def test_one_update_is_adam():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_through_the_model_is_the_direct_call(precision):
-    """noise_loss with the model gives, bit for bit, the loss and every gradient of noise_loss with a
-    direct call of the network at t/T under the same schedule; in bfloat16, within autocast."""
+    """noise_loss with the model gives, bit for bit, the loss and every gradient of noise_loss with
+    a direct call of the network at t/T under the same schedule; in bfloat16, within autocast."""
     torch.manual_seed(0)
     model = NoiseModel(UNet(4, time=True, classes=10), 20, precision=precision)
     network, x_0, labels = model.network, torch.rand(8, 1, 28, 28), torch.arange(8)

@@ -184,7 +184,7 @@ def test_only_the_writer_prints(jobs):
 
 
 def test_too_many_processes_are_refused(monkeypatch):
-    """More than a batch has images, more than the machine has GPUs, or a device that cannot exchange data."""
+    """More than a batch has images or the machine has GPUs, or a device that cannot exchange."""
     monkeypatch.setattr(parallel, "size", lambda: 3)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="batch of 2 .* among 3 processes; start at most 2"):

@@ -5,8 +5,8 @@
     make bench ARGS="--runs 9"       more rounds, a more reliable median
 
 Everything is measured in one run, in turn (timing.py), so the ratios hold even on a busy machine;
-seconds hold only on an idle one. The *baseline* is written as in a usual tutorial (baseline.py), and
-runs in processes of its own, since our programs change how memory is managed (hardware.py).
+seconds hold only on an idle one. The *baseline* is written as in a usual tutorial (baseline.py),
+and runs in processes of its own, since our programs change how memory is managed (hardware.py).
 *Operations* are the multiplications and additions of convolutions and matrix products, counted by
 torch during training; their rate is compared with that of one large matrix product, about the most
 that a network can reach. Start-up and memory are measured in new processes.

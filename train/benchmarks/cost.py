@@ -37,7 +37,7 @@ class CostOptions:
     images: int = cli.flag(1_000_000, "images in the training set")
     epochs: int = cli.flag(100, "passes over it")
     devices: int = cli.flag(8, "GPUs that share the work")
-    rate: float = cli.flag(989.0, "of each, 10^12 operations per second; an H100's datasheet, bfloat16")
+    rate: float = cli.flag(989.0, "of each, 10^12 operations per second; H100 datasheet, bf16")
     share: float = cli.flag(0.3, "share of that rate that training reaches, 0 .. 1; an assumption")
 
     def __post_init__(self):

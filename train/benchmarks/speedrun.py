@@ -8,10 +8,10 @@ The time is counted from data in memory to finished weights: it includes buildin
 choosing the number format; measuring is not included.
 
 In addition to a short recipe it needs one idea. Which digit an image becomes is decided at large t,
-where the loss is small, and which few training steps visit. Here t is chosen with a probability that grows
-with t itself, P(t) = (2t - 1) / T², so half of all images have t above 0.7 T; nothing else in the
-loss changes. With uniform t it took twice the images to get such digits. docs/speed.md lists what
-else was tried.
+where the loss is small, and which few training steps visit. Here t is chosen with a probability
+that grows with t itself, P(t) = (2t - 1) / T², so half of all images have t above 0.7 T; nothing
+else in the loss changes. With uniform t it took twice the images to get such digits. docs/speed.md
+lists what else was tried.
 """
 
 import statistics

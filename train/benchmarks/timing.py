@@ -1,8 +1,8 @@
 """Time several ways of doing the same thing so that the results can be compared.
 
-A machine is not equally fast a minute later: it warms up, and other programs use it too. So methods are
-timed in turn, a b c, a b c, ..., in one run, and what counts is their ratio. For each the median is
-reported, and its spread, the distance between the quartiles divided by the median.
+A machine is not equally fast a minute later: it warms up, and other programs use it too. So methods
+are timed in turn, a b c, a b c, ..., in one run, and what counts is their ratio. For each, the
+median is reported, and its spread, the distance between the quartiles divided by the median.
 """
 
 import statistics
