@@ -1,0 +1,156 @@
+"""Where randomness comes from: every function that takes a generator uses it and nothing else."""
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+import torch
+
+import minidiff
+from minidiff.network.classifier import Classifier
+from minidiff.network.unet import UNet
+from minidiff.theory import samplers
+from minidiff.theory.schedule import linear
+
+SCHEDULE, X = linear(20), torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(3))
+LARGE = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(4))
+MNIST = torch.rand(6, 1, 28, 28, generator=torch.Generator().manual_seed(5))
+LABELS, T = torch.arange(6), torch.full((6,), 9)
+
+
+def eps_fn(x_t, t, cond=None):
+    """A model that needs no network: a fifth of what it is given."""
+    return x_t / 5
+
+
+def last(states):
+    """Return the last image of a trajectory."""
+    return [*states][-1].x_t
+
+
+class Small:
+    """Stands in for a model whose loss or trajectory is tested."""
+
+    schedule, data_range, device, conditional = SCHEDULE, (0.0, 1.0), torch.device("cpu"), False
+
+
+def upsampler():
+    """Return an Upsampler with fixed weights."""
+    from minidiff.models.upsampler import Upsampler
+
+    torch.manual_seed(0)
+    return Upsampler(UNet(2, time=2, classes=10, size=16, channels=(2, 1)).eval(), 20)
+
+
+def flow_model():
+    """Return a FlowModel with fixed weights."""
+    from minidiff.models.flow_model import FlowModel
+
+    torch.manual_seed(0)
+    return FlowModel(UNet(2, time=1, scaled=True).eval())
+
+
+def classifier():
+    """Return a Classifier with fixed weights."""
+    torch.manual_seed(0)
+    return Classifier(2).eval()
+
+
+def small_set():
+    """Return a Dataset of six images."""
+    from minidiff.data.dataset import Dataset
+
+    return Dataset("noise", (255 * X).byte(), LABELS)
+
+
+HOLE = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+HOLE[..., :4] = True
+STEPS = [20, 10, 5, 0]
+CALLS = {  # function: how it is called with a generator; what it returns is a tensor, or several
+    "theory.diffusion.noise_like": lambda f, g: f(X, g),
+    "theory.diffusion.stratified": lambda f, g: f(6, g),
+    "theory.diffusion.stratified_timesteps": lambda f, g: f(6, 1000, g),
+    "theory.diffusion.noise_loss": lambda f, g: f(SCHEDULE, eps_fn, X, None, g),
+    "theory.diffusion.denoising_loss": lambda f, g: f(lambda x: x / 2, X, 0.5, g),
+    "theory.flow.flow_loss": lambda f, g: f(eps_fn, X, None, g),
+    "theory.flow.pure_noise_loss": lambda f, g: f(lambda x: x / 2, X, g),
+    "theory.guidance.drop_condition": lambda f, g: f(torch.ones(200, 3), 0.5, g),
+    "theory.samplers.ddpm_step": lambda f, g: f(SCHEDULE, X, 9, 4, X / 5, generator=g)[0],
+    "theory.samplers.ddim_step": lambda f, g: f(SCHEDULE, X, 9, 4, X / 5, eta=0.5, generator=g)[0],
+    "editing.image_to_image.noised": lambda f, g: f(SCHEDULE, X, 9, g),
+    "editing.image_to_image.sdedit": lambda f, g: last(
+        f(eps_fn, SCHEDULE, X, STEPS, 1, generator=g)),
+    "editing.inpainting.inpaint": lambda f, g: last(
+        f(eps_fn, SCHEDULE, X, HOLE, X, STEPS, generator=g)),
+    "models.upsampler.shrunk": lambda f, g: f(LARGE, g),
+    "models.upsampler.Upsampler.given": lambda f, g: f(upsampler(), X, 0.3, g).low,
+    "models.upsampler.Upsampler.noised": lambda f, g: f(upsampler(), X, T, g),
+    "evaluation.judge.jitter": lambda f, g: f(MNIST, g),
+    "evaluation.judge.classification_loss": lambda f, g: f(classifier(), MNIST, LABELS, g),
+    "data.dataset.batches": lambda f, g: torch.cat([y for _, y in f(small_set(), 2, g)]),
+    "data.prompts.drop_words": lambda f, g: f(torch.ones(50, 4), 0.5, g),
+    "data.strokes.draw": lambda f, g: f(LABELS, 28, g),
+}
+ELSEWHERE = {  # tested with the real networks of diffusers, or random only in what they pass on
+    "models.deepfloyd.stages.SecondStage.given",
+    "models.flow_model.FlowModel.trajectory",  # adds no noise
+}
+
+
+def functions():
+    """Yield (dotted name, function) of every public function and method with a `generator`."""
+    for found in pkgutil.walk_packages(minidiff.__path__, "minidiff."):
+        if found.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(found.name)
+        for name, made in vars(module).items():
+            if getattr(made, "__module__", "") != found.name or name.startswith("_"):
+                continue
+            members = {name: made} if inspect.isfunction(made) else {
+                f"{name}.{m}": v for m, v in vars(made).items() if inspect.isfunction(v)
+            } if inspect.isclass(made) else {}
+            for dotted, function in members.items():
+                if "generator" in inspect.signature(function).parameters:
+                    yield f"{found.name.removeprefix('minidiff.')}.{dotted}", function
+
+
+FOUND = dict(functions())
+
+
+def test_every_function_with_a_generator_is_here():
+    """A new one is entered into CALLS, or no test would see where its randomness comes from."""
+    assert FOUND.keys() == CALLS.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_all_randomness_comes_from_the_generator(name):
+    """The same state of the generator gives the same result, whatever torch's global state is; the
+    global state is not touched; another seed gives another result."""
+    def result(seed, state):
+        torch.manual_seed(state)
+        if name.startswith(("models.upsampler.Upsampler", "evaluation.judge.class")):
+            upsampler(), classifier()  # they seed the global state to build their networks
+        before = torch.random.get_rng_state()
+        made = CALLS[name](FOUND[name], torch.Generator().manual_seed(seed))
+        if not name.startswith(("models.upsampler.Upsampler", "evaluation.judge.class")):
+            assert torch.equal(before, torch.random.get_rng_state())
+        return made
+
+    assert torch.equal(result(0, 1), result(0, 2))
+    assert not torch.equal(result(0, 1), result(1, 1))
+
+
+@pytest.mark.parametrize("step", samplers.SAMPLERS.values())
+def test_a_trajectory_uses_one_generator_for_all_its_steps(step):
+    """Each step continues the generator's sequence: two steps never add the same noise."""
+    options = {"eta": 1.0} if step is samplers.ddim_step else {"kind": "beta"}
+    g = torch.Generator().manual_seed(0)
+    states = [*samplers.trajectory(eps_fn, SCHEDULE, X, STEPS, step=step, generator=g, **options)]
+    replay, x, noises = torch.Generator().manual_seed(0), X, []
+    for t, s, state in zip(STEPS, STEPS[1:], states[1:]):
+        before = replay.get_state().clone()
+        x, _ = step(SCHEDULE, x, t, s, x / 5, generator=replay, **options)
+        noises.append(torch.randn(X.shape, generator=torch.Generator().set_state(before)))
+        assert torch.equal(x, state.x_t)
+    assert not torch.equal(noises[0], noises[1])
