@@ -31,7 +31,7 @@ Cortes & Burges, "The MNIST database", for the frame.
 Exercises
 1. Add your own 7, one line of TEMPLATES. Is it used? Is the pen lifted where it should be?
    test_strokes.py: test_every_variant_is_used
-   test_strokes_pen.py: test_pieces_join_but_for_lifted_pens
+   test_strokes_pen.py: test_pieces_join_except_where_the_pen_is_lifted
 2. Draw one seed at 28 and at 56 pixels, and pool the large one. How far apart are they?
    test_strokes.py: test_size_changes_only_the_detail
 Next: evaluation/metrics.py

@@ -82,8 +82,7 @@ def origin(file: Path) -> str:
 
 
 def load_kind(kind: str, place: str = "") -> dict:
-    """Return the contents of the checkpoint that `place` means. Raises ValueError for another
-    kind."""
+    """Return the checkpoint that `place` means, loaded. Raises ValueError for another kind."""
     file = find(kind, place)
     found = checkpoint.load(file)
     if found["kind"] != kind:
