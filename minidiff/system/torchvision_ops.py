@@ -6,10 +6,10 @@ describes the operators `nms` and `qnms` to torch, which does not know them and 
 "operator torchvision::nms does not exist". minidiff needs the data sets and, where diffusers is
 used, an import that succeeds, but none of the operators.
 
-So torchvision is imported as everybody does. Only where that fails for a missing operator are the
-two names declared, without a body, and the import is repeated. Calling them still fails, as it
+So torchvision is first imported as usual. Only if that fails for a missing operator are the two
+names declared, without a body, and the import is repeated. Calling them still fails, as it
 should. Declaring them first would be wrong: where the compiled operators load, torch aborts the
-process at the second declaration.
+process on a second declaration.
 """
 
 import importlib

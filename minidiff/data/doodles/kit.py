@@ -10,7 +10,7 @@ in −1..1, y downwards. Shapes combine as sets do: union min(d₁, d₂), inter
 difference max(d₁, −d₂); |d| − w is an outline of half-width w.
 
 Every number may be a float, or (n, 1, 1) with a value for each image; a colour is (n, 3, 1, 1) in
-0..1. Everything painted after `c.stand()` is the foreground, which media render with more detail.
+0..1. Everything painted after `c.stand()` is the foreground, which media may treat in another way.
 
 Source of the distances: Inigo Quilez, "2D distance functions", iquilezles.org/articles.
 """
@@ -163,7 +163,7 @@ class Canvas:
         return torch.stack([self.line(*a, *b, width) for a, b in pieces]).amin(0)
 
     def polygon(self, *points):
-        """Distance to the nearest edge; inside, a ray to the left crosses an odd number."""
+        """Distance to the nearest edge, negative where a ray crosses an odd number of edges."""
         distance, inside = math.inf, False
         for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1]):
             edge = self.line(x0, y0, x1, y1, 0.0)

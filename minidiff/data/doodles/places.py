@@ -88,7 +88,7 @@ def _snowfall(c):
 
 
 def coast(c: Canvas):
-    """The Amalfi coast: pastel houses on a cliff above a turquoise bay, a boat, a cape."""
+    """The Amalfi coast: pastel houses on a cliff above a turquoise bay, a boat, a headland."""
     horizon = c.uniform(-0.22, -0.02)
     sky(c, horizon)
     cape = light(c, rgb(126, 152, 178))

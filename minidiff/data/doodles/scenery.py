@@ -82,7 +82,7 @@ def wall(c: Canvas, *colours):
 
 
 def light(c: Canvas, colour):
-    """Return a colour by the light of day, unchanged; of sunset, warmer; of night, bluer."""
+    """Return a colour as it looks by day (unchanged), at sunset (warmer) or at night (bluer)."""
     dusk, night = colour * rgb(255, 226, 208), colour * rgb(162, 172, 214)
     return c.by_time(colour, colour, dusk, night)
 

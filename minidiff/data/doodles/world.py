@@ -7,7 +7,7 @@ size or on the other images of a batch:
     key k = hash(seed, split, k)    scene = sample(key)    image = render(draw(scene, key, size))
 
 so image k of a seed is the same for every count, and the same doodle at every size. Images of one
-subject are drawn together, by operations on whole batches, which makes it fast.
+subject are drawn together, by operations on whole batches, which is fast.
 
     images, captions, labels = dataset(60_000, seed=0)
     images = draw(scene("dog", "photo", "brown", "night", count=8), seed=1, size=64)
