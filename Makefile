@@ -16,7 +16,7 @@ RIVALS := .venv-peers
 .DEFAULT_GOAL := help
 .PHONY: help setup first toy \
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
-	sample-uncond sample-class sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
+	train-doodles doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
 	sample-hybrid evaluate sweep versus figures book bench ablation speedrun \
 	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
@@ -50,6 +50,12 @@ train-flow-uncond: $(READY)  ## train an unconditional flow
 train-upsampler: $(READY) ## train the second stage, which enlarges 28x28 to 56x56
 	@$(PY) -m train.upsampler $(ARGS)
 
+doodles: $(READY)         ## write the doodles, the drawn training images, to sheets of every subject and medium
+	@$(PY) -m minidiff.data.doodles $(ARGS)
+
+train-doodles: $(READY)   ## train the doodle model: coloured images from sentences
+	@$(PY) -m train.doodles $(ARGS)
+
 train-classifier: $(READY)  ## train the digit classifier; it is also tested on synthetic digits
 	@$(PY) -m train.classifier $(ARGS)
 
@@ -58,6 +64,9 @@ sample-uncond: $(READY)   ## generate digits with the newest time-conditioned mo
 
 sample-class: $(READY)    ## generate the digits you name with the newest class-conditioned model
 	@$(PY) -m sample.class_cond $(ARGS)
+
+sample-doodles: $(READY)  ## generate coloured images from sentences
+	@$(PY) -m sample.doodles $(ARGS)
 
 sample-flow: $(READY)     ## generate the digits you name with the newest flow
 	@$(PY) -m sample.flow $(ARGS)

@@ -22,8 +22,7 @@ def noise(*shape, seed=0):
 
 
 def sensitive(T=20, size=56, channels=(2, 1)):
-    """An upsampler with random weights that depends on all its inputs; with fresh ones it hardly
-    does."""
+    """An upsampler with random weights that depends on all its inputs."""
     torch.manual_seed(0)
     network = UNet(4, time=2, classes=10, size=size, channels=channels)
     with torch.no_grad():
@@ -36,9 +35,10 @@ def sensitive(T=20, size=56, channels=(2, 1)):
     return Upsampler(network.eval(), T)
 
 
-@pytest.mark.parametrize(
-    "size, channels, time", [(56, (2, 1), 2), (64, (6, 3), 2), (32, (3, 3), 1)]
-)
+SIZES = [(56, (2, 1), 2), (64, (6, 3), 2), (32, (3, 3), 1)]
+
+
+@pytest.mark.parametrize("size, channels, time", SIZES)
 def test_one_unet_takes_other_sizes_channels_and_times(size, channels, time):
     """The number of parameters differs from the 28x28 model's in the bottleneck, the first and the
     last layer and the FCBlocks of time, as counted by hand; the image keeps its size."""
