@@ -1,0 +1,132 @@
+"""Make an image again from its caption alone: the oracle for captions and labels.
+
+A caption is parsed for its numbers, not for its sentences, and the image is sampled again by the
+formulas of theory/: guidance is written out here, and nothing of models/generate.py is used.
+"""
+
+import re
+from dataclasses import asdict
+
+import torch
+
+from minidiff.files import checkpoint
+from minidiff.models import zoo
+from minidiff.network import registry
+from minidiff.theory import samplers, schedule
+from minidiff.training.recipe import Recipe
+
+T = 40  # of the models here
+
+
+def options_of(caption):
+    """Return what a caption says about sampling: sampler, kind or eta, clip, steps, seed, gamma and
+    share, the share of the steps that are left when guidance ends; None where it says nothing."""
+    start = re.search(r"(ddpm|ddim) \(|Euler", caption).start()
+    text = caption[start:]
+    method, _, inside = text.partition(")")[0].partition(" (")
+
+    def number(pattern, default=None):
+        found = re.search(pattern, text)
+        return float(found.group(1)) if found else default
+
+    kind = re.match(r"\w+", inside)
+    return {
+        "sampler": method if inside else "Euler", "kind": kind and kind.group(),
+        "eta": number(r"eta ([\d.]+)"), "clip": "not clipped" not in inside,
+        "steps": int(number(r"(\d+) steps")), "seed": int(number(r"seed (\d+)")),
+        "gamma": number(r"gamma (-?[\d.]+)"), "share": number(r"until ([\d.]+)%", 0) / 100,
+    }
+
+
+def eps_fn(model, prompts, gamma, share=0.0):
+    """Return the eps_fn, or the velocity, of prompts guided by gamma while t/T is above share."""
+    if not model.conditional:
+        return lambda x, t: model(x, t, None)
+    cond, null = model.embed(list(prompts)), model.embed([""] * len(prompts))
+
+    def fn(x, t):
+        with torch.no_grad():
+            c, u = model(x, t, cond), model(x, t, null)
+        left = t[0] / model.schedule.T if model.schedule else 1 - t[0]
+        strength = 1 if gamma > 1 and left <= share else gamma
+        return u + strength * (c - u)
+
+    return fn
+
+
+def noise(model, n, seed):
+    """Return (x_T, generator): n images of noise from a seed, and the generator after them."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, *model.image_shape, generator=generator), generator
+
+
+def step_options(model, said):
+    """Return the options of `trajectory` that parsed options mean."""
+    step = {"ddpm": samplers.ddpm_step, "ddim": samplers.ddim_step}[said["sampler"]]
+    how = {"eta": said["eta"]} if said["sampler"] == "ddim" else {"kind": said["kind"]}
+    return {"step": step, "clip": model.data_range if said["clip"] else None, **how}
+
+
+def sampled(model, said, prompts, fn=None):
+    """Return every x_t of sampling as parsed options say, a list, noise first. fn: in place of the
+    eps_fn of the prompts."""
+    x, generator = noise(model, len(prompts), said["seed"])
+    fn = fn or eps_fn(model, prompts, said["gamma"], said["share"])
+    if said["sampler"] == "Euler":
+        found, steps = [x], said["steps"]
+        for k in range(steps):
+            with torch.no_grad():
+                found.append(found[-1] + fn(found[-1], torch.full((len(x),), k / steps)) / steps)
+        return found
+    timesteps = schedule.evenly(model.schedule.T, said["steps"])
+    states = samplers.trajectory(fn, model.schedule, x, timesteps, generator=generator,
+                                 **step_options(model, said))
+    return [state.x_t for state in states]
+
+
+def close(a, b):
+    """Return whether images are equal up to the rounding of batches of different sizes."""
+    return a.shape == b.shape and torch.allclose(a, b, atol=2e-3)
+
+
+def attentive_checkpoint(path, kind, epoch=2, seed=0, **network):
+    """Write a checkpoint with random weights whose output depends on t and on the class; return
+    the path. network: arguments of the UNet."""
+    arguments = {"width": 4, **network}
+    torch.manual_seed(seed)
+    made = registry.build(kind, arguments)
+    side, (c_in, _) = made.size, made.channels
+    with torch.no_grad():
+        for name, p in made.named_parameters():
+            if name.startswith("class"):
+                p.mul_(12)
+        made.leave[-1].weight.mul_(2)
+        for _ in range(20):  # BatchNorm needs statistics
+            t = torch.rand(16, made.time).squeeze(1) if made.time else None
+            c = torch.eye(10)[torch.randint(10, (16,))] if made.classes else None
+            made(torch.randn(16, c_in, side, side), t, c)
+    model = zoo.MODELS[kind](made.eval(), T)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(path, {
+        "kind": kind, "network": arguments, "weights": made.state_dict(),
+        "model": model.description(), "config": asdict(Recipe(T=T, dataset="strokes")),
+        "dataset": "strokes", "epoch": epoch, "step": 10,
+    })
+    return path
+
+
+NETWORKS = {  # kind: arguments of its network
+    "class": {"time": 1, "classes": 10}, "uncond": {"time": 1}, "denoiser": {},
+    "flow": {"time": 1, "classes": 10}, "flow-uncond": {"time": 1, "scaled": True},
+    "upsampler": {"time": 2, "classes": 10, "size": 56, "channels": (2, 1)},
+}
+
+
+def attentive_models(folder):
+    """Write a run of every kind below folder/runs, each with an early snapshot and a last one."""
+    for kind, network in NETWORKS.items():
+        place = folder / "runs" / kind / "001"
+        for seed, (epoch, name) in enumerate([(1, "weights-epoch-01"), (2, "weights-epoch-02")]):
+            attentive_checkpoint(place / f"{name}.pt", kind, epoch, seed, **network)
+        attentive_checkpoint(place / "last.pt", kind, 2, 1, **network)
+    return folder
