@@ -27,39 +27,49 @@ Exercises
 """
 
 import errno
+import os
 from pathlib import Path
 
 import torch
 
+from minidiff.files import validate
 from minidiff.files.atomic import atomic_write
 
 VERSION = 1
 KEYS = {"kind", "network", "weights", "config", "dataset", "epoch", "step"}
 
 
+class Checkpoint(dict):
+    """A loaded checkpoint. file: where it was read, for the errors."""
+
+    file = None
+
+
 def save(path, checkpoint: dict) -> None:
-    """Write the dict to `path` atomically: the file is then the old or the new one, complete."""
-    with atomic_write(path) as f:
-        torch.save({"minidiff": VERSION, **checkpoint}, f)
+    """Write the dict to `path` atomically: the file is then the old or the new one, complete.
+    Raises OSError where the disk is full."""
+    write(path, {"minidiff": VERSION, **checkpoint})
 
 
-def load(path) -> dict:
-    """Read a checkpoint to the CPU and check that it is one.
-
-    Raises ValueError, in one sentence, for a missing, foreign, truncated or newer file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no checkpoint {path}; name a .pt file or a run's folder")
+def write(path, content) -> None:
+    """Write tensors and plain values to `path`, as `save` does."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as e:
-        if e.errno in (errno.EACCES, errno.EISDIR, errno.EIO):
-            raise
-        raise _unreadable(path) from e
-    except Exception as e:  # a file that is something else can raise any error
-        raise _unreadable(path) from e
-    if not isinstance(found, dict) or not isinstance(found.get("minidiff"), int):
+        with atomic_write(path) as f:
+            torch.save(content, f)
+    except RuntimeError as e:  # so torch reports a write that failed
+        raise OSError(errno.ENOSPC, "cannot be written; the disk may be full", str(path)) from e
+
+
+def load(path) -> Checkpoint:
+    """Read a checkpoint to the CPU and check all that is in it (validate.py).
+
+    Raises ValueError, in one sentence, for a missing, foreign, damaged or newer file.
+    """
+    path = Path(os.path.expanduser(path))
+    if not os.path.isfile(path):
+        raise ValueError(f"there is no checkpoint {path}; name a .pt file or a run's folder")
+    found = _read(path)
+    if not isinstance(found, dict) or type(found.get("minidiff")) is not int:
         raise ValueError(f"{path} is not a minidiff checkpoint; it was written by another program")
     if found["minidiff"] > VERSION:
         raise ValueError(
@@ -67,13 +77,31 @@ def load(path) -> dict:
         )
     if missing := KEYS - found.keys():
         raise ValueError(f"{path} is incomplete: it lacks {', '.join(sorted(missing))}")
+    try:
+        validate.check_checkpoint(found)
+    except ValueError as e:
+        raise ValueError(f"{path} is damaged: {e}; use another copy of it") from e
+    found = Checkpoint(found)
+    found.file = path
     return found
 
 
-def _unreadable(path):
-    return ValueError(
+def _read(path):
+    """Return what torch.load reads in a file whose checksums are right."""
+    unreadable = ValueError(
         f"{path} cannot be read as a checkpoint: it is truncated or was not written by minidiff"
     )
+    try:
+        flaw = validate.flaw_of_zip(path)
+        if not flaw:
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as e:
+        if e.errno in (errno.EACCES, errno.EISDIR, errno.EIO):
+            raise
+        raise unreadable from e
+    except Exception as e:  # a file that is something else can raise any error
+        raise unreadable from e
+    raise ValueError(f"{path} is damaged: {flaw}; use another copy of it")
 
 
 def summary(checkpoint: dict) -> str:

@@ -12,6 +12,8 @@ Exercises
    test_edits.py: test_a_drawing_is_inverted_aloud_and_can_be_kept
 """
 
+import math
+import os
 import re
 import warnings
 from pathlib import Path
@@ -19,9 +21,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 FITS = ("crop", "pad")
+MOST_PIXELS = 16_000_000  # of an image in memory; a larger one is reduced while it is converted
 WORDS = re.compile(r"(?:rows +(\d+):(\d+))?[ ,]*(?:columns +(\d+):(\d+))?")  # of a mask
 
 
@@ -39,7 +42,8 @@ def load_image(path, shape=(1, 28, 28), data_range=(0.0, 1.0), fit="crop"):
     ink. Raises ValueError for a file that is not an image.
     """
     channels, height, width = shape
-    image = _fitted(_opened(path), (width, height), fit).convert("L" if channels == 1 else "RGB")
+    image, _ = _opened(path)
+    image = _fitted(image, (width, height), fit).convert("L" if channels == 1 else "RGB")
     x = torch.from_numpy(np.array(image)).float().view(height, width, channels) / 255
     low, high = data_range
     return low + (high - low) * x.permute(2, 0, 1)[None].contiguous()
@@ -56,14 +60,14 @@ def load_mask(mask: str, shape, size=None, fit="crop"):
     _, height, width = shape
     spans = WORDS.fullmatch(mask.strip())
     form = "of the form 'rows 2:20 columns 8:20'"
-    if mask.strip() and spans:
+    if spans and any(spans.groups()):
         return _rectangle(mask, spans, height, width)
-    if not Path(mask).is_file():
+    if not os.path.isfile(os.path.expanduser(mask)):
         raise ValueError(f"mask {mask!r} is neither an image file nor {form}")
-    image = _opened(mask)
-    if image.size not in ((width, height), size):
+    image, own = _opened(mask)
+    if own not in ((width, height), size):
         either = f" or {size[0]} x {size[1]}, like the image" if size else ""
-        raise ValueError(f"mask {mask} is {image.width} x {image.height} pixels; it should be "
+        raise ValueError(f"mask {mask} is {own[0]} x {own[1]} pixels; it should be "
                          f"{width} x {height}{either}, or {form}")
     fitted = _fitted(image, (width, height), fit).convert("L")
     hole = torch.from_numpy(np.array(fitted))[None, None] > 127
@@ -87,7 +91,7 @@ def _rectangle(mask, spans, height, width):
 
 def size_of(path):
     """Return (width, height) of an image file, turned upright."""
-    return _opened(path).size
+    return _opened(path)[1]
 
 
 def dark_on_light(x) -> bool:
@@ -97,34 +101,83 @@ def dark_on_light(x) -> bool:
 
 
 def _opened(path):
-    """Open an image file, turned upright, as RGB without alpha."""
+    """Open an image file: return it turned upright, as RGB without alpha, at most MOST_PIXELS or
+    hardly more; and its own size."""
+    path = os.path.expanduser(path)
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise ValueError(f"there is no image file {path}; name one, such as a PNG or JPEG")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as file:
+                size = file.size
+                if size[0] * size[1] > MOST_PIXELS:
+                    file.draft(None, (2048, 2048))  # a JPEG is decoded at a half, a quarter ...
                 file.load()
-                image = ImageOps.exif_transpose(file)
-    except (FileNotFoundError, IsADirectoryError) as e:
-        raise ValueError(f"there is no image file {path}; name one, such as a PNG or JPEG") from e
+                if file.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8):
+                    size = size[::-1]
+                ImageOps.exif_transpose(file, in_place=True)
+                return _flat(_reduced(_in_bytes(file))), size
+    except PermissionError as e:
+        raise ValueError(f"{path} may not be read; change its permissions") from e
     except Image.DecompressionBombError as e:
         raise ValueError(f"{path} has more than 178 megapixels; scale it down first") from e
     except (OSError, SyntaxError, ValueError, EOFError) as e:
         raise ValueError(f"{path} is not a readable image; name a PNG or JPEG") from e
-    if image.mode[0] in "IF":  # more than 8 bits of grey
-        values = np.nan_to_num(np.array(image, dtype=np.float64))
-        top = values.max()
-        top = next(white for white in (1, 255, 4095, 65535, max(top, 65536)) if top <= white)
-        if ";" in image.mode:
-            top = max(top, 4095)  # 12 bits stored in 16, as scanners do
-        grey = (255 * (values / top).clip(0, 1)).round().astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        colour, alpha = np.split(np.array(image, dtype=np.float64), [3], axis=2)
-        light = np.average(colour.mean(2, keepdims=True), weights=alpha + 1e-9)
-        ground = Image.new("RGBA", image.size, "black" if light > 127 else "white")
-        image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")
+
+
+def _bands(image, rows=256):
+    """Yield an image in bands of rows, each with the row it begins at: a copy of the whole in
+    another format could be larger than the memory."""
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+
+
+def _in_bytes(image):
+    """Return an image of at most 8 bits a channel, in RGB or, where a part is transparent, RGBA."""
+    if image.mode[0] not in "IF":
+        return image
+    top = max(_values(band).max() for _, band in _bands(image))
+    top = next(white for white in (1, 255, 4095, 65535, max(top, 65536)) if top <= white)
+    if ";" in image.mode:
+        top = max(top, 4095)  # 12 bits stored in 16, as scanners do
+    grey = Image.new("L", image.size)
+    for row, band in _bands(image):
+        scaled = (255 * (_values(band) / top).clip(0, 1)).round().astype(np.uint8)
+        grey.paste(Image.fromarray(scaled), (0, row))
+    return grey
+
+
+def _values(band):
+    return np.nan_to_num(np.array(band, dtype=np.float64))
+
+
+def _reduced(image):
+    """Return an image in RGB, or RGBA if it is transparent somewhere; if it has more than
+    MOST_PIXELS, its sides divided by a whole number, as the mean of each square of pixels."""
+    alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    mode = "RGBA" if alpha else "RGB"
+    k = math.ceil(math.sqrt(image.width * image.height / MOST_PIXELS))
+    k = min(k, image.width, image.height)
+    if k == 1:
+        return image.convert(mode)
+    small = Image.new(mode, [math.ceil(side / k) for side in image.size])
+    for row, band in _bands(image, 64 * k):
+        small.paste(band.convert(mode).reduce(k), (0, row // k))
+    return small
+
+
+def _flat(image):
+    """Return an RGB or RGBA image on a ground: white, or black under light ink."""
+    if image.mode == "RGB":
+        return image
+    pixels = np.asarray(image)
+    colour, alpha = pixels[..., :3].sum(2, dtype=np.uint32), pixels[..., 3]
+    weight = alpha if alpha.any() else np.ones_like(alpha)
+    light = np.multiply(colour, weight, dtype=np.uint32).sum(dtype=np.uint64)
+    dark = light <= 3 * 127 * int(weight.sum(dtype=np.uint64))
+    ground = Image.new("RGBA", image.size, "white" if dark else "black")
+    return Image.alpha_composite(ground, image).convert("RGB")
 
 
 def _fitted(image, size, fit):

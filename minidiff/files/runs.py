@@ -6,7 +6,10 @@ there: figures, curves, sampling, resuming. The log, metrics.csv, has one row fo
 
 import csv
 import json
+import math
+import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -43,13 +46,53 @@ def make_folder(kind: str, place: str = "") -> Path:
     """
     if not place:
         return _next_number(kind)
-    folder = Path(place)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    folder = Path(os.path.expanduser(place))
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise ValueError(f"{folder} is not empty: it is no folder; name another --run-dir")
+    folder.mkdir(parents=True, exist_ok=True)
+    check_empty(folder)
+    return folder
+
+
+def check_empty(folder: Path) -> None:
+    """Raise ValueError for a folder with files in it, with what can be done about it."""
+    if (folder / CONFIG).exists():
         raise ValueError(
             f"{folder} is not empty; continue it with --resume, or name another --run-dir"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if found := sorted(p.name for p in folder.iterdir()):
+        raise ValueError(
+            f"{folder} is not empty: it holds {found[0]!r}, but no run; delete that, or name "
+            "another --run-dir"
+        )
+
+
+@contextmanager
+def locked(folder: Path):
+    """Keep other trainings out of a run's folder until the block ends, however it ends; the system
+    lets go of it when a process dies. (Windows and some network drives have no such locks.)
+
+    Raises ValueError if another training has it.
+    """
+    try:
+        import fcntl  # not on Windows
+
+        handle = os.open(folder, os.O_RDONLY)
+    except ImportError:
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise ValueError(
+                f"another training is running in {folder}; wait for it, or name another --run-dir"
+            ) from e
+        except OSError:  # no locks here
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def _next_number(kind: str) -> Path:
@@ -73,14 +116,17 @@ def write_json(path: Path, content: dict) -> None:
         f.write(text + "\n")
 
 
-def read_json(path: Path) -> dict:
-    """Read a dict from JSON. Raises ValueError, naming the file, if it holds anything else."""
+def read_json(path: Path, cure="delete it") -> dict:
+    """Read a dict from JSON. Raises ValueError, naming the file and the cure, if it holds anything
+    else."""
+    if not os.path.isfile(path):
+        raise ValueError(f"there is no file {path}")
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as e:
-        raise ValueError(f"{path} is damaged: it is not JSON ({e}); delete it") from e
+    except (ValueError, RecursionError) as e:
+        raise ValueError(f"{path} is damaged: it is not JSON ({e}); {cure}") from e
     if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged: it is not a JSON object; delete it")
+        raise ValueError(f"{path} is damaged: it is not a JSON object; {cure}")
     return found
 
 
@@ -92,13 +138,47 @@ def write_log(folder: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
+def append_log(folder: Path, row: dict) -> None:
+    """Add a row to a log, which begins again if the file was deleted or emptied meanwhile."""
+    with open(folder / LOG, "a", newline="", encoding="utf-8") as f:
+        writer = csv.DictWriter(f, COLUMNS, lineterminator="\n")
+        if f.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 def read_log(folder: Path) -> list[dict]:
-    """Read a log: one dict per row, numbers as numbers; a row cut short by a kill is left out."""
-    if not (folder / LOG).is_file():
+    """Read a log: one dict per row, numbers as numbers; a row cut short by a kill is left out.
+
+    A spreadsheet may have saved it, with semicolons and decimal commas. Raises ValueError, naming
+    the file, for other columns and for a value that cannot be.
+    """
+    file = folder / LOG
+    if not file.is_file():
         return []
-    with open(folder / LOG, newline="") as f:
-        rows = csv.DictReader([line for line in f if line.endswith("\n")])
-    return [{name: kind(row[name]) for name, kind in COLUMNS.items()} for row in rows]
+    line, found = 1, []
+    try:
+        with open(file, encoding="utf-8-sig") as f:
+            lines = [text for text in f if text.endswith("\n")]
+        if lines and ";" in lines[0]:
+            lines = [text.replace(",", ".").replace(";", ",") for text in lines]
+        header, *rows = csv.reader(lines or [",".join(COLUMNS)], strict=True)
+        if header != list(COLUMNS):
+            raise ValueError("the columns are not those of a log")
+        for row in rows:
+            line += 1
+            found.append({name: kind(v) for (name, kind), v in zip(COLUMNS.items(), row)})
+            if len(row) != len(COLUMNS) or not _possible(**found[-1]):
+                raise ValueError("a value is missing or out of range")
+    except (ValueError, TypeError, csv.Error) as e:
+        raise ValueError(f"{file} was changed, line {line}: {e}; restore it, or delete it, which "
+                         "loses only the loss curve so far") from e
+    return found
+
+
+def _possible(step, epoch, loss, lr, images_per_second):
+    rest = math.isfinite(loss) and 0 <= lr < math.inf and 0 < images_per_second < math.inf
+    return 0 < step < 10**12 and 0 < epoch < 10**9 and rest
 
 
 def seconds(rows: list[dict], batch_size: int) -> float:

@@ -13,6 +13,7 @@ only: rounding a weight to 11 bits changes it by at most 0.05%, and it becomes f
 the network is built. `python -m train.ship` makes these files from a finished run.
 """
 
+import os
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from minidiff.models.upsampler import Upsampler
 from minidiff.network.blocks import folded
 from minidiff.network.registry import rebuild
 from minidiff.system import hardware
+from minidiff.theory.schedule import SCHEDULES
 
 DIFFUSIONS = ("uncond", "class", "doodles")  # kinds of models with a schedule
 FLOWS = ("flow", "flow-uncond")
@@ -66,6 +68,7 @@ def find(kind: str, place: str = "") -> Path:
         return Path(place)
     if place in MODELS:
         kind, place = place, ""
+    place = os.path.expanduser(place)
     if place:
         return Path(place) / runs.LAST if Path(place).is_dir() else Path(place)
     try:
@@ -130,11 +133,12 @@ def from_checkpoint(
 def description(found: dict, name="this checkpoint") -> dict:
     """Return what a loaded checkpoint says about its model, as arguments of the model's class. An
     older file says only T, in its recipe; its schedule is linear, its data in [0, 1]."""
-    if "model" in found:
-        return found["model"]
-    if not isinstance(found["config"], dict) or not isinstance(found["config"].get("T"), int):
+    about = found.get("model", {"T": found["config"].get("T"), "schedule": "linear"})
+    if (schedule := about.get("schedule", "linear")) not in SCHEDULES:
+        raise ValueError(f"{name} has the unknown schedule {schedule!r}; update minidiff")
+    if MODELS.get(found["kind"]) in (NoiseModel, Upsampler) and not about.get("T"):
         raise ValueError(f"{name} does not say how many steps T its model has")
-    return {"T": found["config"]["T"], "schedule": "linear"}
+    return about
 
 
 def defaults_of(kind: str, place: str = "") -> dict:
@@ -146,5 +150,5 @@ def defaults_of(kind: str, place: str = "") -> dict:
         return DEFAULTS
     found = checkpoint.load(file)
     kind_defaults = MODELS[found["kind"]].defaults if found["kind"] in MODELS else {}
-    guided = isinstance(found["network"], dict) and found["network"].get("classes")
+    guided = found["network"].get("classes")
     return {**kind_defaults, **({} if guided else UNGUIDED), **found.get("guidance", {})}

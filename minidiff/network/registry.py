@@ -17,8 +17,9 @@ def rebuild(checkpoint: dict):
     try:
         network = build(checkpoint["kind"], checkpoint["network"])
         network.load_state_dict(checkpoint["weights"])
-    except (RuntimeError, TypeError, AttributeError) as e:
+    except (RuntimeError, TypeError, AttributeError, ValueError) as e:
+        name = getattr(checkpoint, "file", None) or "the checkpoint"
         raise ValueError(
-            f"the checkpoint's weights do not fit its network {checkpoint['network']}"
+            f"{name}: its weights do not fit its network {checkpoint['network']}"
         ) from e
     return network.eval()

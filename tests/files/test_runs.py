@@ -51,10 +51,13 @@ def test_two_trainings_that_start_together_get_two_folders(workplace, monkeypatc
 
 
 def test_a_folder_that_is_not_empty_is_never_overwritten(workplace):
-    """The message offers --resume or another folder."""
+    """The message offers --resume for a run; it names what else is there."""
     (workplace / "mine").mkdir()
     assert runs.make_folder("uncond", "mine").name == "mine"
     (workplace / "mine" / "thesis.txt").touch()
+    with pytest.raises(ValueError, match="not empty: it holds 'thesis.txt', but no run; delete"):
+        runs.make_folder("uncond", "mine")
+    (workplace / "mine" / runs.CONFIG).touch()
     with pytest.raises(ValueError, match="not empty.*--resume"):
         runs.make_folder("uncond", "mine")
     with pytest.raises(ValueError, match="not empty"):

@@ -30,7 +30,7 @@ def test_a_kind_a_folder_and_a_file_all_name_the_same_model(workplace, place):
 
 def test_a_model_of_another_kind_is_refused(workplace):
     """A denoiser cannot be sampled from: it has no time."""
-    stored(workplace / "d.pt", kind="denoiser")
+    stored(workplace / "d.pt", kind="denoiser", config={"sigma": 0.5})
     with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'uncond' or 'class'"):
         zoo.load_model("d.pt")
     with pytest.raises(ValueError, match="holds a 'denoiser' model, but 'class' is needed"):

@@ -11,11 +11,12 @@ may be no memory for T5.
 import hashlib
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import torch
 
-from minidiff.files.atomic import atomic_write
+from minidiff.files import checkpoint, validate
 
 
 class Embeddings:
@@ -42,6 +43,8 @@ class Embeddings:
             )
         if [p for p in new if not self._cached(p)]:
             self._encode([p for p in dict.fromkeys([*new, ""]) if not self._cached(p)])
+        if len({self.known[p].shape for p in prompts}) > 1:  # a file of another encoder's
+            self._encode(list(dict.fromkeys(prompts)))
         return torch.stack([self.known[p] for p in prompts])
 
     def _encode(self, prompts):
@@ -51,8 +54,7 @@ class Embeddings:
             try:
                 file = self._path(prompt)
                 file.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_write(file) as f:
-                    torch.save(embedding.clone(), f)
+                checkpoint.write(file, embedding.clone())
             except OSError as e:
                 print(f"note: embeddings cannot be saved in {file.parent} ({e.strerror}); set "
                       "MINIDIFF_CACHE to a folder that can be written", file=sys.stderr)
@@ -64,26 +66,45 @@ class Embeddings:
         return folder / f"{name}.pt"
 
     def _cached(self, prompt):
-        """Return whether a prompt's embedding is known; if it is on disk, read it."""
+        """Return whether a prompt's embedding is known; if it is on disk, read and check it."""
+        if prompt in self.known:
+            return True
         try:
-            if prompt not in self.known:
-                self.known[prompt] = torch.load(self._path(prompt), weights_only=True).float()
+            found = _read(self._path(prompt))
         except Exception:  # missing or damaged: it is encoded again
             return False
+        if not _is_embedding(found) or found.dim() != 2:
+            return False
+        self.known[prompt] = found.float()
         return True
+
+
+def _read(file):
+    """Return what torch.load reads in a file whose checksums, if it has any, are right."""
+    if not os.path.isfile(file) or zipfile.is_zipfile(file) and validate.flaw_of_zip(file):
+        raise ValueError(f"{file} is missing or damaged")
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _is_embedding(e):
+    """Return whether e is finite, float (77,channels) or (1,77,channels)."""
+    return (validate.dense(e) and e.dim() in (2, 3) and e.shape[:-1] in ((77,), (1, 77))
+            and e.shape[-1] > 0 and bool(torch.isfinite(e.float()).all()))
 
 
 def _read_dictionary(file):
     """Read {prompt: (1,77,channels)} as {prompt: (77,channels)}, float32."""
-    if not Path(file).is_file():
+    file = os.path.expanduser(file)
+    if not os.path.isfile(file):
         raise ValueError(f"there is no file of embeddings {file}; name one, or leave it out")
-    expected = "expected a .pth dictionary, prompt to tensor (1,77,4096)"
+    expected = "expected a .pth dictionary, prompt to tensor (1,77,4096) of finite numbers"
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        found = _read(file)
         shapes = {str(p): tuple(e.shape) for p, e in found.items()}
     except Exception as e:  # a file that is something else can raise any error
         raise ValueError(f"{file} holds no embeddings: {expected}") from e
-    for prompt, shape in shapes.items():
-        if shape[:-1] not in ((1, 77), (77,)) or shape[-1:] != next(iter(shapes.values()))[-1:]:
-            raise ValueError(f"{file} holds {shape} for {prompt!r}: {expected}, all alike")
+    for prompt, e in found.items():
+        if not _is_embedding(e) or e.shape[-1:] != next(iter(shapes.values()))[-1:]:
+            raise ValueError(f"{file} holds {e.dtype} {tuple(e.shape)} for {prompt!r:.40}: "
+                             f"{expected}, all alike")
     return {str(p): e.reshape(77, -1).float() for p, e in found.items()}
