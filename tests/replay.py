@@ -7,6 +7,7 @@ formulas of theory/: guidance is written out here, and nothing of models/generat
 import re
 from dataclasses import asdict
 
+import pytest
 import torch
 
 from minidiff.files import checkpoint
@@ -47,9 +48,8 @@ def eps_fn(model, prompts, gamma, share=0.0):
     def fn(x, t):
         with torch.no_grad():
             c, u = model(x, t, cond), model(x, t, null)
-        left = t[0] / model.schedule.T if model.schedule else 1 - t[0]
-        strength = 1 if gamma > 1 and left <= share else gamma
-        return u + strength * (c - u)
+        ended = t[0] <= share * model.schedule.T if model.schedule else t[0] > 1 - share
+        return u + (1 if gamma > 1 and ended else gamma) * (c - u)
 
     return fn
 
@@ -96,16 +96,20 @@ def attentive_checkpoint(path, kind, epoch=2, seed=0, **network):
     torch.manual_seed(seed)
     made = registry.build(kind, arguments)
     side, (c_in, _) = made.size, made.channels
+    t = torch.rand(16, made.time).squeeze(1) if made.time else None
+    c = torch.eye(10)[torch.arange(16) % 10] if made.classes else None
+    x = torch.randn(16, c_in, side, side)
     with torch.no_grad():
         for name, p in made.named_parameters():
             if name.startswith("class"):
-                p.mul_(12)
-        made.leave[-1].weight.mul_(2)
-        for _ in range(20):  # BatchNorm needs statistics
-            t = torch.rand(16, made.time).squeeze(1) if made.time else None
-            c = torch.eye(10)[torch.randint(10, (16,))] if made.classes else None
-            made(torch.randn(16, c_in, side, side), t, c)
-    model = zoo.MODELS[kind](made.eval(), T)
+                p.mul_(3)
+        for norm in made.modules():
+            if isinstance(norm, torch.nn.BatchNorm2d):
+                norm.momentum = None  # the statistics of all batches so far
+        for _ in range(3):
+            made(x, t, c)
+        made.leave[-1].weight.div_(made.eval()(x, t, c).std())
+    model = zoo.MODELS[kind](made, T)
     path.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(path, {
         "kind": kind, "network": arguments, "weights": made.state_dict(),
@@ -130,3 +134,9 @@ def attentive_models(folder):
             attentive_checkpoint(place / f"{name}.pt", kind, epoch, seed, **network)
         attentive_checkpoint(place / "last.pt", kind, 2, 1, **network)
     return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder with a run of each kind, with random weights that depend on the class."""
+    return attentive_models(tmp_path_factory.mktemp("models"))

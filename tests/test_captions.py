@@ -19,7 +19,9 @@ from minidiff.models import zoo
 from minidiff.models.upsampler import upsample
 from minidiff.theory import samplers, schedule
 from tests import replay
-from tests.replay import T, close
+from tests.replay import T, close, models
+
+__all__ = ["models"]  # a fixture
 
 DRAWN = Path(__file__).parent.parent / "figures" / "inputs" / "drawn-3.png"
 SETTINGS = {  # name: flags, none of them a default
@@ -33,12 +35,6 @@ GUIDANCE = {"ddpm": ["--gamma", "2.5", "--guide-until", "0.4"],
             "default": []}
 EULER = {"few": ["--steps", "5", "--seed", "6", "--gamma", "3", "--guide-until", "0.25"],
          "plain": ["--steps", "4", "--gamma", "1"], "default": []}
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """A folder with a run of each kind, with random weights that depend on the class."""
-    return replay.attentive_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture
