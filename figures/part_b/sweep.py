@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from figures.page.studio import Section
-from minidiff.files import runs
+from minidiff.evaluation import points
 from minidiff.files.images import Panel, save_panels
 from minidiff.models import zoo
 
@@ -18,7 +18,8 @@ SECTION = Section(
     "A classifier looks at many samples: does it read the digit of the prompt, and are its "
     "features of samples distributed as those of real digits are? Both are drawn against each "
     "setting.",
-    "d² = |m_1 − m_2|² + tr(C_1 + C_2 − 2 (C_1 C_2)^½)   over the floor, d² of real digits",
+    "d² = |m_1 − m_2|² + tr(C_1 + C_2 − 2 (C_1 C_2)^½)   over the floor, "
+    "d² of real digits with the same labels",
     ("minidiff/evaluation/metrics.py: frechet", "sample/measure/sweep.py"),
     "Guidance is a trade-off: with γ fewer samples are misread, and the distance grows. Ending it "
     "early saves a quarter of it. Few steps are enough with the variance β̃, but not with β.",
@@ -41,19 +42,19 @@ def draw(out, studio):
 
 def measured(name):
     """Return what was measured, from the current folder or shipped, and print where it is from;
-    None where there is neither."""
+    None where there is neither. Raises ValueError for a damaged file."""
     own = Path(f"{name}.json")
     file = own if own.is_file() else zoo.WEIGHTS / own
     if not file.is_file():
         return None
     print(f"{name}: {file}", flush=True)
-    return runs.read_json(file)
+    return points.read(file)
 
 
-def panels(points, group, axis):
+def panels(found, group, axis):
     """Return two Panels, accuracy and distance over its floor, against gamma or steps."""
     wrong, ratio = defaultdict(lambda: ([], [])), defaultdict(lambda: ([], []))
-    for p in sorted(points, key=lambda p: p[axis]):
+    for p in sorted(found, key=lambda p: p[axis]):
         if p.get("group") == group:
             for curves, y in ((wrong, max(100 * (1 - p["accuracy"]), 0.05)), (ratio, p["ratio"])):
                 curves[p["curve"]][0].append(p[axis])

@@ -13,6 +13,11 @@ Exercises
 import torch
 import torch.nn.functional as F
 
+from minidiff.files import checkpoint
+from minidiff.models import zoo
+
+DIGITS = {"mnist", "strokes"}  # sets of the same things: a model of one can be judged by the other
+
 
 def jitter(x, generator=None):
     """Return images x (B,1,28,28) shifted (by up to 1.6 pixels), rotated, stretched, sheared."""
@@ -33,3 +38,25 @@ def predict(network, dataset, chunk=500):
     """Return the predicted digit of each image of a Dataset, int64 (N,). network: in eval mode."""
     parts = torch.arange(len(dataset)).split(chunk)
     return torch.cat([network(dataset.images_at(p)).argmax(1) for p in parts])
+
+
+def find(place="", data=None):
+    """Return the checkpoint of the judge that `place` means, a dict, and its description. data: the
+    set that the samples' model was trained on. Raises ValueError if the judge does not know it."""
+    file = zoo.find("classifier", place)
+    found = zoo.load_kind("classifier", file)
+    if data:
+        cure = f'train one: make train-classifier ARGS="--dataset {data}", or name another: --judge'
+        check_data("the judge", found["dataset"], data, cure if data != "doodles" else "there is "
+                   "no judge of doodles")
+    return found, f"{zoo.origin(file)} ({checkpoint.summary(found)})"
+
+
+def check_data(what, own, data, cure):
+    """Check that a network can be used on a model's images; `own` and `data` are the sets that the
+    two were trained on. what: the network, in words. cure: what the user can do. Prints a note if
+    both are sets of digits; raises ValueError for anything else that differs."""
+    if own != data and not {own, data} <= DIGITS:
+        raise ValueError(f"{what} was trained on {own}, the model on {data}; {cure}")
+    if own != data:
+        print(f"note: {what} was trained on {own}, the model on {data}; both are digits")

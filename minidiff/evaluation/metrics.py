@@ -18,8 +18,10 @@ features; Heusel et al. (6), where the features are Inception's and it is called
     d² = |m_1 - m_2|² + tr(C_1 + C_2 - 2 (C_1 C_2)^{1/2})
 
 One perfect image of each digit, repeated, has perfect accuracy; the distance notices. It is never 0
-for a finite set: even n real digits have some. So compare it with the *floor*, the distance
-of n real training digits; only the ratio is meaningful, and only for one judge and one n.
+for a finite set: even n real digits have some. So compare it with the *floor*, the distance of n
+real training digits with the same labels as the samples; only the ratio is meaningful, and only for
+one judge and one n. Labels matter: ten digits equally often are nearer to the test set than digits
+drawn at random are. A model that is prompted with them gets no credit for that.
 
 Copying is the mean distance from a sample to the nearest training digit, pixel by pixel, divided by
 the same for test digits, measured on a thousand of each: far below 1 means that the model has
@@ -29,12 +31,12 @@ it with one trained on as many real ones.
 Sources: FID, arXiv:1706.08500; classification accuracy score, arXiv:1905.10887.
 
 Exercises
-1. Repeat one perfect digit two hundred times. What are its accuracy and distance?
-   test_metrics.py: test_one_perfect_digit_repeated_is_accurate_but_far
+1. Repeat one perfect image of each digit twenty times. What are their accuracy and distance?
+   test_metrics.py: test_one_perfect_image_of_each_digit_repeated_is_accurate_but_far
 2. Measure training digits with a little noise on them. Which of the four detects them?
    test_metrics.py: test_copies_of_training_digits_are_detected
-3. Measure four times as many samples. What does the floor do?
-   test_metrics.py: test_the_floor_falls_with_n
+3. Draw the floor's digits at random for prompted samples too. What ratio do real digits get?
+   test_floor.py: test_real_digits_have_a_ratio_of_1
 """
 
 import torch
@@ -52,6 +54,13 @@ CHUNK = 500  # images per network call
 COPIES = 1000  # images whose nearest training digit is searched
 
 
+def check_finite(x, what="the samples"):
+    """Raise ValueError if a tensor holds NaN or infinity. what: what it is, in words."""
+    if not x.isfinite().all():
+        raise ValueError(f"{what} are not finite, so nothing is written: the weights are damaged, "
+                         "or the number format overflows; try --precision float32, other weights")
+
+
 @torch.no_grad()
 def features(judge, x):
     """Return the judge's features of images x (N,1,28,28) in [0, 1], float64 (N, F) on the CPU,
@@ -63,6 +72,7 @@ def statistics(found):
     """Return mean (F,) and covariance (F, F) of features (N, F). Raises ValueError if N < 2."""
     if found.dim() != 2 or len(found) < 2:
         raise ValueError(f"expected features (N, F), N >= 2, got {tuple(found.shape)}")
+    check_finite(found, "the judge's features")
     return found.mean(0), found.T.cov()
 
 
@@ -106,15 +116,17 @@ class Measure:
         self.real = statistics(features(judge, test.images_at(slice(None))))
         self.floors, self.unseen = {}, None  # the same for every set of samples
 
-    def floor(self, n: int) -> float:
-        """Return the distance of n real training digits to the test set: the mean over ten disjoint
-        sets of n, or over as many as there are."""
-        if n not in self.floors:
+    def floor(self, n: int, labels=None) -> float:
+        """Return the distance of n real training digits to the test set: as many of each digit as
+        in labels, int64 (n,), or drawn at random. It is the mean over ten disjoint sets, or over as
+        many as there are."""
+        counts = (n,) if labels is None else tuple(labels.bincount(minlength=10).tolist())
+        if counts not in self.floors:
             order = _shuffled(self.train)
-            sets = [part for part in order.split(n) if len(part) == n][:10] or [order]
-            found = [self.distance(self.train.images_at(part)) for part in sets]
-            self.floors[n] = sum(found) / len(found)
-        return self.floors[n]
+            classes = self.train.labels[order] if labels is not None else torch.zeros_like(order)
+            found = [self.distance(self.train.images_at(i)) for i in _parts(order, classes, counts)]
+            self.floors[counts] = sum(found) / len(found)
+        return self.floors[counts]
 
     def distance(self, x) -> float:
         """Return the Fréchet distance of images x (N,1,28,28) to the test set."""
@@ -124,14 +136,16 @@ class Measure:
         """Measure images x, float (N,1,28,28) in [0, 1]. labels: int64 (N,), the digits prompted.
 
         Returns n, accuracy (given labels), confident (share of which the judge is over 90% sure),
-        distance, floor, ratio = distance / floor, copying. Raises ValueError for other shapes.
+        distance, floor, ratio = distance / floor, copying. Raises ValueError for other shapes, or
+        images that are not finite.
         """
         if x.dim() != 4 or x.shape[1:] != (1, 28, 28) or len(x) < 2:
             raise ValueError(f"expected images (N,1,28,28), N >= 2, got {tuple(x.shape)}")
+        check_finite(x)
         with torch.no_grad():
             logits = torch.cat([self.judge(part) for part in x.split(CHUNK)])
         certainty, digit = logits.softmax(1).max(1)
-        distance, floor = self.distance(x), self.floor(len(x))
+        distance, floor = self.distance(x), self.floor(len(x), labels)
         found = {"n": len(x)}
         if labels is not None:
             found["accuracy"] = (digit == labels.to(digit.device)).float().mean().item()
@@ -151,6 +165,15 @@ class Measure:
 
 def _shuffled(dataset):
     return torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))
+
+
+def _parts(order, classes, counts, most=10):
+    """Return up to `most` disjoint parts of order (N,), each with counts[k] entries of class k.
+    classes: int64 (N,). A class that is too small for one part is used repeatedly."""
+    groups = [(order[classes.cpu() == k], count) for k, count in enumerate(counts) if count]
+    most = max(1, min(most, *(len(group) // count for group, count in groups)))
+    return [torch.cat([group[torch.arange(k * count, (k + 1) * count) % len(group)]
+                       for group, count in groups]) for k in range(most)]
 
 
 @torch.no_grad()

@@ -1,5 +1,5 @@
 """How fast can digits be learned? The shortest training, from scratch, whose guided samples are
-classified correctly in 99 of 100 cases, at a Fréchet distance within five times the floor.
+classified correctly in 99 of 100 cases, at a Fréchet distance within 6.2 times the floor.
 
     make speedrun                        five seeds, each trained, then measured; their median
     make speedrun ARGS="--seeds 1"       one
@@ -44,7 +44,8 @@ RECIPE = {
     "width": 24, "batch_size": 12, "epochs": 1, "lr": 4e-3, "decay": "linear", "warmup": 200,
 }
 SAMPLING = {"steps": 20, "gamma": 2.5, "guide_until": 0.2}  # fields of SampleOptions
-ACCURACY, RATIO = 0.99, 5.0  # the goal
+ACCURACY = 0.99  # the goal
+RATIO = 6.2  # a distance of 0.68 at n = 2,000; 5 while the floor's digits were drawn at random
 
 
 @dataclass(frozen=True)
