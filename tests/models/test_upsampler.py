@@ -35,24 +35,21 @@ def sensitive(T=20, size=56, channels=(2, 1)):
     return Upsampler(network.eval(), T)
 
 
-SIZES = [(56, (2, 1), 2), (64, (6, 3), 2), (32, (3, 3), 1)]
-
-
-@pytest.mark.parametrize("size, channels, time", SIZES)
-def test_one_unet_takes_other_sizes_channels_and_times(size, channels, time):
+@pytest.mark.parametrize("size, c, time", [(56, (2, 1), 2), (64, (6, 3), 2), (32, (3, 3), 1)])
+def test_one_unet_takes_other_sizes_c_and_times(size, c, time):
     """The number of parameters differs from the 28x28 model's in the bottleneck, the first and the
     last layer and the FCBlocks of time, as counted by hand; the image keeps its size."""
     D = 4
-    network = UNet(D, time=time, classes=10, size=size, channels=channels).eval()
+    network = UNet(D, time=time, classes=10, size=size, channels=c).eval()
     base = sum(p.numel() for p in UNet(D, time=1, classes=10).parameters())
     more = (
-        (2 * D) ** 2 * ((size // 4) ** 2 - 49) + 9 * D * (channels[0] - 1)
-        + (9 * D + 1) * (channels[1] - 1) + 3 * D * (time - 1)
+        (2 * D) ** 2 * ((size // 4) ** 2 - 49) + 9 * D * (c[0] - 1)
+        + (9 * D + 1) * (c[1] - 1) + 3 * D * (time - 1)
     )
     assert sum(p.numel() for p in network.parameters()) == base + more
     t = torch.rand(2, time) if time > 1 else torch.rand(2)
-    x = network(torch.randn(2, channels[0], size, size), t, torch.zeros(2, 10))
-    assert x.shape == (2, channels[1], size, size)
+    x = network(torch.randn(2, c[0], size, size), t, torch.zeros(2, 10))
+    assert x.shape == (2, c[1], size, size)
 
 
 def test_enlarging_and_shrinking_keep_what_they_should():
