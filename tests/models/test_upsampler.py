@@ -36,7 +36,7 @@ def sensitive(T=20, size=56, channels=(2, 1)):
 
 
 @pytest.mark.parametrize("size, c, time", [(56, (2, 1), 2), (64, (6, 3), 2), (32, (3, 3), 1)])
-def test_one_unet_takes_other_sizes_c_and_times(size, c, time):
+def test_one_unet_takes_other_sizes_channels_and_times(size, c, time):
     """The number of parameters differs from the 28x28 model's in the bottleneck, the first and the
     last layer and the FCBlocks of time, as counted by hand; the image keeps its size."""
     D = 4
