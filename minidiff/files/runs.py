@@ -156,24 +156,28 @@ def read_log(folder: Path) -> list[dict]:
     file = folder / LOG
     if not file.is_file():
         return []
-    line, found = 1, []
+    reader, found = csv.reader(_lines(file), strict=True), []
     try:
-        with open(file, encoding="utf-8-sig") as f:
-            lines = [text for text in f if text.endswith("\n")]
-        if lines and ";" in lines[0]:
-            lines = [text.replace(",", ".").replace(";", ",") for text in lines]
-        header, *rows = csv.reader(lines or [",".join(COLUMNS)], strict=True)
-        if header != list(COLUMNS):
+        if next(reader, list(COLUMNS)) != list(COLUMNS):
             raise ValueError("the columns are not those of a log")
-        for row in rows:
-            line += 1
+        for row in reader:
             found.append({name: kind(v) for (name, kind), v in zip(COLUMNS.items(), row)})
             if len(row) != len(COLUMNS) or not _possible(**found[-1]):
                 raise ValueError("a value is missing or out of range")
     except (ValueError, TypeError, csv.Error) as e:
+        line = max(1, reader.line_num)
         raise ValueError(f"{file} was changed, line {line}: {e}; restore it, or delete it, which "
                          "loses only the loss curve so far") from e
     return found
+
+
+def _lines(file):
+    """Yield the complete lines of a log, separated by commas."""
+    with open(file, encoding="utf-8-sig") as f:
+        first = next(f, "")
+        for line in (first, *f):
+            if line.endswith("\n"):
+                yield line.replace(",", ".").replace(";", ",") if ";" in first else line
 
 
 def _possible(step, epoch, loss, lr, images_per_second):

@@ -39,8 +39,8 @@ def _real(low, high) -> Rule:
     return _number(low, high, (int, float))
 
 
-TEXT = Rule("a line of at most 200 characters",
-            lambda v: type(v) is str and len(v) <= 200 and v.isprintable())
+TEXT = Rule("a line of 1..200 characters",
+            lambda v: type(v) is str and 1 <= len(v) <= 200 and v.isprintable())
 FLAG = Rule("true or false", lambda v: type(v) is bool)
 PLAIN = Rule("a finite number or a line of text",
              lambda v: TEXT.holds(v) or FLAG.holds(v) or _real(-2**63, 2**63).holds(v))

@@ -55,6 +55,31 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     assert checkpoint.load(path)["epoch"] == 1
 
 
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos"), OSError(28, "No space left")])
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(tmp_path, monkeypatch, error):
+    """torch reports a failed write in two ways, depending on where it happens."""
+    path = tmp_path / "a.pt"
+    checkpoint.save(path, content(epoch=1))
+
+    def full(content, f):
+        f.write(b"half")
+        raise error
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="a.pt"):
+        checkpoint.save(path, content(epoch=2))
+    assert checkpoint.load(path)["epoch"] == 1 and os.listdir(tmp_path) == ["a.pt"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda p: os.symlink(p, p)],
+                         ids=["pipe", "folder", "loop"])
+def test_what_is_not_a_file_is_refused_at_once(tmp_path, make):
+    """A pipe is not waited for."""
+    make(tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="there is no checkpoint"):
+        checkpoint.load(tmp_path / "a.pt")
+
+
 class Evil:
     """A pickle that runs code when it is read."""
 

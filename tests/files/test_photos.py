@@ -1,12 +1,16 @@
 """photos.py: an image of any format becomes what a model takes; masks."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from minidiff.files import photos
 from minidiff.files.photos import dark_on_light, load_image, load_mask, sample_photo, size_of
 
+fitted = photos._fitted
 RAMP = np.linspace(0, 1, 40 * 40).reshape(40, 40)  # dark above, light below
 BYTES = (255 * RAMP).round().astype(np.uint8)
 GREY = Image.fromarray(BYTES)
@@ -117,6 +121,50 @@ def test_a_hundred_megapixels_are_read_and_200_rejected(tmp_path, recwarn):
         load_image(tmp_path / "bigger.png")
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_large_image_is_reduced_to_the_same_image(tmp_path, monkeypatch, name):
+    """Of every format: in bands, before it is scaled; its own size is what a mask must have."""
+    image = KINDS[name].resize((520, 520))
+    image.save(tmp_path / name)
+    x, shape = load_image(tmp_path / name, (1, 40, 40)), (3, 40, 40)
+    monkeypatch.setattr(photos, "MOST_PIXELS", 100 * 100)
+    seen = []
+    monkeypatch.setattr(photos, "_fitted", lambda image, *args: seen.append(image.size)
+                        or fitted(image, *args))
+    reduced = load_image(tmp_path / name, (1, 40, 40))
+    assert (reduced - x).abs().max() < 0.03 and seen[0][0] <= 100
+    assert load_image(tmp_path / name, shape).shape == (1, *shape)
+    assert size_of(tmp_path / name) == (520, 520)
+
+
+def test_transparent_colours_do_not_leak_into_a_reduced_image(tmp_path, monkeypatch):
+    """Where nothing is opaque, the colour below does not count."""
+    page = Image.new("RGBA", (400, 400), (0, 255, 0, 0))
+    page.paste((255, 0, 0, 255), (0, 0, 400, 200))
+    page.save(tmp_path / "half.png")
+    monkeypatch.setattr(photos, "MOST_PIXELS", 100 * 100)
+    x = load_image(tmp_path / "half.png", (3, 4, 4))
+    assert x[0, :, 0, 0].tolist() == [1, 0, 0] and x[0, :, 3, 3].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda p: os.symlink(p, p)], ids=["pipe", "loop"])
+def test_a_pipe_or_a_loop_of_links_is_no_image(tmp_path, make):
+    """Neither is waited for."""
+    make(tmp_path / "a.png")
+    for read in (load_image, size_of):
+        with pytest.raises(ValueError, match="no image file"):
+            read(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="neither an image file"):
+        load_mask(str(tmp_path / "a.png"), (1, 28, 28))
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    """For an image and for a mask."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Image.new("L", (28, 28), 255).save(tmp_path / "white.png")
+    assert load_image("~/white.png").min() == 1 and load_mask("~/white.png", (1, 28, 28)).all()
+
+
 def test_crop_takes_the_middle_and_pad_keeps_all(tmp_path):
     """A wide image, black with a white middle."""
     page = Image.new("L", (90, 30), 0)
@@ -181,7 +229,8 @@ def test_a_mask_from_a_file_is_cropped_like_the_image_it_belongs_to(tmp_path):
 
 @pytest.mark.parametrize("words, message", [
     ("rows 0:29", "within 0:28"), ("rows 9:9", "within 0:28"), ("columns 20:2", "within 0:28"),
-    ("", "neither"), ("hole.png", "neither"), ("lines 2:4", "neither"),
+    ("", "neither"), (", ,", "neither"), ("  ", "neither"),
+    ("hole.png", "neither"), ("lines 2:4", "neither"),
 ])
 def test_masks_without_a_hole_are_rejected(tmp_path, words, message):
     """Ranges outside the image, empty ones, text that is neither ranges nor a file, a dark file."""

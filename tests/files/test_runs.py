@@ -1,6 +1,8 @@
 """runs.py: a run's folder and its log."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -76,6 +78,61 @@ def test_a_log_comes_back_and_a_row_cut_by_a_kill_is_left_out(tmp_path):
     assert runs.read_log(tmp_path / "nowhere") == []
 
 
+@pytest.mark.parametrize("change", [
+    lambda text: text,
+    lambda text: "\ufeff" + text,
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: text.replace(",", ";").replace(".", ","),
+], ids=["as-written", "mark", "line-ends", "semicolons"])
+def test_a_log_that_a_spreadsheet_saved_is_read(tmp_path, change):
+    """With a byte order mark, other line ends, semicolons and decimal commas."""
+    runs.write_log(tmp_path, [ROW, {**ROW, "step": 20}])
+    text = (tmp_path / runs.LOG).read_text()
+    (tmp_path / runs.LOG).write_bytes(change(text).encode())
+    assert runs.read_log(tmp_path) == [ROW, {**ROW, "step": 20}]
+
+
+@pytest.mark.parametrize("row", [
+    "x,1,0.5,0.001,99.5", "10,1,0.5", "10,1,0.5,0.001,99.5,7", "10,1,nan,0.001,99.5", "",
+    "-1,1,0.5,0.001,99.5", "10,1,0.5,0.001,0", "1.5,1,0.5,0.001,9", "#REF!,1,1,1,1", '"10,1,1,1,1',
+    "10,1,0.5,inf,99.5", "9" * 30 + ",1,1,1,1", "\0,1,1,1,1", None,
+])
+def test_a_log_with_a_bad_row_names_file_and_line(tmp_path, row):
+    """Text, missing and further cells, impossible numbers; other columns; and the cure."""
+    text = ",".join(runs.COLUMNS) + f"\n10,1,1,1,1\n{row}\n" if row is not None else "a,b\n1,2\n"
+    (tmp_path / runs.LOG).write_text(text)
+    number = 1 if row is None else 3
+    with pytest.raises(ValueError, match=f"metrics.csv was changed, line {number}: .*delete it"):
+        runs.read_log(tmp_path)
+
+
+def test_a_log_that_was_deleted_begins_again(tmp_path):
+    """With its header; the rows that follow can be read."""
+    for step in (10, 20):
+        runs.append_log(tmp_path, {**ROW, "step": step})
+    assert [r["step"] for r in runs.read_log(tmp_path)] == [10, 20]
+    (tmp_path / runs.LOG).unlink()
+    runs.append_log(tmp_path, {**ROW, "step": 30})
+    assert [r["step"] for r in runs.read_log(tmp_path)] == [30]
+
+
+def test_a_folder_is_held_by_one_training_until_its_process_ends(tmp_path):
+    """Whether that ends by itself or is killed: no lock is left behind."""
+    code = ("import sys, time; from pathlib import Path; from minidiff.files import runs\n"
+            "with runs.locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(1e4)")
+    other = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
+    other.stdout.readline()
+    refused = pytest.raises(ValueError, match="another training is running in")
+    with refused, runs.locked(tmp_path):
+        pytest.fail("two hold it")
+    other.kill()
+    other.wait()
+    for _ in range(2):
+        with runs.locked(tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_seconds_of_a_run_are_its_images_at_the_median_speed():
     """10 steps of 64 images at 50, 100, 100 and 2 images per second: a break does not count."""
     rows = [{**ROW, "images_per_second": v} for v in (50.0, 100.0, 100.0, 2.0)]
@@ -101,7 +158,7 @@ def test_json_is_readable_and_comes_back(tmp_path):
     assert '"c": [' in text
     runs.write_json(tmp_path / "b.json", {"loss": [0.5, 0.25]})
     assert '"loss": [0.5, 0.25]' in (tmp_path / "b.json").read_text()
-    for damaged in ("[1, 2]", '{"a": '):
-        (tmp_path / "c.json").write_text(damaged)
+    for damaged in (b"[1, 2]", b'{"a": ', b"[" * 10**5, b"\xff", b""):
+        (tmp_path / "c.json").write_bytes(damaged)
         with pytest.raises(ValueError, match="c.json is damaged"):
             runs.read_json(tmp_path / "c.json")
