@@ -1,1 +1,5 @@
 """One script for each thing to generate: `python -m sample.uncond`."""
+
+from minidiff.system import startup
+
+startup.begin()

@@ -23,10 +23,10 @@ class AnagramOptions:
 
     prompts: tuple[str, ...] = cli.flag(("6", "9"), "one prompt for each view")
     view: tuple[str, ...] = cli.flag(("rotate180",), f"views: {', '.join(VIEWS)}")
-    n: int = cli.flag(10, "how many images")
+    n: int = cli.flag(10, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 1)
+        cli.check(self)
         for name in self.view:
             if name not in VIEWS:
                 raise ValueError(f"unknown view {name!r}; choose from: {', '.join(VIEWS)}")

@@ -16,16 +16,17 @@ from sample.edit import Edit, resized
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """How much noise, and how many results. Raises ValueError for n below 1."""
+    """How much noise, and how many results. Raises ValueError for values out of range."""
 
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     start: int = cli.flag(
-        -1, "step whose noise is added, 0 (most) .. --steps - 1 (least); -1: 40% of --steps"
+        -1, "step whose noise is added, 0 (most) .. --steps - 1 (least); -1: 40% of --steps",
+        least=-1, most=10_000, within="steps",
     )
-    n: int = cli.flag(4, "how many results of sampling")
+    n: int = cli.flag(4, "how many results of sampling", least=1, most=1_000_000)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 1)
+        cli.check(self)
 
 
 def main(argv=None):

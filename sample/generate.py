@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.font_manager import findfont, get_font
 from tqdm import tqdm
 
 from minidiff.evaluation.gallery import draw_gif
 from minidiff.files import images
 from minidiff.files.atomic import atomic_write
 from minidiff.models import upsampler, zoo
+from minidiff.models.flow_model import FlowModel
 from minidiff.models.generate import generate
 from minidiff.models.model import UNGUIDED
 from minidiff.models.options import LARGE, OutputOptions, SampleOptions
@@ -29,12 +31,12 @@ class DigitOptions:
 
     digits: str = cli.flag("0123456789", "the digits to generate, a column each")
     prompts: tuple[str, ...] = cli.flag((), "what to generate instead: sentences, for deepfloyd")
-    per_digit: int = cli.flag(4, "images of each, the rows")
+    per_digit: int = cli.flag(4, "images of each, the rows", least=1, most=100_000)
 
     def __post_init__(self):
         if not self.digits or not set(self.digits) <= set("0123456789"):
             raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
-        cli.at_least("per_digit", self.per_digit, 1)
+        cli.check(self)
 
     def all(self) -> list:
         """Return a prompt for each image, row by row."""
@@ -54,10 +56,10 @@ class DigitOptions:
 class CountOptions:
     """How many samples of a model without prompts. Raises ValueError below 1."""
 
-    n: int = cli.flag(40, "how many images")
+    n: int = cli.flag(40, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 1)
+        cli.check(self)
 
     def all(self) -> list:
         """Return a null prompt for each image."""
@@ -91,16 +93,16 @@ def begin(script, own, argv, about, *, kinds, more=()) -> Session:
     is the default; deepfloyd is accepted where a diffusion model is. more: further dataclasses.
     """
     def brought(typed):
+        if set(kinds) <= set(zoo.FLOWS):
+            refuse(kinds[0], typed.keys() & set(FlowModel.ignored))
         place = typed.get("model", "")
         kind = "deepfloyd" if place == "deepfloyd" else "digits"
         suited, example = zoo.defaults_of(kinds[0], place), EXAMPLES.get((script, kind), {})
         fixed = UNGUIDED if UNGUIDED.items() <= suited.items() else {}  # no labels: no guidance
         return {**suited, **example, **fixed}
 
-    classes = [own, SampleOptions, OutputOptions, *more]
-    (own, options, outputs, *more), typed = cli.parse(
-        classes, argv, f"python -m sample.{script}", about, brought
-    )
+    classes, prog = [own, SampleOptions, OutputOptions, *more], f"python -m sample.{script}"
+    (own, options, outputs, *more), typed = cli.parse(classes, argv, prog, about, brought)
     files = writable(outputs)
     model = load(options, kinds, typed)
     second = load_second_stage(outputs, options, model)
@@ -112,30 +114,28 @@ def load(options, kinds, typed=frozenset(), place=""):
     instead of options.model. Raises ValueError for a kind not in `kinds`, and for typed options
     that do not apply to the model."""
     place = place or options.model
-    large = {name: getattr(options, name) for name in LARGE}
+    device = hardware.pick_device(options.device)
     if place == "deepfloyd":
         if not set(kinds) & set(zoo.DIFFUSIONS):
-            raise ValueError("deepfloyd is no flow; use it with sample.class_cond")
-        if options.precision != "float32":
-            raise ValueError("deepfloyd has its own number format; drop --precision")
-    elif any(large.values()):
-        raise ValueError("--model-dir, --embeddings, --offload and --download go with --model "
-                         "deepfloyd; add it, or drop them")
-    device = hardware.pick_device(options.device)
-    precision = hardware.pick_precision(options.precision, device)
-    model = zoo.load_model(
-        place, device, precision, kinds, **(large if place == "deepfloyd" else {})
-    )
-    refuse(model, typed & {*model.ignored, *(() if model.conditional else UNGUIDED)})
+            raise ValueError("deepfloyd is not a flow; use it with sample.class_cond")
+        if options.precision == "bfloat16":
+            raise ValueError("deepfloyd computes in float16 or float32; drop --precision bfloat16")
+        large = {name: getattr(options, name) for name in LARGE}
+        half = "precision" not in typed or options.precision == "auto"
+        model = zoo.load_model(place, device, half=half, **large)
+    else:
+        precision = hardware.pick_precision(options.precision, device)
+        model = zoo.load_model(place, device, precision, kinds)
+    refuse(model.kind, typed & {*model.ignored, *(() if model.conditional else UNGUIDED)})
     print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
     return model
 
 
-def refuse(model, unused):
-    """Raise ValueError if options do not apply to the model. unused: the names of those typed."""
+def refuse(kind, unused):
+    """Raise ValueError for typed options that do not apply to a kind of model."""
     if unused:
         flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
-        raise ValueError(f"a {model.kind!r} model has no use for {flags}; leave it out")
+        raise ValueError(f"a {kind!r} model has no use for {flags}; leave it out")
 
 
 def run(script, kinds, own, about, argv=None):
@@ -150,7 +150,7 @@ def run(script, kinds, own, about, argv=None):
         raise ValueError("--digits are for digit models; --prompts replace them, so drop one")
     prompts, labels = own.all(), own.labels()
     if not model.conditional:
-        refuse(model, typed & {"digits", "prompts"})
+        refuse(model.kind, typed & {"digits", "prompts"})
         prompts, labels = [""] * len(prompts), None
     states = generate(model, prompts, steps=options.steps, seed=options.seed,
                       **options.guidance, **options.sampling(model))
@@ -170,7 +170,8 @@ def load_second_stage(outputs, options, first):
     device = hardware.pick_device(options.device)
     if first.kind == "deepfloyd":
         large = {name: getattr(options, name) for name in LARGE}
-        model = zoo.load_model("deepfloyd", device, stage=2, texts=first.texts, **large)
+        model = zoo.load_model("deepfloyd", device, stage=2, texts=first.texts, half=first.half,
+                               **large)
     else:
         precision = hardware.pick_precision(options.precision, device)
         model = zoo.load_model("", device, precision, ("upsampler",))
@@ -219,6 +220,12 @@ def watch(states, total, film=False):
     return state.x_t, found
 
 
+def printable(caption):
+    """Return a caption with the characters that matplotlib's font lacks escaped."""
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    return "".join(c if ord(c) in known else ascii(c)[1:-1] for c in caption)
+
+
 def write(files, x, states, caption, *, larger="", labels=None, shown=None, **grid):
     """Write images x (N,C,H,W) as PNG and npz, and the states of their sampling as a GIF.
 
@@ -226,7 +233,7 @@ def write(files, x, states, caption, *, larger="", labels=None, shown=None, **gr
     stage. npz: `images`, float32 in [0, 1], and `labels`. shown: images for the PNG instead of x.
     grid: of `images.save_grid`.
     """
-    x = x.clamp(0, 1).cpu()
+    x, caption = x.clamp(0, 1).cpu(), printable(caption)
     if ".png" in files:
         shown = x if shown is None else shown.clamp(0, 1).cpu()
         scale = 1 if shown.shape[2] > 28 else images.SCALE

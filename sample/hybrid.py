@@ -25,14 +25,16 @@ class HybridOptions:
     low: str = cli.flag("1", "prompt seen from a distance")
     high: str = cli.flag("4", "prompt seen up close")
     by: str = cli.flag("blur", "what low keeps: a Gaussian blur, a sideways motion, or grey", BY)
-    sigma: float = cli.flag(1.4, "standard deviation of the Gaussian, pixels")
-    length: int = cli.flag(7, "--by motion: its length in pixels, odd")
-    n: int = cli.flag(10, "how many images")
+    sigma: float = cli.flag(
+        1.4, "standard deviation of the Gaussian, pixels", least=0.1, most=100, needs={"by": "blur"}
+    )
+    length: int = cli.flag(
+        7, "its length in pixels, odd", least=1, most=1023, needs={"by": "motion"}
+    )
+    n: int = cli.flag(10, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 1)
-        if not 0.1 <= self.sigma <= 100:
-            raise ValueError(f"sigma must lie in 0.1..100 pixels, got {self.sigma}")
+        cli.check(self)
 
     def coarse(self):
         """Return the filter that passes the share of `low`."""
@@ -51,16 +53,21 @@ def main(argv=None):
     if own.by == "grey" and model.image_shape[0] == 1:
         raise ValueError("this model generates grey images, so there is no colour left for --high; "
                          "use --by blur or motion")
+    width = model.image_shape[2]
+    if own.by == "motion" and own.length >= 2 * width:
+        raise ValueError(f"length must be less than twice the image's width of {width} pixels, got "
+                         f"{own.length}")
     eps_fn = model.combine(illusions.hybrid, eps_fns, illusions.split(own.coarse()))
     states = trajectory(eps_fn, model.schedule, edit.noise(), edit.timesteps, **edit.sampling)
 
     def afar(x):
         return model.from_unit(from_afar(model.to_unit(x), 2.0 * x.shape[3] / 28))
 
+    size = {"blur": f", σ = {own.sigma:g} pixels", "motion": f", {own.length} pixels", "grey": ""}
     x = edit.finish(
         states, edit.options.steps + 1,
-        f"above, up close: {own.high!r}; below, from a distance: {own.low!r}; split by {own.by}, "
-        f"{f'σ = {own.sigma:g}' if own.by == 'blur' else own.length} pixels",
+        f"above, up close: {own.high!r}; below, from a distance: {own.low!r}; split by "
+        f"{own.by}{size[own.by]}",
         lambda x: torch.cat([x, afar(x)]), columns=own.n, row_labels=("near", "afar"),
     )
     report(judge(), ("near", x, own.high), ("afar", afar(x), own.low))

@@ -19,16 +19,17 @@ from sample.edit import Edit, judge, report, resized
 
 @dataclass(frozen=True)
 class InpaintOptions:
-    """The hole, and what fills it. Raises ValueError for numbers below 1."""
+    """The hole, and what fills it. Raises ValueError for values out of range."""
 
     mask: str = cli.flag("rows 14:28", "the hole: 'rows 2:20 columns 8:20', or an image (light)")
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
-    resample: int = cli.flag(5, "how often each step is taken: RePaint's resampling; 1: none")
-    n: int = cli.flag(8, "how many images")
+    resample: int = cli.flag(
+        5, "how often each step is taken: RePaint's resampling; 1: none", least=1, most=1000
+    )
+    n: int = cli.flag(8, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 1)
-        cli.at_least("resample", self.resample, 1)
+        cli.check(self)
 
 
 def main(argv=None):

@@ -16,16 +16,17 @@ from sample.edit import Edit, judge, report, resized
 
 @dataclass(frozen=True)
 class SdeditOptions:
-    """What to make of the image. Raises ValueError for n below 1."""
+    """What to make of the image. Raises ValueError for values out of range."""
 
     prompt: str = cli.flag("", "what to make of it; empty: no prompt")
     start: int = cli.flag(
-        -1, "step to start at, 0 (noise) .. --steps (the image); -1: 40% of --steps"
+        -1, "step to start at, 0 (noise) .. --steps (the image); -1: 40% of --steps",
+        least=-1, most=10_000, within="steps",
     )
-    n: int = cli.flag(8, "how many images")
+    n: int = cli.flag(8, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 1)
+        cli.check(self)
 
 
 def main(argv=None):

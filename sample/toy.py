@@ -28,7 +28,6 @@ from torch import nn
 from tqdm import tqdm
 
 from minidiff.files import images
-from minidiff.models.options import SampleOptions
 from minidiff.system import cli
 from minidiff.theory.diffusion import noise_loss, predict_eps, q_sample
 from minidiff.theory.guidance import drop_condition, guided
@@ -46,13 +45,12 @@ class ToyOptions:
 
     out: str = cli.flag("toy.gif", "GIF of the points, from noise to data")
     field: str = cli.flag("toy.png", "PNG of the predicted noise at several t, as arrows")
-    steps: int = cli.flag(3000, "batches to train on")
-    gamma: float = cli.flag(3.0, "the strongest guidance in the GIF")
-    seed: int = cli.flag(0, "seed of everything random")
+    steps: int = cli.flag(3000, "batches to train on", least=1, most=10_000_000)
+    gamma: float = cli.flag(3.0, "the strongest guidance in the GIF", least=-1000, most=1000)
+    seed: int = cli.flag(0, "seed of everything random", least=0, most=cli.SEED)
 
     def __post_init__(self):
-        cli.at_least("steps", self.steps, 1)
-        SampleOptions(gamma=self.gamma, seed=self.seed)
+        cli.check(self)
 
 
 def spiral(n, generator=None):

@@ -7,12 +7,13 @@ sampler is called with. The defaults suit the laptop recipes; a model may bring 
 
 from dataclasses import dataclass, fields
 
-from minidiff.system.cli import at_least, check_seed, flag
+from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
-from minidiff.theory.samplers import SAMPLERS, VARIANCES
+from minidiff.theory.samplers import SAMPLERS, VARIANCES, ddpm_step
 
 CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
 LARGE = ("model_dir", "embeddings", "offload", "download")  # options that only DeepFloyd has
+LARGE_ONLY, UPSAMPLING = {"model": "deepfloyd"}, {"upsample": True}  # what some options need
 
 
 @dataclass(frozen=True)
@@ -23,41 +24,50 @@ class SampleOptions:
     model: str = flag(
         "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest run, or shipped"
     )
-    steps: int = flag(20, "sampling steps from noise to image")
-    gamma: float = flag(3.0, "guidance: 0 ignores the prompt, 1 only conditions on it")
-    guide_until: float = flag(0.3, "gamma above 1 applies until this share of the steps is left")
+    steps: int = flag(20, "sampling steps from noise to image", least=1, most=10_000)
+    gamma: float = flag(
+        3.0, "guidance: 0 ignores the prompt, 1 only conditions on it", least=-1000, most=1000
+    )
+    guide_until: float = flag(
+        0.3, "gamma above 1 applies until this share of the steps is left", least=0, most=1
+    )
     sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", tuple(SAMPLERS))
-    variance: str = flag("beta_tilde", "ddpm: noise of a step", (*VARIANCES, "learned"))
-    eta: float = flag(0.0, "ddim: share of fresh noise, 0 .. 1")
+    variance: str = flag(
+        "beta_tilde", "ddpm: noise of a step", (*VARIANCES, "learned"), needs={"sampler": "ddpm"}
+    )
+    eta: float = flag(
+        0.0, "ddim: share of fresh noise", least=0, most=1, needs={"sampler": "ddim"}
+    )
     clip: str = flag("range", "each step's x_0_hat is clipped to the data range", tuple(CLIPS))
-    seed: int = flag(0, "seed of all noise")
+    seed: int = flag(0, "seed of all noise", least=0, most=SEED)
     device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
     precision: str = flag("float32", "number format; auto: the faster; pixels differ", PRECISIONS)
-    model_dir: str = flag("", "deepfloyd: folder of both stages, or a hub name; default: the hub's")
-    embeddings: str = flag("", "deepfloyd: .pth dictionary, prompt to embedding, in place of T5")
-    offload: bool = flag(False, "deepfloyd: for a GPU too small to hold the model; slower")
-    download: bool = flag(False, "deepfloyd: fetch what is missing here; it prints the size first")
+    model_dir: str = flag(
+        "", "deepfloyd: folder of both stages, or a hub name; default: the hub's", needs=LARGE_ONLY
+    )
+    embeddings: str = flag(
+        "", "deepfloyd: .pth dictionary, prompt to embedding, in place of T5", needs=LARGE_ONLY
+    )
+    offload: bool = flag(
+        False, "deepfloyd: for a GPU too small to hold the model; slower", needs=LARGE_ONLY
+    )
+    download: bool = flag(
+        False, "deepfloyd: fetch what is missing here; it prints the size first", needs=LARGE_ONLY
+    )
 
     def __post_init__(self):
-        at_least("steps", self.steps, 1)
-        check_seed(self.seed)
-        if not abs(self.gamma) <= 1000:
-            raise ValueError(f"gamma must lie in -1000..1000, got {self.gamma}")
-        for name in ("guide_until", "eta"):
-            if not 0 <= getattr(self, name) <= 1:
-                value = getattr(self, name)
-                raise ValueError(f"{name.replace('_', '-')} must lie in 0..1, got {value}")
+        check(self)
 
     def sampling(self, model) -> dict:
         """Return the keyword arguments of the model's `trajectory`; none for a flow. Raises
         ValueError for a variance or a clip that is not for this model."""
         if not model.schedule:
             return {}
-        for name, known in (("variance", model.variances), ("clip", model.clips)):
+        for name, known in (("variance", model.variances or VARIANCES), ("clip", model.clips)):
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"{name} {value!r} is not for this model; use {', '.join(known)}")
-        ddpm = {"step": model.step, "kind": self.variance}
+        ddpm = {"step": model.step or ddpm_step, "kind": self.variance}
         how = ddpm if self.sampler == "ddpm" else {"step": SAMPLERS["ddim"], "eta": self.eta}
         return {**how, "clip": model.clips[self.clip]}
 
@@ -104,14 +114,16 @@ class OutputOptions:
         bare="samples.npz",
     )
     upsample: bool = flag(False, "enlarge with the second stage: newest upsampler run, or shipped")
-    upsample_steps: int = flag(20, "sampling steps of the second stage")
-    upsample_level: float = flag(0.1, "noise on the image it is given, share of T, 0 .. 0.5")
-    upsample_gamma: float = flag(1.0, "its guidance")
-    upsample_held: bool = flag(True, "make the large image, shrunk back, equal the small one")
+    upsample_steps: int = flag(
+        20, "sampling steps of the second stage", least=1, most=10_000, needs=UPSAMPLING
+    )
+    upsample_level: float = flag(
+        0.1, "noise on the image it is given, share of T", least=0, most=0.5, needs=UPSAMPLING
+    )
+    upsample_gamma: float = flag(1.0, "its guidance", least=-1000, most=1000, needs=UPSAMPLING)
+    upsample_held: bool = flag(
+        True, "make the large image, shrunk back, equal the small one", needs=UPSAMPLING
+    )
 
     def __post_init__(self):
-        at_least("upsample_steps", self.upsample_steps, 1)
-        if not 0 <= self.upsample_level <= 0.5:
-            raise ValueError(f"upsample-level must lie in 0..0.5, got {self.upsample_level}")
-        if not abs(self.upsample_gamma) <= 1000:
-            raise ValueError(f"upsample-gamma must lie in -1000..1000, got {self.upsample_gamma}")
+        check(self)

@@ -7,10 +7,15 @@ A dataclass of settings is also the list of its flags; nothing is written down t
 The one rule: a value is what was typed; else what `brought` returns, a recipe's or a model's
 defaults; else the field's default. `parse` applies it, once, for every script, and --help shows the
 value that will be used.
+
+A flag also says which values it accepts, and which other option it needs. `check` refuses others,
+typed or not; `parse` refuses a flag that was typed where it would have no effect.
 """
 
 import argparse
 import dataclasses
+import errno
+import numbers
 import os
 import signal
 import sys
@@ -19,15 +24,54 @@ from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 
-import torch
+from minidiff.system import errors, hardware
+from minidiff.system.streams import tolerant
 
-from minidiff.system import hardware
+LIMIT = 10**9  # of a number that has no bounds of its own
+SEED = 2**63 - 1  # the largest that torch's generators accept
+TYPES = {bool: (bool, "yes or no"), int: (numbers.Integral, "a whole number"),
+         float: (numbers.Real, "a number"), str: ((str, os.PathLike), "a text")}
 
 
-def flag(default, help, choices=None, bare=None):
-    """Return a dataclass field that `parse` turns into a flag. bare: its value when the flag is
-    given without one."""
-    return field(default=default, metadata={"help": help, "choices": choices, "bare": bare})
+def flag(default, help, choices=None, bare=None, *, least=None, most=None, needs=None, within=None):
+    """Return a dataclass field that `parse` turns into a flag.
+
+    bare: its value when the flag is given without one. least, most: bounds of a number. needs:
+    {name: value} of the option without which this one has no effect. within: the name of an option
+    that a typed value must not exceed.
+    """
+    return field(default=default, metadata={
+        "help": help, "choices": choices, "bare": bare, "least": least, "most": most,
+        "needs": needs or {}, "within": within,
+    })
+
+
+def check(options):
+    """Raise ValueError for a field of a dataclass of flags that is of another type, out of its
+    bounds or not among its choices."""
+    kinds = typing.get_type_hints(type(options))
+    for f in dataclasses.fields(options):
+        name, value, kind = f.name.replace("_", "-"), getattr(options, f.name), kinds[f.name]
+        types, words = TYPES.get(kind, ((list, tuple), "a list"))
+        if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{name} must be {words}, got {value!r:.40}")
+        least, most = _bounds(f.metadata)
+        if kind in (int, float) and not least <= value <= most:
+            raise ValueError(f"{name} must lie in {_range(least, most)}, got {value!s:.40}")
+        choices = f.metadata["choices"]
+        if choices and value not in (*choices, f.default):
+            raise ValueError(f"unknown {name} {value!r:.40}; choose from: {', '.join(choices)}")
+
+
+def _bounds(metadata):
+    least, most = metadata["least"], metadata["most"]
+    return -LIMIT if least is None else least, LIMIT if most is None else most
+
+
+def _range(least, most):
+    """Return bounds as text: "1..10,000"."""
+    shown = [f"{v:,}" if isinstance(v, int) else f"{v:g}" for v in (least, most)]
+    return "..".join("2^63-1" if v == SEED else text for v, text in zip((least, most), shown))
 
 
 def parse(classes, argv=None, prog=None, description=None, brought=lambda typed: {}):
@@ -52,9 +96,34 @@ def parse(classes, argv=None, prog=None, description=None, brought=lambda typed:
     typed = vars(parser.parse_args(argv))
     values = {**values, **typed}
     names = [[f.name for f in dataclasses.fields(cls)] for cls in classes]
+    errors.flags = set().union(*names)
     made = [cls(**{n: values[n] for n in fields if n in values})
             for cls, fields in zip(classes, names)]
+    for options in made:
+        check(options)
+    _check_typed(typed, made)
     return made, set(typed)
+
+
+def _check_typed(typed, made):
+    """Raise ValueError for a typed option that has no effect with the others."""
+    values = {k: v for options in made for k, v in vars(options).items()}
+    for f in (f for options in made for f in dataclasses.fields(options) if f.name in typed):
+        flag = "--" + f.name.replace("_", "-")
+        for name, value in f.metadata["needs"].items():
+            if values[name] != value:
+                other = f"--{name}" + ("" if value is True else f" {value}")
+                raise ValueError(f"{flag} has no effect without {other}; add that, or drop {flag}")
+        limit = f.metadata["within"]
+        if limit and typed[f.name] > values[limit]:
+            raise ValueError(f"{flag} {typed[f.name]} is beyond --{limit} "
+                             f"{values[limit]}; it must not exceed that")
+
+
+def _expanded(text):
+    """Return a word of the command line, in which "~/" or "~name/" is a home folder: a quoted ~ is
+    not expanded by the shell."""
+    return os.path.expanduser(text) if text == "~" or text.startswith("~") and "/" in text else text
 
 
 def _parser(classes, values, prog, **options):
@@ -67,14 +136,16 @@ def _parser(classes, values, prog, **options):
         for f in dataclasses.fields(cls):
             default = values.get(f.name, f.default)
             shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
-            how = {"help": f.metadata["help"] + (f" (default: {shown})" if shown != "" else "")}
-            how["help"] = how["help"].replace("%", "%%")
+            limits = "" if f.metadata["least"] is None else f", {_range(*_bounds(f.metadata))}"
+            help = f.metadata["help"] + limits + (f" (default: {shown})" if shown != "" else "")
+            how = {"help": help.replace("%", "%%")}
             if kinds[f.name] is bool:
                 how["action"] = argparse.BooleanOptionalAction
             elif typing.get_origin(kinds[f.name]) is tuple:  # one word or more
                 how.update(type=typing.get_args(kinds[f.name])[0], nargs="+")
             else:
-                how.update(type=kinds[f.name], choices=f.metadata["choices"])
+                kind = _expanded if kinds[f.name] is str else kinds[f.name]
+                how.update(type=kind, choices=f.metadata["choices"])
             if f.metadata["bare"]:
                 how.update(nargs="?", const=f.metadata["bare"])
                 how["help"] += f" (without a name: {f.metadata['bare']})"
@@ -88,27 +159,30 @@ def at_least(name, value, least):
         raise ValueError(f"{name.replace('_', '-')} must be at least {least}, got {value}")
 
 
-def check_seed(seed):
-    """Raise ValueError for a seed that torch's generators do not accept."""
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must lie in 0..2^63-1, got {seed}")
-
-
 def writable(path, suffix):
     """Check that `path` can be written, before long work and not after; return it as a Path.
 
-    Raises ValueError for another suffix, a folder, or a file whose folder does not exist.
+    Raises ValueError for another suffix, for a folder, and where no file can be created.
     """
     path = Path(path)
     if path.suffix.lower() != suffix:
         raise ValueError(f"{path} should end in {suffix}, like result{suffix}")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {path} does not exist; create it, or choose another")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; choose a file")
-    places = [path.absolute().parent, path] if path.exists() else [path.absolute().parent]
-    if not all(os.access(place, os.W_OK) for place in places):
-        raise ValueError(f"{path} cannot be written; choose another path")
+    try:
+        target = Path(os.path.realpath(path))  # a link's file is what will be written
+        if not target.parent.is_dir():
+            raise ValueError(f"the folder of {path} does not exist; create it, or choose another")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, "it is write-protected")
+        if target.is_file() or not target.exists():  # not a pipe or a device
+            trial = target.with_name(f"{os.getpid()}.part") if target.exists() else target
+            trial.touch(exist_ok=False)
+            trial.unlink()
+    except FileExistsError as e:
+        raise ValueError(f"{path} is a link that leads nowhere; choose another path") from e
+    except OSError as e:
+        raise ValueError(f"{path} cannot be written ({e.strerror}); choose another path") from e
     return path
 
 
@@ -117,26 +191,21 @@ def program():
     """Run a script's body: a user error becomes one sentence on stderr and exit status 2.
 
     Ctrl-C and SIGTERM end with status 130 and 143. Set MINIDIFF_DEBUG=1 to see a traceback instead.
+    Messages that cannot be written are dropped, and the user's matplotlibrc has no effect.
     """
     hardware.keep_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job ignores it
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except torch.OutOfMemoryError:
-        sys.exit(_error("out of memory; reduce --n or --batch-size, or use --device cpu"))
-    except RuntimeError as e:  # what the CPU's allocator raises
-        if "alloc" not in str(e):
-            raise
-        sys.exit(_error("out of memory; reduce --n, --width or --batch-size"))
-    except (ValueError, OSError) as e:
-        if os.environ.get("MINIDIFF_DEBUG"):
-            raise
-        sys.exit(_error(" ".join(str(e).split())))
-
-
-def _error(sentence):
-    print(f"minidiff: {sentence}", file=sys.stderr)
-    return 2
+    if "matplotlib" in sys.modules:
+        sys.modules["matplotlib"].rcdefaults()
+    with tolerant():
+        try:
+            yield
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except Exception as e:
+            sentence = errors.sentence(e)
+            if sentence is None or os.environ.get("MINIDIFF_DEBUG"):
+                raise
+            print(f"minidiff: {sentence}", file=sys.stderr)
+            sys.exit(2)

@@ -11,7 +11,7 @@ minutes on two CPU cores. `RECIPES` holds only what differs from the defaults.
 import dataclasses
 from dataclasses import dataclass
 
-from minidiff.system.cli import at_least, check_seed, flag
+from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
 
 DECAYS = ("constant", "exponential", "linear")
@@ -26,36 +26,36 @@ class Recipe:
 
     recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
     dataset: str = flag("auto", "auto, mnist, fashion, strokes, doodles; auto: MNIST, else strokes")
-    width: int = flag(64, "D, the UNet's channels at full size")
-    batch_size: int = flag(128, "images per step")
-    epochs: int = flag(20, "passes over the training set")
-    early_epoch: int = flag(5, "samples and weights are kept after this epoch and the last")
-    lr: float = flag(1e-3, "peak learning rate of Adam")
+    width: int = flag(64, "D, the UNet's channels at full size", least=1, most=4096)
+    batch_size: int = flag(128, "images per step", least=2, most=100_000)
+    epochs: int = flag(20, "passes over the training set", least=1, most=10_000)
+    early_epoch: int = flag(
+        5, "samples and weights are kept after this epoch and the last", least=1, most=10_000,
+        within="epochs",
+    )
+    lr: float = flag(1e-3, "peak learning rate of Adam", least=1e-9, most=100)
     decay: str = flag(
         "exponential", "constant; exponential: by 0.1^(1/epochs) an epoch; linear: to 0", DECAYS
     )
-    warmup: int = flag(0, "steps over which the learning rate rises from 0")
-    T: int = flag(300, "noising steps of the schedule")
-    sample_steps: int = flag(300, "sampling steps for the samples kept with the weights")
-    p_uncond: float = flag(0.1, "probability of hiding the digit, 0 .. 1; not for uncond")
-    sigma: float = flag(0.5, "denoiser only: standard deviation of the noise, pixels in 0 .. 1")
-    seed: int = flag(0, "seed of the weights, the data's order and the noise")
+    warmup: int = flag(
+        0, "steps over which the learning rate rises from 0", least=0, most=1_000_000_000
+    )
+    T: int = flag(300, "noising steps of the schedule", least=2, most=10_000)
+    sample_steps: int = flag(
+        300, "sampling steps for the samples kept with the weights", least=1, most=10_000
+    )
+    p_uncond: float = flag(
+        0.1, "not for uncond: probability of hiding the digit", least=0, most=1
+    )
+    sigma: float = flag(
+        0.5, "denoiser only: standard deviation of the noise; pixels are in [0, 1]",
+        least=1e-6, most=100,
+    )
+    seed: int = flag(0, "seed of the weights, the data's order and the noise", least=0, most=SEED)
     precision: str = flag("auto", "number format of training; auto: the faster one", PRECISIONS)
 
     def __post_init__(self):
-        for name in ("width", "epochs", "early_epoch", "sample_steps"):
-            at_least(name, getattr(self, name), 1)
-        at_least("batch_size", self.batch_size, 2)
-        at_least("T", self.T, 2)
-        at_least("warmup", self.warmup, 0)
-        check_seed(self.seed)
-        for name in ("lr", "sigma"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not 0 <= self.p_uncond <= 1:
-            raise ValueError(f"p-uncond must lie in 0..1, got {self.p_uncond}")
-        if self.decay not in DECAYS:
-            raise ValueError(f"unknown decay {self.decay!r}; choose from: {', '.join(DECAYS)}")
+        check(self)
 
     @classmethod
     def stored(cls, config: dict, place) -> "Recipe":

@@ -143,9 +143,9 @@ def test_a_model_without_labels_edits_without_guidance(trained, monkeypatch):
 
 @pytest.mark.parametrize("name, words, message", [
     ("sdedit", ["--image", "no.png"], "file no.png"),
-    ("sdedit", ["--start", "21"], "0..20"),
+    ("sdedit", ["--start", "21"], "--start 21 is beyond --steps 20"),
     ("sdedit", ["--prompt", "cat"], "this model knows: '' '0' '1'"),
-    ("sdedit", ["--n", "0"], "n must be at least 1"),
+    ("sdedit", ["--n", "0"], "n must lie in 1..1,000,000, got 0"),
     ("sdedit", ["--steps", "301"], "1..300"),
     ("sdedit", ["--image", "same.png", "--out", "same.png"], "the same file"),
     ("hybrid", ["--by", "grey"], "generates grey images"),
@@ -153,7 +153,7 @@ def test_a_model_without_labels_edits_without_guidance(trained, monkeypatch):
     ("inpaint", ["--mask", "rows 3:40"], "rows within 0:28"),
     ("inpaint", ["--mask", "nowhere.png"], "neither "),
     ("inpaint", ["--mask", "small.png"], "3 x 3 pixels; it should be 28 x 28 or 140 x 140"),
-    ("inpaint", ["--resample", "0"], "resample must be at least 1"),
+    ("inpaint", ["--resample", "0"], "resample must lie in 1..1,000, got 0"),
     ("denoise", ["--start", "20"], "0..19"),
     ("anagram", ["--view", "upside-down"], "identity, rotate90"),
     ("anagram", ["--view", "negative"], "symmetric about 0"),

@@ -92,13 +92,13 @@ def test_a_tasks_value_comes_before_the_models(workplace):
     ("flow", DigitOptions, ("flow",), ["--eta", "0.5"], "'flow' model has no use for --eta;"),
     ("flow", DigitOptions, ("flow",), ["--sampler", "ddim", "--clip", "none"],
      "no use for --clip, --sampler;"),
-    ("flow", DigitOptions, ("flow",), ["--model", "deepfloyd"], "deepfloyd is no flow"),
+    ("flow", DigitOptions, ("flow",), ["--model", "deepfloyd"], "deepfloyd is not a flow"),
     ("uncond", CountOptions, ("uncond",), ["--gamma", "1"], "a 'uncond' model has no use for "),
     ("uncond", CountOptions, ("uncond",), ["--guide-until", "0"], "no use for --guide-until"),
-    ("class_cond", DigitOptions, ("class",), ["--model-dir", "x"], "go with --model deepfloyd"),
-    ("class_cond", DigitOptions, ("class",), ["--download"], "go with --model deepfloyd"),
+    ("class_cond", DigitOptions, ("class",), ["--model-dir", "x"], "effect without --model"),
+    ("class_cond", DigitOptions, ("class",), ["--download"], "effect without --model"),
     ("class_cond", DigitOptions, ("class",), ["--model", "deepfloyd", "--precision", "bfloat16"],
-     "its own number format; drop --precision"),
+     "float16 or float32; drop --precision"),
 ])
 def test_an_option_that_the_model_has_no_use_for_is_refused(
     workplace, script, own, kinds, words, message

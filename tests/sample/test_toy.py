@@ -115,7 +115,7 @@ def test_the_toy_writes_a_film_and_a_field(tmp_path, monkeypatch, capsys):
     assert Image.open("toy.gif").n_frames == 5 and Image.open("toy.png").width > 1000
     for name in ("toy.gif", "toy.png"):
         assert "2 batches of 512 points, seed 1" in images.caption_of(name)
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps must lie in 1..10,000,000, got 0"):
         toy.main(["--steps", "0"])
     with pytest.raises(ValueError, match="gamma must lie"):
         toy.main(["--gamma", "nan"])
