@@ -206,7 +206,7 @@ def test_a_dictionary_without_the_prompt_lists_its_prompts(here, folder):
 
 @pytest.mark.parametrize(("words", "message"), [
     (["--digits", "3", "--prompts", "4"], "--prompts replace them"),
-    (["--model-dir", "somewhere"], "go with --model deepfloyd"),
+    (["--model-dir", "somewhere"], "no effect without --model deepfloyd"),
 ])
 def test_flags_that_do_not_go_together_are_refused(workplace, words, message):
     """None of them is ignored silently."""

@@ -10,6 +10,7 @@ import sys
 import torch
 
 from minidiff.models.deepfloyd.hub import stage_folder
+from minidiff.system import errors
 from minidiff.system.torchvision_ops import torchvision_functional
 
 TOKENS = 77  # of a prompt, the most that T5 is given
@@ -30,13 +31,18 @@ def import_diffusers():
     return diffusers
 
 
-def load_pipeline(kind, folder, device, offload, **left_out):
+def number_format(device, half):
+    """Return the dtype of the networks: half precision on cuda, unless `half` is False."""
+    return torch.float16 if half and device.type == "cuda" else torch.float32
+
+
+def load_pipeline(kind, folder, device, offload, half=True, **left_out):
     """Load a pipeline without the parts in `left_out`. offload: each layer is on the GPU only while
-    it computes. Raises ValueError, in one sentence, for any failure."""
+    it computes. half: see `number_format`. Raises ValueError, in one sentence, for any failure."""
     diffusers = import_diffusers()
     try:
         pipe = getattr(diffusers, kind).from_pretrained(
-            folder, dtype=torch.float16 if device.type == "cuda" else torch.float32,
+            folder, dtype=number_format(device, half),
             variant="fp16" if any(folder.glob("*/*fp16*")) else None, local_files_only=True,
             safety_checker=None, feature_extractor=None, watermarker=None,
             requires_safety_checker=False, **left_out,
@@ -45,43 +51,50 @@ def load_pipeline(kind, folder, device, offload, **left_out):
             pipe.enable_sequential_cpu_offload(device=device)
             return pipe
         return pipe.to(device)
-    except torch.OutOfMemoryError as e:
-        raise ValueError(too_small(f"all of {folder.name}", offload)) from e
     except Exception as e:  # a folder that holds something else can raise any error
+        if errors.out_of_memory(e):
+            raise ValueError(too_small(f"all of {folder.name}", e, offload)) from e
         raise ValueError(foreign(folder, e)) from e
 
 
-def load_unet(stage, folder, device, offload):
+def load_unet(stage, folder, device, offload, half=True):
     """Return the UNet of stage 1 or 2; arguments and errors as `load_pipeline`."""
     kind = PIPELINES[stage - 1]
-    return load_pipeline(kind, folder, device, offload, text_encoder=None, tokenizer=None).unet
+    return load_pipeline(
+        kind, folder, device, offload, half, text_encoder=None, tokenizer=None
+    ).unet
 
 
 def foreign(folder, e):
     """Return the message for a folder that cannot be loaded; e: the library's error."""
+    reason = (str(e).strip() or repr(e)).splitlines()[0][:200]
     return (f"{folder} cannot be loaded as a stage of DeepFloyd: a file is truncated or belongs to "
-            f"another model; download it again ({str(e).strip().splitlines()[0][:200]})")
+            f"another model; download it again ({reason})")
 
 
-def too_small(what, offload):
-    """Return the message for too little GPU memory; offload: whether it is on already."""
+def too_small(what, e, offload):
+    """Return the message for too little memory. e: the error. offload: whether it is on already."""
+    if not errors.on_gpu(e):
+        return f"the memory is too small for {what}; {errors.smaller()}"
     cure = "" if offload else "add --offload, which keeps only the layers in use on it, or "
-    return f"the GPU's memory is too small for {what}; {cure}ask for less (--n, --per-digit)"
+    return f"the GPU's memory is too small for {what}; {cure}{errors.smaller()}"
 
 
 @torch.no_grad()
-def encode(prompts, *, place, download, device, offload):
+def encode(prompts, *, place, download, device, offload, half=True):
     """Load T5, encode the prompts, free it; return (len(prompts), 77, channels) on the CPU."""
     folder = stage_folder(place, 1, "text_encoder", download)
     print(f"T5 encodes: {', '.join(map(repr, prompts))}", flush=True)
-    pipe = load_pipeline(PIPELINES[0], folder, device, offload, unet=None)
+    pipe = load_pipeline(PIPELINES[0], folder, device, offload, half, unet=None)
     for prompt in prompts:
         if len(pipe.tokenizer(prompt).input_ids) > TOKENS:
             print(f"note: of {prompt[:40]!r}... only {TOKENS} tokens are used", file=sys.stderr)
     try:
         return pipe.encode_prompt(prompts, do_classifier_free_guidance=False)[0].cpu()
-    except torch.OutOfMemoryError as e:
-        raise ValueError(too_small("the text encoder", offload)) from e
+    except (MemoryError, RuntimeError) as e:
+        if not errors.out_of_memory(e):
+            raise
+        raise ValueError(too_small("the text encoder", e, offload)) from e
     finally:
         del pipe
         gc.collect()

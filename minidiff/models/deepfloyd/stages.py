@@ -11,8 +11,9 @@ Four things are special:
 1. Prompts are sentences. A language model, T5, maps each to 77 vectors (pipelines.py).
 2. It predicts its variance too: eps_hat.v, see learned.py.
 3. It counts timesteps from 0: its timestep is our t - 1.
-4. On a GPU it computes in half precision. The schedule never does: alpha_bar falls below 10⁻⁸,
-   which half precision rounds to 0. So images and steps are float32; only the network is not.
+4. On a GPU it computes in half precision, unless --precision float32 is typed. The schedule never
+   does: alpha_bar falls below 10⁻⁸, which half precision rounds to 0. So images and steps are
+   float32; only the network is not.
 
 The second stage is the idea of models/upsampler.py at another size: the network is given the small
 image in addition to the noise, enlarged, and noised to a level that it is given too. How to run it:
@@ -40,7 +41,9 @@ from minidiff.models.deepfloyd.defaults import DEFAULTS
 from minidiff.models.deepfloyd.embeddings import Embeddings
 from minidiff.models.deepfloyd.hub import HUB, identity, stage_folder
 from minidiff.models.model import NoiseModel
+from minidiff.system import errors
 from minidiff.theory.diffusion import noise_like, q_sample
+from minidiff.theory.samplers import VARIANCES
 from minidiff.theory.schedule import Schedule
 
 
@@ -52,8 +55,8 @@ class DeepFloyd(NoiseModel):
     """
 
     kind, stage, file, data_range = "deepfloyd", 1, Path("deepfloyd"), (-1.0, 1.0)
-    conditional, bfloat16, defaults = True, False, DEFAULTS
-    variances = (*NoiseModel.variances, "learned")
+    conditional, bfloat16, half, defaults = True, False, True, DEFAULTS
+    variances = (*VARIANCES, "learned")
     image_shape = None  # set in __init__, in place of the property
     step, join = staticmethod(learned.ddpm_step), staticmethod(learned.join)
     combine = staticmethod(learned.combine)
@@ -104,9 +107,11 @@ class DeepFloyd(NoiseModel):
                 x.to(inside), t - 1, encoder_hidden_states=texts.to(inside), return_dict=False,
                 **more,
             )[0]
-        except torch.OutOfMemoryError as e:
-            offload = hasattr(unet, "_hf_hook")
-            raise ValueError(pipelines.too_small(f"a batch of {len(x)}", offload)) from e
+        except (MemoryError, RuntimeError) as e:
+            if not errors.out_of_memory(e):
+                raise
+            batch, offload = f"a batch of {len(x)}", hasattr(unet, "_hf_hook")
+            raise ValueError(pipelines.too_small(batch, e, offload)) from e
         return learned.carrying(*output.to(x.dtype).chunk(2, 1))
 
 
@@ -150,28 +155,32 @@ def _schedule(scheduler):
 
 
 def load(
-    model_dir="", stage=1, *, embeddings="", offload=False, download=False, device="cpu", texts=None
+    model_dir="", stage=1, *, embeddings="", offload=False, download=False, device="cpu",
+    texts=None, half=True,
 ):
     """Load a stage of DeepFloyd IF as a model that can be prompted.
 
     model_dir: a folder or hub name, see `hub.stage_folder`. stage: 1 or 2. embeddings: a .pth
     dictionary, prompt -> (1,77,4096), in place of T5. offload: for a GPU too small to hold it.
-    download: fetch what is not on this machine. texts: of a stage that is already loaded. Raises
-    ValueError for whatever is missing.
+    download: fetch what is not on this machine. texts: of a stage that is already loaded. half:
+    compute in half precision on cuda. Raises ValueError for whatever is missing.
     """
     diffusers = pipelines.import_diffusers()  # before anything is downloaded for it
     folder, device = stage_folder(model_dir, stage, "unet", download), torch.device(device)
     if texts is None:
         encode = partial(pipelines.encode, place=model_dir, download=download, device=device,
-                         offload=offload)
+                         offload=offload, half=half)
         texts = Embeddings(encode, identity(model_dir), embeddings)
     local = model_dir and Path(model_dir).is_dir()
     name = f"DeepFloyd {folder.name if local else (model_dir or HUB).split('/')[1]}"
-    unet = partial(pipelines.load_unet, stage, folder, device, offload)
+    unet = partial(pipelines.load_unet, stage, folder, device, offload, half)
     try:
         config = diffusers.UNet2DConditionModel.load_config(folder, subfolder="unet")
         kinds = ("scheduler", "image_noising_scheduler")[:stage]
         schedulers = [diffusers.DDPMScheduler.from_pretrained(folder, subfolder=k) for k in kinds]
-        return (DeepFloyd, SecondStage)[stage - 1](config, schedulers, texts, unet, name, device)
+        kind = (DeepFloyd, SecondStage)[stage - 1]
+        model = kind(config, schedulers, texts, unet, name, device)
     except (OSError, KeyError, TypeError) as e:
         raise ValueError(pipelines.foreign(folder, e)) from e
+    model.half = half
+    return model
