@@ -40,6 +40,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = 5  # seconds that a failed process waits for torchrun, which checks ten times a second
+TORCHRUN = {"TORCHELASTIC_RUN_ID": str, "RANK": int, "WORLD_SIZE": int, "LOCAL_RANK": int,
+            "LOCAL_WORLD_SIZE": int, "MASTER_ADDR": str, "MASTER_PORT": int}  # its variables
 _store = None  # torchrun's key-value store; it outlives every process
 
 
@@ -53,14 +55,26 @@ def writer() -> bool:
     return size() == 1 or dist.get_rank() == 0
 
 
+def _several() -> bool:
+    """Return whether torchrun started several processes. Raises ValueError where only some of its
+    variables are set, or others than it sets."""
+    found = {name: os.environ.get(name, "") for name in TORCHRUN}
+    if not found["TORCHELASTIC_RUN_ID"] and found["WORLD_SIZE"] in ("", "1"):
+        return False
+    if wrong := [name for name, value in found.items()
+                 if not (value.isdecimal() if TORCHRUN[name] is int else value)]:
+        raise ValueError(f"torchrun sets {', '.join(TORCHRUN)}, but here {', '.join(wrong)} is "
+                         "missing or wrong; start with torchrun, or unset them all")
+    return found["WORLD_SIZE"] != "1"
+
+
 @contextmanager
 def joined():
     """Join the processes that torchrun started, until the program ends; alone, do nothing. In the
     block only the writer prints. If all processes raise the same error, the writer leaves the block
     first; if one was lost, the others leave it with SystemExit."""
     global _store
-    launched = dist.is_available() and dist.is_torchelastic_launched()
-    if not launched or os.environ["WORLD_SIZE"] == "1":
+    if not (dist.is_available() and _several()):
         yield
         return
     if gpus := torch.cuda.device_count():
