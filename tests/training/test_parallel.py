@@ -203,3 +203,28 @@ def test_one_process_is_left_alone():
         assert parallel.shared(network, 2) is network and parallel.agreed(3) == 3
     assert parallel.writer() and parallel.once() and parallel.named("cpu") == "cpu"
     assert type(network.enter[0][1]) is torch.nn.BatchNorm2d
+
+
+@pytest.mark.parametrize(("change", "wrong"), [
+    ({"RANK": None}, "RANK"), ({"WORLD_SIZE": "two"}, "WORLD_SIZE"), ({"MASTER_ADDR": ""}, "MA"),
+    ({"TORCHELASTIC_RUN_ID": None}, "TORCHELASTIC_RUN_ID"), ({"LOCAL_RANK": "-1"}, "LOCAL_RANK"),
+])
+def test_variables_of_torchrun_that_are_half_set_are_one_sentence(monkeypatch, change, wrong):
+    """They are checked before any process waits for another."""
+    whole = {name: "1" if kind is int else "x" for name, kind in parallel.TORCHRUN.items()}
+    for name, value in {**whole, "WORLD_SIZE": "2", **change}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"here {wrong}.* start with torchrun"), parallel.joined():
+        pass
+
+
+def test_one_process_of_any_launcher_trains_alone(monkeypatch):
+    """Some set WORLD_SIZE to 1 and nothing else."""
+    for name in parallel.TORCHRUN:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with parallel.joined():
+        assert parallel.size() == 1
