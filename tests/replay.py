@@ -10,7 +10,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from minidiff.files import checkpoint
+from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.network import registry
 from minidiff.theory import samplers, schedule
@@ -111,9 +111,10 @@ def attentive_checkpoint(path, kind, epoch=2, seed=0, **network):
         made.leave[-1].weight.div_(made.eval()(x, t, c).std())
     model = zoo.MODELS[kind](made, T)
     path.parent.mkdir(parents=True, exist_ok=True)
+    recipe = Recipe(T=T, dataset="strokes", sample_steps=6)
     checkpoint.save(path, {
         "kind": kind, "network": arguments, "weights": made.state_dict(),
-        "model": model.description(), "config": asdict(Recipe(T=T, dataset="strokes")),
+        "model": model.description(), "config": asdict(recipe),
         "dataset": "strokes", "epoch": epoch, "step": 10,
     })
     return path
@@ -127,9 +128,15 @@ NETWORKS = {  # kind: arguments of its network
 
 
 def attentive_models(folder):
-    """Write a run of every kind below folder/runs, each with an early snapshot and a last one."""
+    """Write a run of every kind below folder/runs, each with a log and two snapshots, of epochs 1
+    and 2; the last is also last.pt."""
     for kind, network in NETWORKS.items():
         place = folder / "runs" / kind / "001"
+        place.mkdir(parents=True)
+        first = ord(kind[0]) / 100
+        runs.write_log(place, [
+            {"step": 5 * k, "epoch": 1 + (k > 2), "loss": first / k, "lr": 1e-3,
+             "images_per_second": 9.0} for k in (1, 2, 3, 4)])
         for seed, (epoch, name) in enumerate([(1, "weights-epoch-01"), (2, "weights-epoch-02")]):
             attentive_checkpoint(place / f"{name}.pt", kind, epoch, seed, **network)
         attentive_checkpoint(place / "last.pt", kind, 2, 1, **network)
