@@ -1,13 +1,18 @@
 """MNIST and Fashion-MNIST: find, download, check and read the files.
 
-Files are checked before they are used: their length, and for MNIST their checksum too.
-(torchvision checks what it downloads, but not what is already there.)
+Files are checked before they are used: their length, their header and, for MNIST, their checksum.
+(torchvision checks what it downloads, but not what is already there.) The format is IDX: a header
+of big-endian integers (a magic number, then the length of each axis), then the bytes.
 """
 
 import hashlib
+import shutil
 import socket
+import struct
 import sys
 from pathlib import Path
+
+import torch
 
 from minidiff.system.torchvision_ops import torchvision_datasets
 
@@ -24,12 +29,17 @@ CURE = "delete the damaged file and run again to download it, or copy it again"
 def find(name: str, root: Path) -> Path:
     """Return the folder with the four files of a set, downloaded if they are missing.
 
-    name: a key of CLASSES. root: the data folder. Raises ValueError if the download fails.
+    name: a key of CLASSES. root: the data folder; or, one or two levels below it, that of the set
+    or of its files. Raises ValueError if the download fails.
     """
-    raw = root / CLASSES[name] / "raw"
-    if not all((raw / file).is_file() for file in FILES):
-        _download(name, root)
-    return raw
+    other = CLASSES["fashion" if name == "mnist" else "mnist"]
+    whole = root.expanduser()
+    near = [] if other in whole.absolute().parts[-2:] else [whole / "raw", whole]
+    for raw in (whole / CLASSES[name] / "raw", whole / CLASSES[name], *near):
+        if all(_file(raw, file).is_file() for file in FILES):
+            return raw
+    _download(name, whole)
+    return whole / CLASSES[name] / "raw"
 
 
 def load(name: str, split: str, root: Path):
@@ -38,47 +48,57 @@ def load(name: str, split: str, root: Path):
     name: a key of CLASSES. split: "train" or "test". Raises ValueError for files that are missing
     (and can't be downloaded) or damaged.
     """
-    raw = find(name, root)
-    _verify(raw, split, with_md5=name == "mnist")
-    try:
-        found = getattr(torchvision_datasets(), CLASSES[name])(root, train=split == "train")
-    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as e:
-        raise ValueError(f"the {name} files in {raw} are damaged; {CURE}") from e
-    size = (60_000 if split == "train" else 10_000, 28, 28)
-    images, labels = found.data, found.targets.long()
-    fits = images.shape == size and labels.shape == size[:1]
-    if not fits or not 0 <= labels.min() <= labels.max() <= 9:
-        raise ValueError(f"the {name} files in {raw.parent} do not contain {size} digits; {CURE}")
-    return images.unsqueeze(1).contiguous(), labels
+    raw, prefix = find(name, root), "train" if split == "train" else "t10k"
+    n = 60_000 if split == "train" else 10_000
+    images = _read(raw, f"{prefix}-images-idx3-ubyte", (2051, n, 28, 28), name)
+    labels = _read(raw, f"{prefix}-labels-idx1-ubyte", (2049, n), name).long()
+    if labels.max() > 9:
+        raise ValueError(f"the {name} labels in {raw} do not contain digits only; {CURE}")
+    return images.view(n, 1, 28, 28), labels
+
+
+def _file(raw: Path, name: str) -> Path:
+    """Return the path of one of FILES; some copies are called train-images.idx3-ubyte."""
+    dotted = raw / name.replace("-idx", ".idx")
+    return dotted if dotted.is_file() else raw / name
 
 
 def _download(name: str, root: Path) -> None:
-    """Download with torchvision, which verifies checksums. ValueError if that fails."""
+    """Download with torchvision, which verifies checksums. ValueError if that fails; no folder or
+    file is then left behind."""
     print(f"downloading {name} to {root}", file=sys.stderr, flush=True)
-    before = socket.getdefaulttimeout()
+    before, raw = socket.getdefaulttimeout(), root.absolute() / CLASSES[name] / "raw"
+    made = next((p for p in (*reversed(raw.parents), raw) if not p.exists()), None)
     socket.setdefaulttimeout(20)  # seconds; a network that drops packets would hang forever
     try:
         getattr(torchvision_datasets(), CLASSES[name])(root, download=True)
+        made = None
     except (OSError, RuntimeError, EOFError) as e:
         reason = " ".join(str(e).split())[:200]
         raise ValueError(
-            f"{name} is not in {root} and could not be downloaded ({reason}); put its four files "
-            f"into {root / CLASSES[name] / 'raw'}, or name another folder with --data-dir, "
+            f"{name} is not in {root} and could not be downloaded ({reason}); put its four files, "
+            f"{', '.join(FILES)}, into {raw}, or name another folder with --data-dir, "
             "or use --dataset strokes, which needs no files"
         ) from e
     finally:
         socket.setdefaulttimeout(before)
+        if made:
+            shutil.rmtree(made, ignore_errors=True)
 
 
-def _verify(raw: Path, split: str, with_md5: bool) -> None:
-    """Check the split's two files before they are parsed. ValueError names the damaged one."""
-    for file, (size, md5) in FILES.items():
-        if not file.startswith("train" if split == "train" else "t10k"):
-            continue
-        content = (raw / file).read_bytes()
-        if len(content) != size:
-            raise ValueError(
-                f"{raw / file} is damaged: {len(content):,} bytes, expected {size:,}; {CURE}"
-            )
-        if with_md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-            raise ValueError(f"{raw / file} is damaged: its checksum is not MNIST's; {CURE}")
+def _read(raw: Path, file: str, header, name) -> torch.Tensor:
+    """Return the content of one of FILES, uint8, after its header. ValueError if it is damaged."""
+    path, (size, md5) = _file(raw, file), FILES[file]
+    content = bytearray(path.read_bytes())
+    if len(content) != size:
+        raise ValueError(f"{path} is damaged: {len(content):,} bytes, expected {size:,}; {CURE}")
+    is_mnist = hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
+    if is_mnist != (name == "mnist"):
+        raise ValueError(f"{path} " + (
+            "is MNIST's, not Fashion-MNIST's; name another folder with --data-dir" if is_mnist
+            else f"is damaged: its checksum is not MNIST's; {CURE}"
+        ))
+    start = 4 * len(header)
+    if struct.unpack_from(f">{len(header)}i", content) != header:
+        raise ValueError(f"the {name} file {path} is damaged: its header is not {header}; {CURE}")
+    return torch.frombuffer(content, dtype=torch.uint8, offset=start)

@@ -49,6 +49,42 @@ def test_files_that_are_there_are_read_and_not_downloaded(tmp_path, no_network):
     assert labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
 
 
+@pytest.mark.parametrize("rename", [str, lambda name: name.replace("-idx", ".idx")])
+@pytest.mark.parametrize("place", [".", "..", "../..", "copy", "copy/raw"])
+def test_a_folder_one_or_two_levels_off_is_recognised(tmp_path, no_network, place, rename):
+    """That of the set or of its files, also under another name, and with a dot in the names."""
+    raw = tmp_path / "FashionMNIST" / "raw"
+    write_idx(raw, 3)
+    for file in mnist.FILES:
+        (raw / file).rename(raw / rename(file))
+    if place.startswith("copy"):
+        (tmp_path / "copy").mkdir()
+        raw = raw.rename(tmp_path / place)
+        root = tmp_path / "copy"
+    else:
+        root = raw / place
+    test, train = load("fashion", "test", str(root)), load("fashion", "train", root)
+    assert test.images.shape == (10_000, 1, 28, 28) and (test.images == 3).all()
+    assert len(train) == 60_000
+
+
+def test_another_sets_folder_is_not_taken(tmp_path, no_network):
+    """Fashion's files in a folder of their own name are not MNIST, nor the other way round."""
+    write_idx(tmp_path / "FashionMNIST" / "raw")
+    for root in (tmp_path / "FashionMNIST", tmp_path / "FashionMNIST" / "raw"):
+        with pytest.raises(ValueError, match="mnist is not in "):
+            load("mnist", data_dir=root)
+
+
+@pytest.mark.parametrize("root", [".", "new", "new/er"])
+def test_a_failed_download_leaves_nothing_behind(workplace, no_network, root):
+    """Neither folders nor files; its message names the four files."""
+    before = sorted(workplace.rglob("*"))
+    with pytest.raises(ValueError, match=", ".join(mnist.FILES)):
+        load("mnist", data_dir=root)
+    assert sorted(workplace.rglob("*")) == before
+
+
 def test_missing_files_without_network_are_one_sentence(workplace, no_network):
     """What was missing, where, and the three ways out; the socket's timeout is restored."""
     before = socket.getdefaulttimeout()
@@ -108,3 +144,12 @@ def test_reading_leaves_the_folder_unchanged(tmp_path):
     before = sorted(p.name for p in tmp_path.rglob("*"))
     load("mnist", "test", tmp_path)
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
+
+
+@needs_mnist
+def test_mnist_is_not_taken_for_fashion(tmp_path):
+    """Its files in a folder without a name."""
+    (tmp_path / "raw").symlink_to((MNIST / "MNIST" / "raw").absolute())
+    with pytest.raises(ValueError, match="is MNIST's, not Fashion-MNIST's"):
+        load("fashion", "test", tmp_path)
+    assert len(load("mnist", "test", tmp_path)) == 10_000
