@@ -10,6 +10,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
+import train.doodles
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.network import registry
@@ -89,15 +90,16 @@ def close(a, b):
     return a.shape == b.shape and torch.allclose(a, b, atol=2e-3)
 
 
-def attentive_checkpoint(path, kind, epoch=2, seed=0, **network):
+def attentive_checkpoint(path, kind, epoch=2, seed=0):
     """Write a checkpoint with random weights whose output depends on t and on the class; return
-    the path. network: arguments of the UNet."""
+    the path."""
+    network = NETWORKS[kind]
     arguments = {"width": 4, **network}
     torch.manual_seed(seed)
     made = registry.build(kind, arguments)
     side, (c_in, _) = made.size, made.channels
     t = torch.rand(16, made.time).squeeze(1) if made.time else None
-    c = torch.eye(10)[torch.arange(16) % 10] if made.classes else None
+    c = torch.eye(made.classes)[torch.arange(16) % made.classes] if made.classes else None
     x = torch.randn(16, c_in, side, side)
     with torch.no_grad():
         for name, p in made.named_parameters():
@@ -109,7 +111,7 @@ def attentive_checkpoint(path, kind, epoch=2, seed=0, **network):
         for _ in range(3):
             made(x, t, c)
         made.leave[-1].weight.div_(made.eval()(x, t, c).std())
-    model = zoo.MODELS[kind](made, T)
+    model = zoo.MODELS[kind](made, T, **train.doodles.MODEL if kind == "doodles" else {})
     path.parent.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(T=T, dataset="strokes", sample_steps=6)
     checkpoint.save(path, {
@@ -124,13 +126,14 @@ NETWORKS = {  # kind: arguments of its network
     "class": {"time": 1, "classes": 10}, "uncond": {"time": 1}, "denoiser": {},
     "flow": {"time": 1, "classes": 10}, "flow-uncond": {"time": 1, "scaled": True},
     "upsampler": {"time": 2, "classes": 10, "size": 56, "channels": (2, 1)},
+    "doodles": train.doodles.NETWORK,
 }
 
 
 def attentive_models(folder):
     """Write a run of every kind below folder/runs, each with a log and two snapshots, of epochs 1
     and 2; the last is also last.pt."""
-    for kind, network in NETWORKS.items():
+    for kind in NETWORKS:
         place = folder / "runs" / kind / "001"
         place.mkdir(parents=True)
         first = ord(kind[0]) / 100
@@ -138,12 +141,14 @@ def attentive_models(folder):
             {"step": 5 * k, "epoch": 1 + (k > 2), "loss": first / k, "lr": 1e-3,
              "images_per_second": 9.0} for k in (1, 2, 3, 4)])
         for seed, (epoch, name) in enumerate([(1, "weights-epoch-01"), (2, "weights-epoch-02")]):
-            attentive_checkpoint(place / f"{name}.pt", kind, epoch, seed, **network)
-        attentive_checkpoint(place / "last.pt", kind, 2, 1, **network)
+            attentive_checkpoint(place / f"{name}.pt", kind, epoch, seed)
+        attentive_checkpoint(place / "last.pt", kind, 2, 1)
     return folder
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
+@pytest.fixture(scope="session")
+def models(tmp_path_factory, made=[]):  # noqa: B006  made once, though several modules import it
     """A folder with a run of each kind, with random weights that depend on the class."""
-    return attentive_models(tmp_path_factory.mktemp("models"))
+    if not made:
+        made.append(attentive_models(tmp_path_factory.mktemp("models")))
+    return made[0]

@@ -103,6 +103,17 @@ def test_the_caption_without_prompts_is_enough_too(made, name):
     assert "gamma" not in caption and close(x, shown(last)) and torch.equal(grid, x)
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_caption_of_sentences_is_enough_too(made, name):
+    """Colour, in a data range of -1..1; the sentences in the order in which they were typed."""
+    prompts = ["a red rocket ship", "a dog"]
+    caption, x, *_ = made("doodles", "--prompts", *prompts, "--per-prompt", "1", *SETTINGS[name],
+                          *GUIDANCE[name])
+    model = zoo.load_model("doodles")
+    *_, last = replay.sampled(model, said(caption, model), prompts)
+    assert model.data_range == (-1, 1) and close(x, shown((last + 1) / 2))
+
+
 @pytest.mark.parametrize("name", EULER)
 def test_the_caption_of_a_flow_is_enough_to_sample_it_again(made, name):
     """Euler steps, seed, gamma and when guidance ends; without labels no guidance."""
