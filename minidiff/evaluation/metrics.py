@@ -39,6 +39,8 @@ Exercises
    test_floor.py: test_real_digits_have_a_ratio_of_1
 """
 
+from functools import cached_property
+
 import torch
 
 from minidiff.data.dataset import Dataset
@@ -113,8 +115,12 @@ class Measure:
 
     def __init__(self, judge, train: Dataset, test: Dataset):
         self.judge, self.train, self.test = judge, train, test
-        self.real = statistics(features(judge, test.images_at(slice(None))))
         self.floors, self.unseen = {}, None  # the same for every set of samples
+
+    @cached_property
+    def real(self):
+        """The `statistics` of the test set, computed when they are first needed."""
+        return statistics(features(self.judge, self.test.images_at(slice(None))))
 
     def floor(self, n: int, labels=None) -> float:
         """Return the distance of n real training digits to the test set: as many of each digit as

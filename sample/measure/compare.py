@@ -3,28 +3,36 @@
     python -m sample.measure.compare --n 500          then: make figures ONLY=flow
 
 Each model is measured twice: without guidance, at one network call a step, and with the guidance
-that suits it, which makes two predictions in some of the steps. A point is written as soon as it is
-measured.
+that suits it, which makes two predictions in some of the steps.
+
+Each point is written to the JSON as soon as it is measured. Started again with the same weights,
+judge and n, only what is missing is measured; with others, the old file becomes versus-1.json.
 """
 
 import dataclasses
 import hashlib
+from functools import partial
 
-from minidiff.files import checkpoint, runs
+from minidiff.evaluation import judge
+from minidiff.evaluation.points import FLOOR, Points
+from minidiff.files import checkpoint
 from minidiff.models import zoo
 from minidiff.models.model import UNGUIDED
 from minidiff.models.options import SampleOptions
 from minidiff.system import cli, hardware
+from sample.generate import load
 from sample.measure.evaluate import load_measure, make
+from sample.measure.npz import MOST
 
 STEPS = (5, 10, 20, 50)
+NAMES = ("group", "curve", "steps", "seed", "gamma", "guide_until")
 
 
 @dataclasses.dataclass(frozen=True)
 class CompareOptions:
-    """What to compare, and where it goes. Raises ValueError for n below 10."""
+    """What to compare, and where it goes. Raises ValueError for n out of range."""
 
-    n: int = cli.flag(500, "samples at each point")
+    n: int = cli.flag(500, "samples at each point", least=10, most=MOST)
     out: str = cli.flag("versus.json", "JSON of all points")
     flow: str = cli.flag("", "class-conditioned flow; default: newest run, or shipped")
     model: str = cli.flag("", "class-conditioned diffusion; default: newest run, or shipped")
@@ -33,11 +41,11 @@ class CompareOptions:
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 10)
+        cli.check(self)
 
 
 def points(files, device, steps):
-    """Return every setting as (group, curve, file, SampleOptions), cheap ones first. files: {kind:
+    """Return every setting as (group, curve, kind, SampleOptions), cheap ones first. files: {kind:
     file}."""
     found = []
     best = {kind: zoo.defaults_of(kind, str(file)) for kind, file in files.items()}
@@ -49,32 +57,40 @@ def points(files, device, steps):
                 ("ddpm, beta_tilde", "class", {}),
             ):
                 options = {**best[kind], **guidance, **how, "steps": count, "device": device}
-                found.append((group, curve, files[kind], SampleOptions(**options)))
+                found.append((group, curve, kind, SampleOptions(**options)))
     return found
 
 
 def main(argv=None):
-    """Measure every point."""
+    """Measure every point that is not in the file yet."""
     about = "a flow against a diffusion model"
     (flags,), _ = cli.parse([CompareOptions], argv, "python -m sample.measure.compare", about)
     out, files, about = cli.writable(flags.out, ".json"), {}, {}
     for kind, place in (("flow", flags.flow), ("class", flags.model)):
-        files[kind] = zoo.find(kind, place)
+        file = files[kind] = zoo.find(kind, place)
         found = zoo.load_kind(kind, place)
+        judged = judge.find(flags.judge, found["dataset"])[1]
         about[kind] = {
-            "weights": f"{zoo.origin(files[kind])} ({checkpoint.summary(found)})",
-            "md5": hashlib.md5(files[kind].read_bytes(), usedforsecurity=False).hexdigest(),
+            "weights": f"{zoo.origin(file)} ({checkpoint.summary(found)})",
+            "md5": hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest(),
         }
     T = zoo.description(found)["T"]  # of the diffusion model
     steps = [count for count in STEPS if count <= T]
     device = hardware.pick_device(flags.device)
-    measure, judged = load_measure(flags.judge, flags.data_dir, device)
-    about.update(judge=judged, n=flags.n, hardware=hardware.describe(device), points=[])
-    for group, curve, file, options in points(files, device.type, steps):
-        print(f"{group}, {curve}: {options.steps} steps", flush=True)
-        x, labels, made = make(file, options, flags.n)
-        about["points"].append({"group": group, "curve": curve, **made, **measure(x, labels)})
-        runs.write_json(out, about)
+    about.update(judge=judged, n=flags.n, floor=FLOOR, hardware=hardware.describe(device))
+    points_file = Points(out, about, NAMES)
+    measure, _ = load_measure(flags.judge, flags.data_dir, device)
+    given = SampleOptions(device=device.type)
+    models = {kind: load(given, (kind,), place=str(file)) for kind, file in files.items()}
+
+    def measured(curve, model, options):
+        print(f"{curve}: {options.steps} steps, {options.describe_guidance()}", flush=True)
+        x, labels, made = make(model, options, flags.n)
+        return {**made, **measure(x, labels)}
+
+    for group, curve, kind, options in points(files, device.type, steps):
+        point = {"group": group, "curve": curve, **dataclasses.asdict(options)}
+        points_file.add(point, partial(measured, curve, models[kind], options))
     print(f"wrote {out}; draw it with: make figures ONLY=flow")
 
 

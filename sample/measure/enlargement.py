@@ -5,6 +5,9 @@ import torch.nn.functional as F
 
 from minidiff.data import dataset, strokes
 from minidiff.editing.blur import gaussian_blur
+from minidiff.evaluation import judge as judging
+from minidiff.evaluation.metrics import check_finite
+from minidiff.files import checkpoint
 from minidiff.models import upsampler, zoo
 from minidiff.models.generate import generate
 from minidiff.models.options import options_for
@@ -66,28 +69,29 @@ def enlarge_by_all(model, low, **options):
     stretched = ((found["bicubic"] - 0.5) * CONTRAST + 0.5).clamp(0, 1)
     for _ in range(ROUNDS):
         stretched = held(stretched)
-    return {**found, "bicubic_held": held(found["bicubic"]), "contrast_held": stretched,
-            "free": upsampler.upsample(model, low, held=False, **options),
-            "ours": upsampler.upsample(model, low, **options)}
+    for name, own in (("free", {"held": False}), ("ours", {})):
+        found[name] = upsampler.upsample(model, low, **own, **options)
+        check_finite(found[name])
+    return {**found, "bicubic_held": held(found["bicubic"]), "contrast_held": stretched}
 
 
 @torch.no_grad()
-def measure(file, options, flags):
+def measure(file, data, options, flags):
     """Return the measures of the upsampler in `file`, and a dict of what produced them.
 
-    options: SampleOptions, of which device, steps (at most T) and seed are used. flags:
-    MeasureOptions.
+    data: the set it was trained on. options: SampleOptions, of which device, steps (at most T) and
+    seed are used. flags: MeasureOptions.
     """
     device = hardware.pick_device(options.device)
     model = zoo.load_model(str(file), device, kinds=("upsampler",))
-    judged = zoo.find("classifier", flags.judge)
-    judge = rebuild(zoo.load_kind("classifier", judged)).to(device)
+    found, judged = judging.find(flags.judge, data)
+    judge = rebuild(found).to(device)
     x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: the test set's
     x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(options.steps, model.schedule.T)
     about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": options.seed,
-             "summary": model.summary, "judge": zoo.origin(judged)}
+             "summary": model.summary, "judge": judged}
     sets = {"strokes": F.avg_pool2d(x_0, 2), "mnist": _mnist(n, flags, device)}
-    sets["samples"], about["first_stage"] = _samples(n, options, device)
+    sets["samples"], about["first_stage"] = _samples(n, data, options, device)
     found = {}
     for name, low in sets.items():
         if low is None:
@@ -132,14 +136,19 @@ def _mnist(n, flags, device):
         return None
 
 
-def _samples(n, options, device):
-    """Return n samples of the first stage, and its description; None where there is none."""
+def _samples(n, data, options, device):
+    """Return n samples of the first stage, and its description; None where there is none that fits
+    an upsampler of `data`."""
     try:
         model = zoo.load_model("class", device)
-    except ValueError:
+        judging.check_data("the upsampler", data, checkpoint.load(model.file)["dataset"],
+                           "samples are left out")
+    except ValueError as e:
+        print(f"no samples are enlarged: {e}", flush=True)
         return None, None
     steps = min(options.steps, model.schedule.T)
     how = options_for(model, steps=steps, seed=options.seed)
     *_, last = generate(model, [str(k % 10) for k in range(n)], steps=steps, seed=how.seed,
                         **how.guidance, **how.sampling(model))
+    check_finite(last.x_t)
     return last.x_t.clamp(0, 1), f"{zoo.origin(model.file)} ({model.summary}), {steps} steps"

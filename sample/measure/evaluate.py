@@ -12,15 +12,14 @@ and hardware.
 """
 
 import dataclasses
-import zipfile
+import math
 
-import numpy as np
 import torch
 
 from minidiff.data import dataset
 from minidiff.data.dataset import Dataset
-from minidiff.evaluation.judge import predict
-from minidiff.evaluation.metrics import Measure, score
+from minidiff.evaluation import judge
+from minidiff.evaluation.metrics import Measure, check_finite, score
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.models.generate import generate
@@ -31,6 +30,7 @@ from minidiff.theory.diffusion import denoising_loss
 from minidiff.training.recipe import RECIPES
 from sample.generate import load, watch
 from sample.measure import enlargement
+from sample.measure.npz import MOST, read_npz
 
 SCORE_N = 20_000
 DESCRIPTIONS = {
@@ -38,7 +38,7 @@ DESCRIPTIONS = {
     "accuracy": "read as the digit of the prompt",
     "confident": "read with more than 90% certainty",
     "distance": "Frechet distance to the test set",
-    "floor": "the same of n real training digits",
+    "floor": "the same of n real training digits with the same labels",
     "ratio": "distance / floor",
     "copying": "distance to the nearest training digit, over that of test digits",
     "score": "accuracy on real test digits after training on samples only",
@@ -53,7 +53,7 @@ DESCRIPTIONS = {
 class MeasureOptions:
     """What to measure, and where it goes. Raises ValueError for values out of range."""
 
-    n: int = cli.flag(2000, "how many samples to generate")
+    n: int = cli.flag(2000, "how many samples to generate", least=10, most=MOST)
     npz: str = cli.flag("", "measure all of this file's `images` and `labels` instead")
     score: bool = cli.flag(False, "also the classification accuracy score, of 20,000 samples or n")
     out: str = cli.flag("evaluation.json", "JSON of the results, and of all settings")
@@ -61,7 +61,7 @@ class MeasureOptions:
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 10)
+        cli.check(self)
 
 
 def main(argv=None):
@@ -74,26 +74,21 @@ def main(argv=None):
     device = hardware.pick_device(options.device)
     if options.model == "deepfloyd":
         raise ValueError("the judge reads digits, and cannot measure deepfloyd; name a digit model")
-    if flags.npz:
-        x, labels = read_npz(flags.npz)
-        about = {"kind": "npz", "npz": flags.npz}
-        about["measures"] = measure_samples(x, labels, flags, device, about)
+    file = None if flags.npz else zoo.find("class", options.model)
+    found = {"kind": "npz", "dataset": None} if flags.npz else checkpoint.load(file)
+    refuse_unused(found["kind"], typed)
+    if found["kind"] in ALONE:
+        about = {"kind": found["kind"], "weights": zoo.origin(file)}
+        print(f"weights: {about['weights']}", flush=True)
+        about["measures"] = ALONE[found["kind"]](file, flags, device)
+    elif found["kind"] == "upsampler":
+        about = {"kind": "upsampler", "weights": zoo.origin(file),
+                 **enlargement.measure(file, found["dataset"], options, flags)}
     else:
-        file = zoo.find("class", options.model)
-        kind = checkpoint.load(file)["kind"]
-        about = {"kind": kind, "weights": zoo.origin(file)}
-        if kind in ALONE:
-            print(f"weights: {about['weights']}", flush=True)
-            about["measures"] = ALONE[kind](file, flags, device)
-        elif kind == "upsampler":
-            about.update(enlargement.measure(file, options, flags))
-        else:
-            if flags.score and kind not in ("class", "flow"):
-                raise ValueError("the score needs labels: use a model that is prompted with digits")
-            n = max(flags.n, SCORE_N) if flags.score else flags.n
-            x, labels, made = make(file, options, n, typed)
-            about.update(made)
-            about["measures"] = measure_samples(x, labels, flags, device, about, few=flags.n)
+        about = measure_samples(file, found, options, flags, typed)
+    if bad := [name for name, value in about["measures"].items() if math.isnan(value)]:
+        raise ValueError(f"not a number: {', '.join(bad)}; nothing is written, since the weights "
+                         "are damaged; name others")
     for name, value in about["measures"].items():
         print(f"{name:29} {value:>9.4g}   {DESCRIPTIONS.get(name, '')}")
     runs.write_json(out, {**about, "hardware": hardware.describe(device)})
@@ -105,67 +100,67 @@ def _brought(typed):
     return {} if typed.get("npz") else zoo.defaults_of("class", typed.get("model", ""))
 
 
-def measure_samples(x, labels, flags, device, about, few=None):
-    """Return the measures of images x, of the first `few` of them; write the judge into `about`."""
-    if flags.score and (labels is None or len(x) < 1000):
-        raise ValueError(f"the score needs labels and at least 1,000 images; there are {len(x)}")
-    measure, about["judge"] = load_measure(flags.judge, flags.data_dir, device)
+def refuse_unused(kind, typed):
+    """Raise ValueError for typed options that measuring this kind has no use for."""
+    if unused := sorted(typed - USED.get(kind, typed)):
+        flags = ", ".join("--" + name.replace("_", "-") for name in unused)
+        what = "an npz" if kind == "npz" else f"measuring a {kind}"
+        raise ValueError(f"{what} has no use for {flags}; leave it out")
+
+
+def measure_samples(file, found, options, flags, typed):
+    """Return the measures of samples, and what produced them, a dict. Everything that can be
+    checked is checked before they are generated.
+
+    file, found: the model's checkpoint and its contents; None and {"dataset": None} for an npz.
+    """
+    device = hardware.pick_device(options.device)
+    if file:
+        about = {"kind": found["kind"], "weights": zoo.origin(file)}
+        model = load(options, zoo.DIFFUSIONS + zoo.FLOWS, typed, str(file))
+        if flags.score and not model.conditional:
+            raise ValueError("the score needs labels: use a model that is prompted with digits")
+    else:
+        about, (x, labels) = {"kind": "npz", "npz": flags.npz}, read_npz(flags.npz)
+        if flags.score and (labels is None or len(x) < 1000):
+            raise ValueError(
+                f"the score needs labels and at least 1,000 images; there are {len(x)}")
+    measure, about["judge"] = load_measure(flags.judge, flags.data_dir, device, found["dataset"])
+    if file:
+        x, labels, made = make(model, options, max(flags.n, SCORE_N) if flags.score else flags.n)
+        about.update(made)
+    few = slice(flags.n if file else None)
     x, labels = x.to(device), None if labels is None else labels.to(device)
-    found = measure(x[:few], None if labels is None else labels[:few])
+    about["measures"] = measure(x[few], None if labels is None else labels[few])
     if flags.score:
-        found.update(scores(measure, x, labels))
-    return found
+        about["measures"].update(scores(measure, x, labels))
+    return about
 
 
-def load_measure(place, data_dir, device):
-    """Return the Measure with the judge that `place` means, and a description of the judge."""
-    file = zoo.find("classifier", place)
-    found = zoo.load_kind("classifier", file)
-    judged = f"{zoo.origin(file)} ({checkpoint.summary(found)})"
-    print(f"judge:   {judged}", flush=True)
+def load_measure(place, data_dir, device, data=None):
+    """Return the Measure with the judge that `place` means, and a description of the judge. data:
+    the set that the samples' model was trained on; the judge must know it."""
+    found, description = judge.find(place, data)
+    print(f"judge:   {description}", flush=True)
     train, test = (dataset.load(found["dataset"], split, data_dir) for split in ("train", "test"))
-    return Measure(rebuild(found).to(device), train.to(device), test.to(device)), judged
+    return Measure(rebuild(found).to(device), train.to(device), test.to(device)), description
 
 
-def make(file, options, n, typed=frozenset()):
-    """Generate n samples of the model in `file`, as many of each digit as n allows, or with null
-    prompts where it knows no others.
+def make(model, options, n):
+    """Generate n samples of a model, as many of each digit as n allows, or with null prompts where
+    it knows no others.
 
     Returns images (n,1,28,28) in [0, 1], labels or None, and a dict of what produced them.
     """
-    model = load(options, zoo.DIFFUSIONS + zoo.FLOWS, typed, str(file))
     labels = torch.arange(n) % 10 if model.conditional else None
     prompts = [str(k) for k in labels.tolist()] if model.conditional else [""] * n
     states = generate(model, prompts, steps=options.steps, seed=options.seed,
                       **options.guidance, **options.sampling(model))
     x, _ = watch(states, options.steps + 1)
+    check_finite(x)
     unused = {*model.ignored, *LARGE} if model.ignored else ()
     used = {k: v for k, v in dataclasses.asdict(options).items() if k not in unused}
     return model.to_unit(x).clamp(0, 1), labels, {"n": n, "summary": model.summary, **used}
-
-
-def read_npz(path):
-    """Return `images` (N,1,28,28) and, if there, `labels` of an npz. ValueError for another."""
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        images = torch.from_numpy(arrays["images"]).float()
-        labels = torch.from_numpy(arrays["labels"]) if "labels" in arrays else None
-    except FileNotFoundError as e:
-        raise ValueError(f"there is no file {path}; sample one with --npz") from e
-    except (KeyError, AttributeError, TypeError, ValueError, OSError, zipfile.BadZipFile) as e:
-        raise ValueError(f"{path} is no npz with `images`, as the sampling scripts write it") from e
-    if images.shape[1:] != (1, 28, 28) or len(images) < 2:
-        raise ValueError(f"{path}: expected images (N,1,28,28), N >= 2, got {tuple(images.shape)}")
-    if not 0 <= images.min() <= images.max() <= 1:
-        raise ValueError(f"{path}: expected images in [0, 1], got {images.min()}..{images.max()}")
-    if labels is None:
-        return images, None
-    if labels.shape != images.shape[:1]:
-        raise ValueError(f"{path}: expected one label per image, got {tuple(labels.shape)}")
-    if labels.is_floating_point() or not 0 <= labels.min() <= labels.max() <= 9:
-        raise ValueError(f"{path}: expected integer labels in 0..9, got {labels.unique().tolist()}")
-    return images, labels.long()
 
 
 def scores(measure, x, labels):
@@ -193,17 +188,25 @@ def measure_denoiser(file, flags, device):
 
 
 def measure_classifier(file, flags, device):
-    """Return the accuracy of a classifier on its own test set and on strokes."""
+    """Return the accuracy of a classifier on its own test set and, if it reads digits, on strokes.
+    """
     found = checkpoint.load(file)
-    network, names = rebuild(found).to(device), {found["dataset"], "strokes"}
+    network, names = rebuild(found).to(device), {found["dataset"]}
+    names |= {"strokes"} if found["dataset"] in judge.DIGITS else set()
     sets = {name: dataset.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
     return {
-        name: (predict(network, test) == test.labels).float().mean().item()
+        name: (judge.predict(network, test) == test.labels).float().mean().item()
         for name, test in sets.items()
     }
 
 
 ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # kinds that need no judge
+_BASIC = {"out", "data_dir", "device"}
+USED = {  # options that are of use, where not all are
+    **dict.fromkeys(ALONE, {"model", *_BASIC}),
+    "upsampler": {"model", "steps", "seed", "n", "judge", *_BASIC},
+    "npz": {"npz", "score", "judge", *_BASIC},
+}
 
 if __name__ == "__main__":
     with cli.program():

@@ -2,19 +2,23 @@
 
     python -m sample.measure.sweep --n 500          then: make figures ONLY=sweep
 
-Each point is written to the JSON as soon as it is measured; started again with the same weights,
-judge and n, only what is missing is measured.
+Each point is written to the JSON as soon as it is measured. Started again with the same weights,
+judge and n, only what is missing is measured; with others, the old file becomes sweep-1.json.
 """
 
 import dataclasses
 import hashlib
-from pathlib import Path
+from functools import partial
 
-from minidiff.files import checkpoint, runs
+from minidiff.evaluation import judge
+from minidiff.evaluation.points import FLOOR, Points
+from minidiff.files import checkpoint
 from minidiff.models import zoo
 from minidiff.models.options import SampleOptions
 from minidiff.system import cli, hardware
+from sample.generate import load
 from sample.measure.evaluate import load_measure, make
+from sample.measure.npz import MOST
 
 GAMMAS = (0, 1, 1.5, 2, 3, 5, 7, 10)
 STEPS = (5, 10, 20, 50, 100, 300)
@@ -23,9 +27,9 @@ NAMES = ("steps", "sampler", "variance", "eta", "clip", "seed", "gamma", "guide_
 
 @dataclasses.dataclass(frozen=True)
 class SweepOptions:
-    """What to measure at every point, and where it goes. Raises ValueError for n below 10."""
+    """What to measure at every point, and where it goes. Raises ValueError for n out of range."""
 
-    n: int = cli.flag(500, "samples at each point")
+    n: int = cli.flag(500, "samples at each point", least=10, most=MOST)
     out: str = cli.flag("sweep.json", "JSON of all points; finished ones are kept")
     model: str = cli.flag("", "class-conditioned; default: newest run, or shipped")
     judge: str = cli.flag("", "classifier; default: newest run, or shipped")
@@ -33,7 +37,7 @@ class SweepOptions:
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
 
     def __post_init__(self):
-        cli.at_least("n", self.n, 10)
+        cli.check(self)
 
 
 def points(T, best):
@@ -68,31 +72,25 @@ def main(argv=None):
     file = zoo.find("class", flags.model)
     found = zoo.load_kind("class", file)
     device = hardware.pick_device(flags.device)
-    measure, judged = load_measure(flags.judge, flags.data_dir, device)
-    about = {
+    best = SampleOptions(device=device.type, **found.get("guidance", {}))
+    points_file = Points(out, {
         "weights": f"{zoo.origin(file)} ({checkpoint.summary(found)})",
         "md5": hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest(),
-        "judge": judged, "n": flags.n, "hardware": hardware.describe(device),
-    }
-    before = runs.read_json(out) if Path(out).is_file() else {}
-    same = all(before.get(name) == about[name] for name in ("md5", "judge", "n"))
-    known = {key(p): p for p in before["points"]} if same else {}
-    done, best = [], SampleOptions(device=device.type, **found.get("guidance", {}))
+        "judge": judge.find(flags.judge, found["dataset"])[1], "n": flags.n, "floor": FLOOR,
+        "hardware": hardware.describe(device),
+    }, NAMES)
+    measure, _ = load_measure(flags.judge, flags.data_dir, device, found["dataset"])
+    model = load(best, ("class",), place=str(file))
+
+    def measured(curve, options):
+        print(f"{curve}: {options.steps} steps, {options.describe_guidance()}", flush=True)
+        x, labels, _ = make(model, options, flags.n)
+        return measure(x, labels)
+
     for group, curve, options in points(zoo.description(found)["T"], best):
-        point = dataclasses.asdict(options)
-        if key(point) not in known:
-            print(f"{curve}: {options.steps} steps, {options.describe_guidance()}", flush=True)
-            x, labels, _ = make(file, options, flags.n)
-            known[key(point)] = {**point, **measure(x, labels)}
-        done.append({**known[key(point)], "group": group, "curve": curve})
-        rest = [p for k, p in known.items() if k not in set(map(key, done))]
-        runs.write_json(out, {**about, "points": done + rest})
-    print(f"wrote {out}; draw it with: make figures ARGS='--only sweep'")
-
-
-def key(point):
-    """Return the settings that make a point differ from another."""
-    return tuple((name, point[name]) for name in sorted(NAMES))
+        point = {**dataclasses.asdict(options), "group": group, "curve": curve}
+        points_file.add(point, partial(measured, curve, options))
+    print(f"wrote {out}; draw it with: make figures ONLY=sweep")
 
 
 if __name__ == "__main__":

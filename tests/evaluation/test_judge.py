@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from minidiff.data.dataset import Dataset
-from minidiff.evaluation.judge import classification_loss, jitter, predict
+from minidiff.evaluation.judge import check_data, classification_loss, find, jitter, predict
 from minidiff.network.classifier import Classifier
 
 
@@ -57,3 +57,24 @@ def test_it_learns_to_read(tiny):
     assert first == pytest.approx(math.log(10), abs=0.2)
     right = predict(network.eval(), Dataset("strokes", tiny.images, labels)) == labels
     assert right.float().mean() > 0.8
+
+
+def test_a_network_is_used_only_on_what_it_was_trained_on(capsys):
+    """Equal sets pass without a word, two sets of digits with a note; others are refused."""
+    for data in ("mnist", "fashion", "doodles"):
+        check_data("the judge", data, data, "")
+    assert capsys.readouterr().out == ""
+    check_data("the upsampler", "strokes", "mnist", "")
+    assert "upsampler was trained on strokes, the model on mnist" in capsys.readouterr().out
+    for own, data in (("mnist", "fashion"), ("fashion", "strokes"), ("strokes", "doodles")):
+        with pytest.raises(ValueError, match=f"trained on {own}, the model on {data}; do this"):
+            check_data("the judge", own, data, "do this")
+
+
+def test_the_shipped_judge_knows_digits(workplace):
+    """It is found without a run; MNIST's and strokes' models fit it, clothes do not."""
+    for data in (None, "mnist", "strokes"):
+        found, description = find("", data)
+        assert found["kind"] == "classifier" and "classifier-epoch-06.pt" in description
+    with pytest.raises(ValueError, match='make train-classifier ARGS="--dataset fashion"'):
+        find("", "fashion")
