@@ -22,13 +22,13 @@ COURSE = ("a man wearing a hat", "a rocket ship", "an oil painting of a snowy mo
 
 @dataclass(frozen=True)
 class SentenceOptions:
-    """Which sentences. Raises ValueError for fewer than one image of each."""
+    """Which sentences. Raises ValueError for values out of range."""
 
     prompts: tuple[str, ...] = cli.flag(COURSE, "sentences, a column each")
-    per_prompt: int = cli.flag(2, "images of each, the rows")
+    per_prompt: int = cli.flag(2, "images of each, the rows", least=1, most=100_000)
 
     def __post_init__(self):
-        cli.at_least("per_prompt", self.per_prompt, 1)
+        cli.check(self)
 
     def all(self) -> list:
         """Return a prompt for each image, row by row."""
