@@ -16,9 +16,11 @@ Under torchrun several processes do all this together (parallel.py), and one of 
 """
 
 import dataclasses
-import json
+import os
+import shlex
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,12 +28,12 @@ from typing import NamedTuple
 import torch
 
 from minidiff.data import dataset
-from minidiff.files import runs
+from minidiff.files import runs, validate
 from minidiff.models import zoo
 from minidiff.network.registry import build
-from minidiff.system import cli, hardware
+from minidiff.system import cli, errors, hardware
 from minidiff.training import parallel
-from minidiff.training.loop import Training, fit
+from minidiff.training.loop import Training, fit, steps_per_epoch
 from minidiff.training.recipe import RECIPES, Recipe, RunOptions
 from train.record import Record
 
@@ -55,26 +57,32 @@ class Job(NamedTuple):
 
 def launch(job: Job, argv=None) -> Path:
     """Train as the flags say, or resume; return the run's folder."""
-    folder, script = None, f"train.{Path(sys.argv[0]).stem}"
+    training = folder = None
+    script = f"train.{Path(sys.argv[0]).stem}"
     about = f"train the {job.name} model; recipes: full (the course's) and laptop"
     try:
-        with parallel.joined():
+        with parallel.joined(), ExitStack() as held:
             (cfg, flags), typed = cli.parse(
                 [Recipe, RunOptions], argv, f"python -m {script}", about,
                 lambda typed: _recipe(job, typed),
             )
             begin = _resume if flags.resume else _start
-            training, sets, folder = begin(job, cfg, flags, typed)
+            training, sets, folder = begin(job, cfg, flags, typed, held)
             with Record(job, training, sets, folder) as record:
                 for progress in fit(training, sets["train"]):
                     record.add(progress)
             made = sorted(p.name for p in folder.glob(f"*-epoch-{training.epoch:02d}.png"))
             print(f"done: look at {', '.join(made)} and loss.png in {folder}")
-    except (KeyboardInterrupt, SystemExit):
-        if folder and parallel.once():
-            place = f" --data-dir {flags.data_dir}" if flags.data_dir else ""
-            words = f"--resume --run-dir {folder}{place}"
-            hint = parallel.resume_hint(f"train-{job.name}", script, words)
+    except (KeyboardInterrupt, SystemExit, OSError) as e:
+        if not folder:
+            raise
+        words = ["--resume", "--run-dir", str(folder)]
+        words += ["--data-dir", flags.data_dir] if flags.data_dir else []
+        kept = training.epoch if (folder / runs.LAST).is_file() else 0
+        hint = parallel.resume_hint(f"train-{job.name}", script, shlex.join(words), kept)
+        if isinstance(e, OSError):  # such as a full disk
+            raise OSError(f"{errors.sentence(e)}; {hint}") from e
+        if parallel.once():
             print(hint, file=sys.stderr, flush=True)
         raise
     return folder
@@ -110,8 +118,8 @@ def _load(name: str, flags, device, size) -> dict:
     return {"train": train, "test": test}
 
 
-def _start(job: Job, cfg, flags, typed):
-    """Return a new training, its data and its folder."""
+def _start(job: Job, cfg, flags, typed, held: ExitStack):
+    """Return a new training, its data and its folder, which is locked while `held` is open."""
     device = hardware.pick_device(flags.device)
     if cfg.recipe == "auto":  # typed
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
@@ -123,6 +131,8 @@ def _start(job: Job, cfg, flags, typed):
     folder = None
     if parallel.writer():
         folder = runs.make_folder(job.name, flags.run_dir)
+        held.enter_context(runs.locked(folder))
+        runs.check_empty(folder)  # another training may have had it, and ended
         machine = parallel.named(hardware.describe(device))
         about = {"model": job.name, "device": device.type, "hardware": machine}
         about |= {"description": training.model.description()}  # for a run without last.pt
@@ -131,9 +141,10 @@ def _start(job: Job, cfg, flags, typed):
     return training, sets, parallel.agreed(folder)
 
 
-def _resume(job: Job, given, flags, typed):
+def _resume(job: Job, given, flags, typed, held: ExitStack):
     """Return the training that a folder holds, at the end of its last complete epoch."""
-    folder = Path(flags.run_dir) if flags.run_dir else runs.newest(job.name, runs.CONFIG)
+    run_dir = os.path.expanduser(flags.run_dir)
+    folder = Path(run_dir) if run_dir else runs.newest(job.name, runs.CONFIG)
     about, cfg = _read_config(job, folder)
     for name in sorted(typed & {f.name for f in dataclasses.fields(Recipe)}):
         value = getattr(given, name)
@@ -145,34 +156,64 @@ def _resume(job: Job, given, flags, typed):
     device = hardware.pick_device(about["device"] if flags.device == "auto" else flags.device)
     if parallel.named(hardware.describe(device)) != about["hardware"]:
         print(f"note: started on {about['hardware']}; results may differ here", file=sys.stderr)
-    found = None
-    if (folder / runs.LAST).is_file():
+    if parallel.writer():
+        held.enter_context(runs.locked(folder))
+    training = _training_in(job, folder, cfg, device, about)
+    log = runs.read_log(folder)
+    sets = _load(cfg.dataset, flags, device, job.size)
+    steps = training.epoch * steps_per_epoch(len(sets["train"]), cfg.batch_size)
+    if training.step != steps or training.epoch > cfg.epochs:
+        raise ValueError(
+            f"{folder / runs.LAST} has {training.step} steps in {training.epoch} of {cfg.epochs} "
+            f"epochs, but with {sets['train'].name} as it is here they have {steps}; name the data "
+            "it was trained on with --data-dir"
+        )
+    if parallel.writer():
+        runs.write_log(folder, [r for r in log if r["step"] <= training.step])
+    return training, sets, folder
+
+
+def _training_in(job: Job, folder, cfg, device, about) -> Training:
+    """Return the training with the state of the folder's last.pt, if it has one."""
+    file, found = folder / runs.LAST, None
+    if file.is_file():
         found = zoo.load_kind(job.name, folder)
-        if Recipe.stored(found["config"], folder / runs.LAST) != cfg:
+        if Recipe.stored(found["config"], file) != cfg:
             raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
-    known = zoo.description(found) if found else about.get("description")
+    known = zoo.description(found, file) if found else about.get("description")
     training = _training(job, cfg, device, known)
     if found:
         try:
             training.network.load_state_dict(found["weights"])
+            shapes = [p.shape for p in training.network.parameters()]
+            validate.check_training(
+                found["training"], training.state_dict(), shapes, found["step"])
             training.load_state_dict(found["training"], found["epoch"], found["step"])
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
-            raise ValueError(f"{folder / runs.LAST} cannot be resumed on {device.type}: {e}") from e
-    sets = _load(cfg.dataset, flags, device, job.size)
-    if parallel.writer():
-        runs.write_log(folder, [r for r in runs.read_log(folder) if r["step"] <= training.step])
-    return training, sets, folder
+            raise ValueError(f"{file} cannot be resumed on {device.type}: {e}") from e
+    return training
 
 
 def _read_config(job: Job, folder: Path):
-    """Return config.json and the Recipe in it. Raises ValueError if it is not such a run."""
+    """Return config.json and the Recipe in it. Raises ValueError where it is no such run."""
     file = folder / runs.CONFIG
     if not file.is_file():
         raise ValueError(f"{folder} holds no run to resume: there is no {file}")
+    cure = "restore the file, or start another run"
+    about = runs.read_json(file, cure)
     try:
-        about = json.loads(file.read_text())
         if about["model"] != job.name:
-            raise ValueError(f"it is a run of {about['model']!r}, not of {job.name!r}")
-        return about, Recipe.stored(about["config"], "config")
+            raise ValueError(f"it is a run of {about['model']!r:.40}, not of {job.name!r}")
+        for name in ("device", "hardware"):
+            validate.check({name: about[name]}, validate.CHECKPOINT)
+        cfg = Recipe.stored(about["config"], "config")
+        if cfg.recipe not in RECIPES[job.name]:
+            raise ValueError(f"unknown recipe {cfg.recipe!r}")
+        if "description" in about:
+            found = {"kind": job.name, "config": about["config"], "model": about["description"]}
+            validate.check(found, validate.CHECKPOINT)
+            zoo.description(found, "its description")
+        return about, cfg
     except (ValueError, TypeError, KeyError, AttributeError) as e:
-        raise ValueError(f"{file} cannot be resumed: {e}") from e
+        what = f"it lacks {e}" if isinstance(e, KeyError) else e
+        raise ValueError(f"{file} cannot be resumed: {what}; {cure}") from e

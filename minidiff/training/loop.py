@@ -115,8 +115,10 @@ class Training:
 
 
 def _diverged(what, training):
+    kept = "the last checkpoint is kept; " if training.epoch else ""
+    exact = "" if training.cfg.precision == "float32" else " or --precision float32"
     return (f"{what} became infinite or NaN in epoch {training.epoch + 1}, step {training.step}; "
-            "the last checkpoint is kept; start again with a lower --lr or --precision float32")
+            f"{kept}start again with a lower --lr{exact}")
 
 
 def fit(training: Training, dataset: Dataset, log_every: int = 10):

@@ -29,6 +29,7 @@ Exercises
 
 import atexit
 import os
+import shlex
 import sys
 import time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -128,12 +129,16 @@ def named(machine: str) -> str:
     return machine + (f", {size()} processes" if size() > 1 else "")
 
 
-def resume_hint(target: str, module: str, words: str) -> str:
+def resume_hint(target: str, module: str, words: str, epochs: int) -> str:
     """Return what a stopped run prints: how to resume it. target: of make, for one process.
-    module: for torchrun. words: the flags."""
+    module: for torchrun. words: the flags, quoted for the shell. epochs: how many are complete."""
     kept = "the last complete epoch is kept, resume with"
+    if not epochs:
+        kept = "no epoch is complete yet, start the first one again with"
     if size() == 1:
-        return f'stopped; {kept}: make {target} ARGS="{words}"'
+        words = words.replace("$", "$$")  # for make; the user's shell comes before it
+        quoted = shlex.quote(words) if set(words) & set('"$`!\\') else f'"{words}"'
+        return f"stopped; {kept}: make {target} ARGS={quoted}"
     start = f"torchrun --nproc-per-node={os.environ['LOCAL_WORLD_SIZE']}"
     return (f"stopped: one of {size()} processes was lost, or all were stopped; {kept} any number "
             f"of processes: {start} -m {module} {words}")

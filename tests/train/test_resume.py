@@ -126,7 +126,7 @@ def test_a_run_that_is_not_one_cannot_be_resumed(trained, monkeypatch):
         launch(train.uncond.JOB, ["--resume", "--run-dir", "runs/denoiser/001"])
     Path("broken").mkdir(exist_ok=True)
     Path("broken/config.json").write_text("{")
-    with pytest.raises(ValueError, match="broken/config.json cannot be resumed"):
+    with pytest.raises(ValueError, match="broken/config.json is damaged: .*; restore the file"):
         launch(train.uncond.JOB, ["--resume", "--run-dir", "broken"])
 
 
@@ -146,10 +146,10 @@ def test_an_unknown_field_of_the_recipe_is_refused(workplace):
     without that field: one sentence names file and field."""
     cut("cut")
     edit("cut", lambda config: config.update(dropout=0.1), runs.LAST)
-    with pytest.raises(ValueError, match="^cut/last.pt: unknown in the recipe: dropout$"):
+    with pytest.raises(ValueError, match="^cut/last.pt: unknown in the recipe: dropout"):
         launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
     edit("cut", lambda config: config.update(dropout=0.1), runs.CONFIG)
-    with pytest.raises(ValueError, match="^cut/config.json cannot be resumed: .*recipe: dropout$"):
+    with pytest.raises(ValueError, match="^cut/config.json cannot be resumed: .*recipe: dropout"):
         launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
 
 
