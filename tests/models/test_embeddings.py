@@ -97,3 +97,45 @@ def test_a_file_that_is_no_dictionary_is_refused(tmp_path, content):
         torch.save(content, file)
     with pytest.raises(ValueError, match="no file of embeddings|holds no embeddings"):
         Embeddings(Encoder(), "T5", str(file))
+
+
+FLAWS = {
+    "nan": lambda e: e * float("nan"), "sparse": lambda e: e.to_sparse(), "text": lambda e: "a dog",
+    "integers": lambda e: e.int(), "complex": lambda e: e.to(torch.complex64),
+    "short": lambda e: e[:20], "batch": lambda e: e[None, None], "empty": lambda e: e[:, :0],
+    "channels": lambda e: torch.cat([e, e], 1), "list": lambda e: [e],
+}
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_cached_embedding_that_cannot_be_one_is_made_again(cache, flaw):
+    """Another shape, not a number, another kind of tensor: as if the file were not there."""
+    encoder, prompts = Encoder(), ["a dog", ""]
+    first = Embeddings(encoder, "T5")(prompts)
+    file = Embeddings(encoder, "T5")._path("a dog")
+    torch.save(FLAWS[flaw](torch.load(file)), file)
+    assert torch.equal(Embeddings(encoder, "T5")(prompts), first) and len(encoder.calls) == 2
+    assert torch.equal(Embeddings(encoder, "T5")(prompts), first) and len(encoder.calls) == 2
+
+
+def test_a_cached_embedding_with_a_flipped_bit_is_made_again(cache):
+    """The file's checksum does not fit."""
+    encoder = Encoder()
+    first = Embeddings(encoder, "T5")(["a dog"])
+    file = Embeddings(encoder, "T5")._path("a dog")
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(first[0, 0, :1].half().numpy().tobytes() * 4)] ^= 1
+    file.write_bytes(whole)
+    assert torch.equal(Embeddings(encoder, "T5")(["a dog"]), first) and len(encoder.calls) == 2
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_dictionary_with_a_flaw_is_refused(tmp_path, flaw):
+    """The file is named, and what it should hold."""
+    file, e = tmp_path / "prompts.pth", torch.ones(77, 4)
+    if flaw == "channels":
+        torch.save({"": e, "a dog": FLAWS[flaw](e)}, file)
+    else:
+        torch.save({"": FLAWS[flaw](e), "a dog": e}, file)
+    with pytest.raises(ValueError, match=r"prompts.pth holds .*expected a .pth dictionary"):
+        Embeddings(Encoder(), "T5", str(file))
