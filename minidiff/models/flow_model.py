@@ -3,24 +3,16 @@
     v_hat = model(x_t, t, cond)       x_t (B,C,H,W) float; t (B,) float, 0 (noise) .. 1 (data)
 """
 
-from minidiff.models.model import Model, NoiseModel
+from minidiff.models.model import Model
 from minidiff.theory.flow import flow_trajectory
 from minidiff.theory.guidance import until
 
 
-class FlowModel(NoiseModel):
-    """A UNet that predicts the velocity of a flow, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`;
-    T and schedule are ignored."""
+class FlowModel(Model):
+    """A UNet that predicts a velocity, v_hat(x_t, t, cond), t in 0 .. 1. See `Model`."""
 
     defaults = {"steps": 50, "gamma": 2.0, "guide_until": 0.5}  # measured: less guidance
     ignored = ("sampler", "variance", "eta", "clip")
-
-    def __init__(self, network, T=None, schedule=None, **options):
-        Model.__init__(self, network, **options)
-
-    def description(self) -> dict:
-        """Return what a checkpoint stores besides the network, as arguments of `__init__`."""
-        return Model.description(self)
 
     def __call__(self, x_t, t, cond=None):
         """Return v_hat, like x_t (B,C,H,W). t: (B,) float in 0 .. 1, 1 the data. cond: from
@@ -34,5 +26,6 @@ class FlowModel(NoiseModel):
         return flow_trajectory(velocity_fn, x, steps)
 
     def early(self, share, early_fn, late_fn):
-        """Return what `NoiseModel.early` does; but t rises to 1 here, so 1 - t is left."""
+        """Return the function that is early_fn while more than this share is left, 1 - t > share,
+        and late_fn after that."""
         return until(1 - share, late_fn, early_fn)

@@ -19,7 +19,9 @@ from functools import partial
 
 import torch
 
-from minidiff.theory.guidance import guided
+from minidiff.theory.guidance import guided, until
+from minidiff.theory.samplers import trajectory
+from minidiff.theory.schedule import evenly
 
 CHUNK = 256  # images of 28 x 28 per network call
 
@@ -35,7 +37,16 @@ def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, **opt
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
     fn = prompted(model, prompts, gamma, guide_until)
-    return model.trajectory(fn, x, steps, **{"generator": generator, **options})
+    return states(model, fn, x, steps, **{"generator": generator, **options})
+
+
+def states(model, eps_fn, x, steps, **options):
+    """Return the States from noise x in so many evenly spaced steps. options: of samplers.py's
+    `trajectory`; clip defaults to the data range. A flow has a trajectory of its own."""
+    if hasattr(model, "trajectory"):
+        return model.trajectory(eps_fn, x, steps, **options)
+    timesteps = evenly(model.schedule.T, steps)
+    return trajectory(eps_fn, model.schedule, x, timesteps, **{"clip": model.data_range, **options})
 
 
 def prompted(model, prompts, gamma=1.0, guide_until=0.0):
@@ -51,7 +62,11 @@ def prompted(model, prompts, gamma=1.0, guide_until=0.0):
         return partial(network, cond=None)
     null = cond if gamma == 1 else model.embed([""] * len(prompts))
     strong, plain = (model.combine(guided, network, cond, null, g) for g in (gamma, 1))
-    return model.early(guide_until, strong, plain) if gamma > 1 else strong
+    if gamma <= 1:
+        return strong
+    if hasattr(model, "early"):  # a flow's t runs the other way
+        return model.early(guide_until, strong, plain)
+    return until(guide_until * model.schedule.T, strong, plain)
 
 
 def _in_chunks(model, x_t, t, cond):

@@ -31,9 +31,7 @@ import torch
 import torch.nn.functional as F
 
 from minidiff.data.prompts import DIGITS, Vocabulary
-from minidiff.theory.guidance import until
-from minidiff.theory.samplers import VARIANCES, ddpm_step, trajectory
-from minidiff.theory.schedule import SCHEDULES, evenly
+from minidiff.theory.schedule import SCHEDULES
 
 SCHEDULE = "linear"  # of a new model, a key of SCHEDULES; a checkpoint keeps its own
 
@@ -50,9 +48,9 @@ class Model:
 
     ignored = ()  # sampling options that do not apply to it
     defaults = {}  # fields of SampleOptions: values that suit it better than the general ones
-    variances = VARIANCES
-    step = staticmethod(ddpm_step)  # of DDPM sampling (chapter 7)
+    step = variances = None  # of DDPM sampling (chapter 7), where a model brings its own
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
+    combine = staticmethod(lambda rule, *args: rule(*args))  # predictions, by a rule (chapter 8)
     file = kind = summary = schedule = None  # the first three are set by zoo.load_model
 
     def __init__(self, network, T=None, schedule=None, *, words=None, data_range=(0.0, 1.0),
@@ -133,18 +131,3 @@ class NoiseModel(Model):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""
         with self.number_format():
             return self.evaluate(x_t, t / self.schedule.T, cond).float()
-
-    def trajectory(self, eps_fn, x, steps, **options):
-        """Return the States of sampling from noise x in `steps` evenly spaced steps (chapter 7).
-        options: of samplers.trajectory; clip defaults to the data range."""
-        timesteps = evenly(self.schedule.T, steps)
-        options = {"clip": self.data_range, **options}
-        return trajectory(eps_fn, self.schedule, x, timesteps, **options)
-
-    def early(self, share, early_fn, late_fn):
-        """Return the function that is early_fn while t > share · T, and late_fn after that."""
-        return until(share * self.schedule.T, early_fn, late_fn)
-
-    def combine(self, rule, *args):
-        """Return rule(*args), an eps_fn (chapter 7). rule: `guided`, `anagram` or `hybrid`."""
-        return rule(*args)
