@@ -123,7 +123,7 @@ def digits(model, prompts, **given):
 def ready(width, batch_size, device, precision="auto"):
     """Return our class-conditioned Training, without an end, on `device`."""
     precision = hardware.pick_precision(precision, device)
-    cfg = Recipe(batch_size=batch_size, precision=precision, epochs=10**6)
+    cfg = Recipe(batch_size=batch_size, precision=precision, epochs=10_000)
     network = UNet(width, **class_cond.JOB.network).train()
     network = network.to(device, memory_format=hardware.memory_format(device))
     model = NoiseModel(network, cfg.T, precision=precision)
