@@ -90,6 +90,11 @@ def close(a, b):
     return a.shape == b.shape and torch.allclose(a, b, atol=2e-3)
 
 
+def shown(x):
+    """Return images as they are in a file."""
+    return x.clamp(0, 1)
+
+
 def attentive_checkpoint(path, kind, epoch=2, seed=0):
     """Write a checkpoint with random weights whose output depends on t and on the class; return
     the path."""

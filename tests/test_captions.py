@@ -19,7 +19,7 @@ from minidiff.models import zoo
 from minidiff.models.upsampler import upsample
 from minidiff.theory import samplers, schedule
 from tests import replay
-from tests.replay import T, close, models
+from tests.replay import T, close, models, shown
 
 __all__ = ["models"]  # a fixture
 
@@ -57,11 +57,6 @@ def made(models, monkeypatch):
         return caption, torch.from_numpy(found["images"]), grids[-1], found.get("labels")
 
     return run
-
-
-def shown(x):
-    """Return images as they are in a file."""
-    return x.clamp(0, 1)
 
 
 def said(caption, model):
