@@ -69,6 +69,15 @@ def test_training_and_test_strokes_have_nothing_in_common(workplace):
     assert len(both.unique(dim=0)) == len(both) == 260
 
 
+def test_strokes_are_the_digits_of_their_seeds(monkeypatch):
+    """60,000 of seed 1 to train, 10,000 of seed 2 to test, as for the shipped weights: whoever
+    draws with seed 2 draws digits that no model was trained on."""
+    monkeypatch.setattr(dataset.strokes, "dataset", lambda n, seed, size: ((n, seed), size))
+    assert [(load("strokes", split).images, load("strokes", split, size=56).labels)
+            for split in ("train", "test")] == [((60_000, 1), 56), ((10_000, 2), 56)]
+    assert load("strokes").labels == 28
+
+
 def test_unknown_names_and_sizes_list_what_is_allowed():
     """A set, a split or a size that does not exist is never replaced by another."""
     with pytest.raises(ValueError, match="auto, mnist, fashion, .*strokes"):

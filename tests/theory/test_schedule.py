@@ -58,8 +58,8 @@ def test_strided_gives_the_list_of_the_course():
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 50, 299, 300])
 def test_evenly_goes_from_T_to_0_in_the_given_number_of_steps(steps):
-    """For any number of steps: starts at T, ends at 0, decreases strictly, gaps differ by <= 1; each
-    is the integer next to its exact place."""
+    """For any number of steps: starts at T, ends at 0, decreases strictly, gaps differ by <= 1;
+    each is the integer next to its exact place."""
     t = evenly(300, steps)
     assert all(abs(t[k] - 300 * (steps - k) / steps) <= 0.5 for k in range(steps + 1))
     gaps = [a - b for a, b in zip(t, t[1:])]
