@@ -18,8 +18,6 @@ def rebuild(checkpoint: dict):
         network = build(checkpoint["kind"], checkpoint["network"])
         network.load_state_dict(checkpoint["weights"])
     except (RuntimeError, TypeError, AttributeError, ValueError) as e:
-        name = getattr(checkpoint, "file", None) or "the checkpoint"
-        raise ValueError(
-            f"{name}: its weights do not fit its network {checkpoint['network']}"
-        ) from e
+        file, given = getattr(checkpoint, "file", "the checkpoint"), checkpoint["network"]
+        raise ValueError(f"{file}: its weights do not fit its network {given}") from e
     return network.eval()
