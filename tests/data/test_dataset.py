@@ -78,6 +78,14 @@ def test_strokes_are_the_digits_of_their_seeds(monkeypatch):
     assert load("strokes").labels == 28
 
 
+def test_an_endless_set_is_renewed_every_few_epochs(tiny):
+    """For RENEW epochs the same part, then the next; a set that is not endless stays itself."""
+    parts = [Dataset("doodles", tiny.images, torch.full((130,), k)) for k in range(3)]
+    endless = Dataset("doodles", tiny.images, tiny.labels, parts.__getitem__)
+    seen = [endless.at(epoch).labels[0].item() for epoch in range(3 * dataset.RENEW)]
+    assert seen == [k for k in range(3) for _ in range(dataset.RENEW)] and tiny.at(5) is tiny
+
+
 def test_unknown_names_and_sizes_list_what_is_allowed():
     """A set, a split or a size that does not exist is never replaced by another."""
     with pytest.raises(ValueError, match="auto, mnist, fashion, .*strokes"):

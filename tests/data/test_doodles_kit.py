@@ -114,3 +114,20 @@ def test_the_main_colour_is_that_of_the_scene():
     red, free = c.main((10, 20, 30))
     assert torch.allclose(red / red[0], given[0] / 0.8, atol=1e-5)
     assert torch.allclose(free / free[0], torch.tensor([1.0, 2, 3])[:, None, None], atol=1e-4)
+
+
+def test_a_mirrored_frame_is_lit_from_the_same_side():
+    """Half of the frames are mirrored, and the light stays where it is in the image."""
+    c = canvas(8, 40)
+    before = c.light[0].flatten()
+    c.place((1.0, 1.0), 0.0, (0.0, 0.0))
+    mirrored = (c.x[:, 0, -1] - c.x[:, 0, 0]).sign()
+    assert 8 < (mirrored < 0).sum() < 32
+    assert torch.equal(c.light[0].flatten() * mirrored, before)
+
+
+def test_no_number_is_used_twice():
+    """Each call continues the sequence, however many numbers the call before it took."""
+    chance = Chance(keys(3, 0, 2))
+    found = torch.cat([chance.uniform(shape=(n,)) for n in (5, 1, 7, 3)], 1)
+    assert all(len(row.unique()) == 16 for row in found)

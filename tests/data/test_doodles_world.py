@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
+from minidiff.data.doodles import media
 from minidiff.data.doodles.world import (
     COLOURS,
     MEDIA,
@@ -131,6 +132,20 @@ def test_a_night_is_dark():
                           for t in TIMES)
     assert night.mean() < 0.6 * day.mean()
     assert (sunset[:, 0] - sunset[:, 2]).mean() > 0.1 > (day[:, 0] - day[:, 2]).mean()
+
+
+def test_the_foreground_has_the_light_of_its_time(monkeypatch):
+    """With one seed: what stands in front is as it is by day, warmer at sunset (less blue), and
+    darker and bluer at night (less red)."""
+    def front(layers):
+        return layers.image * (layers.front[:, None] > 0.99)
+
+    monkeypatch.setattr(media, "RENDER", [front] * len(media.RENDER))
+    none, day, sunset, night = (
+        draw(scene("man", "", None, t, count=4), 11).sum((0, 2, 3)) for t in (None, *TIMES))
+    assert torch.allclose(day, none)
+    for light, factors in ((sunset, (255, 240, 226)), (night, (220, 226, 250))):
+        assert torch.allclose(light / day, torch.tensor(factors) / 255, atol=0.01)
 
 
 def test_errors():

@@ -69,6 +69,17 @@ def test_the_best_blur_is_the_best():
     assert found[30] < found[150]
 
 
+def test_the_best_blur_has_a_window_of_six_sigma():
+    """3 sigma to each side, as the figures' captions say; narrower where the image is small."""
+    x_0 = F.avg_pool2d(noise(4, 1, 36, 36), 9, 1)
+    x_t = noised(linear(), x_0, 100, seeded(1))
+    for sigma in (0.7, 1.0, 2.0, 4.0):
+        _, best = best_blur(x_t, x_0, (sigma,))
+        assert torch.equal(best, gaussian_blur(x_t, 2 * round(3 * sigma) + 1, sigma))
+    _, best = best_blur(x_t[..., :8, :8], x_0[..., :8, :8], (4.0,))
+    assert torch.equal(best, gaussian_blur(x_t[..., :8, :8], 15, 4.0))
+
+
 @pytest.mark.parametrize("kernel, sigma", [(4, 1.0), (17, 1.0), (-1, 1.0), (5, 0.0)])
 def test_a_blur_that_is_impossible_is_rejected(kernel, sigma):
     """Windows of even size, windows wider than the mirrored image, sigma 0."""
