@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from minidiff.data.doodles import media
+from minidiff.data.doodles import media, world
 from minidiff.data.doodles.world import (
     COLOURS,
     MEDIA,
@@ -53,6 +53,16 @@ def test_the_count_changes_no_image():
     longer = dataset(510, 3)
     assert longer[1] == many[1][:510]
     assert (longer[0][500:].int() - many[0][500:510].int()).abs().max() <= 1
+
+
+def test_batches_change_no_image(monkeypatch):
+    """Drawn four at a time, ten images with their captions are the same as drawn at once, and no
+    two are alike."""
+    whole = dataset(10, 5, 16)
+    monkeypatch.setattr(world, "BATCH", 4)
+    parts = dataset(10, 5, 16)
+    assert torch.equal(whole[0], parts[0]) and whole[1] == parts[1]
+    assert len(whole[0].flatten(1).unique(dim=0)) == 10
 
 
 def test_captions_belong_to_their_images():
