@@ -5,6 +5,7 @@ import torch
 
 from minidiff.data.doodles.chance import keys
 from minidiff.data.doodles.scenes import (
+    COLOURED,
     COLOURS,
     HELD_OUT,
     MEDIA,
@@ -139,6 +140,17 @@ def test_captions_of_names():
     assert caption("eye", "oil painting", "orange") == "an oil painting of an orange eye"
     assert caption("amalfi coast", "", "pink", "day") == "the amalfi coast with pink houses by day"
     assert caption(None, "photo") == "a high quality photo" and caption(None) == ""
+
+
+def test_articles_go_with_the_word_that_follows():
+    """"an" before a vowel, "a" elsewhere, in every caption there can be."""
+    for subject in SUBJECTS:
+        for medium in MEDIA:
+            for colour in (None, *COLOURS) if subject in COLOURED else (None,):
+                words = caption(subject, medium, colour).split()
+                for article, word in zip(words, words[1:]):
+                    if article in ("a", "an"):
+                        assert (article == "an") == (word[0] in "aeiou"), words
 
 
 @pytest.mark.parametrize("names", [
