@@ -9,6 +9,9 @@ A `Job` says what differs: how the network is built, its loss, what to draw. A r
     weights-epoch-05.pt    the weights after the early epoch and after the last
     *-epoch-05.png         figures made at the same epochs
 
+While a training runs, its folder is locked: a second one is refused. Before a resumed run goes on,
+all that its folder holds is checked.
+
 A run killed in its first epoch has no last.pt yet, but can be resumed too: the seed in config.json
 yields the same weights and the same order again.
 

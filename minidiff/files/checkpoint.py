@@ -17,7 +17,8 @@ rebuild its model:
     training     optimiser and random state, only where training can be resumed
 
 `weights_only=True` reads tensors and plain values and runs no code, so a checkpoint from a stranger
-can at worst be wrong. A kill -9 in the middle of writing leaves the old file intact (atomic.py).
+can at worst be wrong; and what would be wrong in silence is refused (validate.py). A kill -9 in the
+middle of writing leaves the old file intact (atomic.py).
 
 Exercises
 1. Read with `weights_only=False`. What can a file from a stranger do then?
