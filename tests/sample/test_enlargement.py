@@ -30,21 +30,22 @@ def test_sharpness_is_the_root_mean_square_of_both_directions():
 
 
 def test_the_perceptual_distance_compares_directions_of_features():
-    """Layers: features (x, 1) and its rotation (1, -x) by 90°; pooling does not count, nor do the
-    last two. For x = 0 and 1 the unit vectors differ by 2 - sqrt 2 in either."""
+    """Two layers, with features (x, 1) and (x, 2); pooling does not count, nor do the last two.
+    The squared distance of the unit vectors for x = 0 and 1 is 2 - sqrt 2 and 2 - 4 / sqrt 5."""
     first = torch.nn.Conv2d(1, 2, 1)
-    turn = torch.nn.Conv2d(2, 2, 1, bias=False)
+    second = torch.nn.Conv2d(2, 2, 1, bias=False)
     with torch.no_grad():
         first.weight.copy_(torch.tensor([1.0, 0]).view(2, 1, 1, 1))
         first.bias.copy_(torch.tensor([0.0, 1]))
-        turn.weight.copy_(torch.tensor([[0.0, 1], [-1, 0]]).view(2, 2, 1, 1))
-    body = torch.nn.Sequential(first, torch.nn.MaxPool2d(2), turn, torch.nn.Flatten(),
-                               torch.nn.Identity())
+        second.weight.copy_(torch.tensor([[1.0, 0], [0, 2]]).view(2, 2, 1, 1))
+    body = torch.nn.Sequential(first, torch.nn.MaxPool2d(2), second,
+                               torch.nn.Flatten(), torch.nn.Identity())
     judge = SimpleNamespace(body=body)
     x, y = torch.zeros(3, 1, 4, 4), torch.ones(3, 1, 4, 4)
-    assert perceptual(judge, x, y) == pytest.approx(2 - math.sqrt(2), rel=1e-5)
+    expected = (2 - math.sqrt(2) + 2 - 4 / math.sqrt(5)) / 2
+    assert perceptual(judge, x, y) == pytest.approx(expected, rel=1e-5)
     y[0] = 0  # a third of the images, at every position of both layers
-    assert perceptual(judge, x, y) == pytest.approx((2 - math.sqrt(2)) * 2 / 3, rel=1e-5)
+    assert perceptual(judge, x, y) == pytest.approx(expected * 2 / 3, rel=1e-5)
 
 
 def test_softened_has_the_sharpness_that_was_asked_for():
