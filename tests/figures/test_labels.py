@@ -72,7 +72,8 @@ def iterative_(studio, frames, compared):
         assert figure.number(r" t = (\d+)") == levels[0] and f" {len(at) - 1} str" in figure.caption
     for k, label in enumerate(frames.labels):
         assert close(frames.column(k), at[t_of(label)])
-    assert t_of(frames.labels[-1]) == 0
+    assert [t_of(label) for label in frames.labels] == [*levels[:-1:5], 0]
+    assert "every fifth step" in frames.caption
     expected = {"image": x_0, "noisy": x_t, "steps": at[0], "blur": gaussian_blur(x_t, 5, 2.0),
                 "one step": one_step(fn, studio.schedule, x_t, levels[0]),
                 "best": best_blur(x_t, x_0)[1]}
