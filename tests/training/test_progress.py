@@ -1,0 +1,39 @@
+"""loop.py: the numbers in a Progress are those of the steps since the one before."""
+
+from itertools import count, pairwise
+
+import torch
+from torch import nn
+
+from minidiff.data.dataset import Dataset
+from minidiff.models.model import Model
+from minidiff.training.loop import Training, fit
+from minidiff.training.recipe import Recipe, learning_rate
+
+
+class Small(nn.Module):
+    """A network with one weight, in whose loss it has no part."""
+
+    channels, size, classes = (1, 1), 4, 0
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+
+def test_loss_and_images_are_those_since_the_last_record():
+    """Losses 1, 2, 3 ...: each record has the mean of its own steps, however few they are at the
+    end of an epoch, the images of these steps, and the learning rate of the last."""
+    losses = count(1)
+    cfg = Recipe(batch_size=4, epochs=2, lr=1e-3, decay="linear", warmup=3)
+    training = Training(Model(Small()), lambda model, *_: 0 * model.network.weight + next(losses),
+                        cfg)
+    data = Dataset("x", torch.zeros(26, 1, 4, 4, dtype=torch.uint8), torch.zeros(26).long())
+    found = list(fit(training, data, log_every=3))
+    assert [p.step for p in found] == [3, 6, 7, 10, 13, 14]
+    assert [p.loss for p in found] == [2, 5, 7, 9, 12, 14]
+    assert [p.images for p in found] == [12, 12, 2] * 2
+    assert [p.epoch_ended for p in found] == [False, False, True] * 2
+    assert [p.epoch for p in found] == [1, 1, 1, 2, 2, 2] and {p.steps for p in found} == {14}
+    assert [p.lr for p in found] == [learning_rate(cfg, p.step - 1, 7) for p in found]
+    assert all(a.step < b.step for a, b in pairwise(found))
