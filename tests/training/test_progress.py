@@ -37,3 +37,20 @@ def test_loss_and_images_are_those_since_the_last_record():
     assert [p.epoch for p in found] == [1, 1, 1, 2, 2, 2] and {p.steps for p in found} == {14}
     assert [p.lr for p in found] == [learning_rate(cfg, p.step - 1, 7) for p in found]
     assert all(a.step < b.step for a, b in pairwise(found))
+
+
+def test_the_loss_is_given_images_in_the_models_data_range():
+    """Black and white, 0 and 255 in the set, are the ends of the range; labels stay with them."""
+    seen = []
+
+    def loss(model, x_0, labels, generator):
+        seen.append((x_0, labels))
+        return 0 * model.network.weight
+
+    images = torch.tensor([0, 255] * 4, dtype=torch.uint8).view(8, 1, 1, 1).expand(-1, -1, 4, 4)
+    data = Dataset("x", images, torch.arange(8))
+    training = Training(Model(Small(), data_range=(-1.0, 3.0)), loss,
+                        Recipe(batch_size=8, epochs=1))
+    list(fit(training, data))
+    (x_0, labels), = seen
+    assert torch.equal(x_0[:, 0, 0, 0], torch.where(labels % 2 == 1, 3.0, -1.0))
