@@ -57,7 +57,8 @@ def main(argv=None):
         states, edit.options.steps + 1, f"one image, seen as {seen}; a row each",
         lambda x: torch.cat([view.see(x) for view in views]), columns=own.n, row_labels=names,
     )
-    report(judge(), *((f"by {n}", v.see(x), p) for n, v, p in zip(names, views, own.prompts)))
+    seen = [(f"by {n}", v.see(x), p) for n, v, p in zip(names, views, own.prompts)]
+    report(judge(edit.model), *seen)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from minidiff.evaluation.judge import find
 from minidiff.files import photos
-from minidiff.models import zoo
 from minidiff.models.generate import prompted
 from minidiff.network.classifier import Classifier
 from minidiff.network.registry import rebuild
@@ -102,10 +102,10 @@ def resized(image, x):
     return F.interpolate(image, size=x.shape[2:], mode="nearest")
 
 
-def judge() -> Classifier | None:
-    """Return the newest or shipped classifier, if there is one."""
+def judge(model) -> Classifier | None:
+    """Return the newest or shipped classifier, if there is one that knows the model's images."""
     try:
-        return rebuild(zoo.load_kind("classifier"))
+        return rebuild(find(data=model.dataset)[0])
     except ValueError:
         return None
 

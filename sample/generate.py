@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.font_manager import findfont, get_font
 from tqdm import tqdm
 
 from minidiff.evaluation.gallery import draw_gif
+from minidiff.evaluation.judge import check_data
+from minidiff.evaluation.metrics import check_finite
 from minidiff.files import images
 from minidiff.files.atomic import atomic_write
 from minidiff.models import upsampler, zoo
@@ -163,8 +164,7 @@ def run(script, kinds, own, about, argv=None):
 
 def load_second_stage(outputs, options, first):
     """Load the second stage and print which it is; return None unless the options say `upsample`.
-    first: the model whose images it will enlarge. Raises ValueError if there is none, or for
-    more steps than it has."""
+    first: the model whose images it enlarges. Raises ValueError if there is none that can."""
     if not outputs.upsample:
         return None
     device = hardware.pick_device(options.device)
@@ -175,6 +175,7 @@ def load_second_stage(outputs, options, first):
     else:
         precision = hardware.pick_precision(options.precision, device)
         model = zoo.load_model("", device, precision, ("upsampler",))
+        check_data("the second stage", model.dataset, first.dataset, "leave out --upsample")
     print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
     if outputs.upsample_steps > model.schedule.T:
         raise ValueError(f"upsample-steps must lie in 1..{model.schedule.T}, the steps of this "
@@ -188,15 +189,15 @@ def enlarge(x, model, outputs, options, prompts=None):
     if model is None:
         return x, ""
     steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
-    held = outputs.upsample_held
     sampling = options.sampling(model) if model.kind == "deepfloyd" else {}
     large = model.to_unit(upsampler.upsample(
         model, model.from_unit(x.clamp(0, 1)), prompts, steps=steps, level=level, gamma=gamma,
-        seed=options.seed, held=held, **sampling,
+        seed=options.seed, held=outputs.upsample_held, **sampling,
     ))
+    check_finite(large)
     caption = f"; upsampled by {model.summary}, {steps} steps, level {level:g}"
-    caption += ("" if gamma == 1 else f", gamma {gamma:g}") + ("" if held else ", free")
-    return large, caption
+    caption += "" if gamma == 1 else f", gamma {gamma:g}"
+    return large, caption + ("" if outputs.upsample_held else ", free")
 
 
 def writable(outputs):
@@ -216,14 +217,9 @@ def watch(states, total, film=False):
     start, found = time.perf_counter(), []
     for k, state in enumerate(tqdm(states, total=total, unit="step")):
         found = [*found, state] if k in kept else found
+    check_finite(state.x_t)
     print(f"{len(state.x_t)} images in {time.perf_counter() - start:.1f} s", flush=True)
     return state.x_t, found
-
-
-def printable(caption):
-    """Return a caption with the characters that matplotlib's font lacks escaped."""
-    known = get_font(findfont("DejaVu Sans")).get_charmap()
-    return "".join(c if ord(c) in known else ascii(c)[1:-1] for c in caption)
 
 
 def write(files, x, states, caption, *, larger="", labels=None, shown=None, **grid):
@@ -233,7 +229,7 @@ def write(files, x, states, caption, *, larger="", labels=None, shown=None, **gr
     stage. npz: `images`, float32 in [0, 1], and `labels`. shown: images for the PNG instead of x.
     grid: of `images.save_grid`.
     """
-    x, caption = x.clamp(0, 1).cpu(), printable(caption)
+    x, caption = x.clamp(0, 1).cpu(), images.printable(caption)
     if ".png" in files:
         shown = x if shown is None else shown.clamp(0, 1).cpu()
         scale = 1 if shown.shape[2] > 28 else images.SCALE

@@ -70,7 +70,7 @@ def main(argv=None):
         f"{own.by}{size[own.by]}",
         lambda x: torch.cat([x, afar(x)]), columns=own.n, row_labels=("near", "afar"),
     )
-    report(judge(), ("near", x, own.high), ("afar", afar(x), own.low))
+    report(judge(edit.model), ("near", x, own.high), ("afar", afar(x), own.low))
 
 
 if __name__ == "__main__":

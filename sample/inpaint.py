@@ -54,7 +54,7 @@ def main(argv=None):
         states, edit.options.steps + 1, caption, lambda x: torch.cat([resized(given, x), x]),
         own.prompt,
     )
-    report(judge(), ("filled", x, own.prompt))
+    report(judge(edit.model), ("filled", x, own.prompt))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main(argv=None):
         states, len(timesteps) - start, caption,
         lambda x: torch.cat([resized(x_0[:1], x), x]), own.prompt,
     )
-    report(judge(), ("edited", x, own.prompt))
+    report(judge(edit.model), ("edited", x, own.prompt))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from PIL import Image, ImageDraw
 
 from minidiff.files.atomic import atomic_write
@@ -83,6 +84,12 @@ def caption_of(path) -> str:
     with Image.open(path) as file:
         found = file.info.get("Description") or file.info.get("comment") or b""
     return found if isinstance(found, str) else found.decode()
+
+
+def printable(caption):
+    """Return a caption with the characters that matplotlib's font lacks escaped."""
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    return "".join(c if ord(c) in known else ascii(c)[1:-1] for c in caption)
 
 
 def _wrap(text: str, width: int) -> str:

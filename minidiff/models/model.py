@@ -51,7 +51,8 @@ class Model:
     step = variances = None  # of DDPM sampling (chapter 7), where a model brings its own
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     combine = staticmethod(lambda rule, *args: rule(*args))  # predictions, by a rule (chapter 8)
-    file = kind = summary = schedule = None  # the first three are set by zoo.load_model
+    file = kind = summary = dataset = None  # set by zoo.load_model
+    schedule = None
 
     def __init__(self, network, T=None, schedule=None, *, words=None, data_range=(0.0, 1.0),
                  precision="float32"):

@@ -126,6 +126,7 @@ def from_checkpoint(
     network = network.to(device, memory_format=hardware.memory_format(device))
     model = (made or MODELS[found["kind"]])(network, **about, precision=precision)
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
+    model.dataset = found["dataset"]
     model.defaults = {**model.defaults, **found.get("guidance", {})}
     return model
 

@@ -14,11 +14,10 @@ import pytest
 from PIL import Image
 
 import sample
-from minidiff.files.images import caption_of
+from minidiff.files.images import caption_of, printable
 from minidiff.models.options import OutputOptions, SampleOptions
 from minidiff.system import cli
 from minidiff.training.recipe import Recipe, RunOptions
-from sample.generate import printable
 
 ROOT = Path(__file__).parents[2]
 DRAWN = ROOT / "figures" / "inputs" / "drawn-3.png"
