@@ -47,6 +47,7 @@ def main(argv=None):
     caption = (
         f"left to right: {edit.image_name}; noised to t = {t}; blurred with σ = 2; with the "
         f"best σ, {sigma:g}; in one step; then in {len(timesteps) - 1 - start} steps"
+        + (f", prompt {own.prompt!r}" if own.prompt else "")
     )
     edit.finish(
         states, len(timesteps) - start, caption,

@@ -160,7 +160,9 @@ class Studio:
 
     def describe_steps(self, steps):
         """Return a number of steps for a caption; None: the course's levels."""
-        return f"{steps} steps" if steps else f"{len(self.levels) - 1} strided steps"
+        if steps:
+            return f"{min(steps, self.schedule.T)} steps"
+        return f"{len(self.levels) - 1} strided steps"
 
     def large(self, x, prompts=None, steps=20):
         """Return images x, first stage, enlarged by the second, which is guided by the prompts."""

@@ -88,7 +88,7 @@ class SampleOptions:
         """Return a caption of the guidance alone."""
         early = self.guide_until and self.gamma > 1
         return f"gamma {self.gamma:g}" + (
-            f" until {self.guide_until:.0%} of the steps are left" if early else ""
+            f" until {100 * self.guide_until:g}% of the steps are left" if early else ""
         )
 
 

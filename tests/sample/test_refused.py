@@ -1,5 +1,5 @@
-"""generate.py: nothing is written of samples that are not finite, or by a second stage that was
-trained on other data."""
+"""sample/generate.py: nothing is written of samples that are not finite, or by a second stage that
+was trained on other data."""
 
 import pytest
 import torch
