@@ -112,7 +112,7 @@ speedrun: $(READY)        ## time the shortest training whose digits are read co
 	@$(PY) -m train.benchmarks.speedrun $(ARGS)
 
 test: lint                ## check the style and run the tests (CPU, offline)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 8 $(ARGS)
 
 test-diffusers: $(REFEREE)  ## check the samplers against the diffusers library
 	@$(PY) -m pytest tests/theory/test_against_diffusers.py $(ARGS)
