@@ -122,6 +122,7 @@ def exact_eps(schedule, points):
     return eps_fn
 
 
+@images.own_style()
 def draw_film(path, films, arms, points, caption):
     """Draw trajectories side by side. films: {name: list of States}. arms: the class of each."""
     pages, colors = [], [COLORS[k] for k in arms]
@@ -138,6 +139,7 @@ def draw_film(path, films, arms, points, caption):
 
 
 @torch.no_grad()
+@images.own_style()
 def draw_field(path, network, schedule, points, caption):
     """Draw -eps_hat as arrows at four t, over the points noised to that t: the network's above, the
     exact ones below."""

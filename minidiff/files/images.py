@@ -10,8 +10,10 @@ the very end, and nowhere earlier.
 
 import math
 import textwrap
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import matplotlib
 import torch
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
@@ -20,6 +22,15 @@ from PIL import Image, ImageDraw
 from minidiff.files.atomic import atomic_write
 
 SCALE = 2  # screen pixels per image pixel
+
+
+@contextmanager
+def own_style():
+    """Draw in matplotlib's own style until the block ends, whatever the user's matplotlibrc or
+    notebook has set: a figure is the same everywhere. Functions that draw have it as decorator."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
 
 
 def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
@@ -44,6 +55,7 @@ def default_columns(n: int) -> int:
     return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
 
 
+@own_style()
 def save_grid(
     path, images, caption, columns=None, row_labels=(), column_labels=(), *, scale=SCALE
 ):
@@ -73,6 +85,7 @@ def save_grid(
     save_figure(figure, path, caption)
 
 
+@own_style()
 def save_figure(figure: Figure, path, caption) -> None:
     """Write a matplotlib figure as a PNG that stores its caption."""
     with atomic_write(path) as f:
@@ -111,6 +124,7 @@ def save_curves(path, curves, caption, xlabel, ylabel):
     save_panels(path, [Panel(curves, xlabel, ylabel, "y")], caption)
 
 
+@own_style()
 def save_panels(path, panels, caption):
     """Write a PNG of diagrams side by side. panels: list of Panel. Raises ValueError if there is
     nothing to draw."""

@@ -5,7 +5,6 @@
 
 from minidiff.models.model import Model
 from minidiff.theory.flow import flow_trajectory
-from minidiff.theory.guidance import until
 
 
 class FlowModel(Model):
@@ -27,5 +26,5 @@ class FlowModel(Model):
 
     def early(self, share, early_fn, late_fn):
         """Return the function that is early_fn while more than this share is left, 1 - t > share,
-        and late_fn after that."""
-        return until(1 - share, late_fn, early_fn)
+        and late_fn from t = 1 - share."""
+        return lambda x_t, t: (early_fn if t[0] < 1 - share else late_fn)(x_t, t)

@@ -1,8 +1,11 @@
 """images.py: files show exactly the given images, with their caption."""
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib import cycler
+from matplotlib.figure import Figure
 from PIL import Image
 
 from minidiff.files.images import (
@@ -11,7 +14,9 @@ from minidiff.files.images import (
     caption_of,
     default_columns,
     frames_of,
+    own_style,
     save_curves,
+    save_figure,
     save_gif,
     save_grid,
     save_panels,
@@ -69,6 +74,33 @@ def test_a_gif_plays_every_frame_and_pauses_on_the_last(tmp_path):
         seen.append((film.convert("L").getpixel((20, 20)), film.info["duration"]))
     assert [round(v / 255, 1) for v, _ in seen] == [0.0, 0.5, 1.0]
     assert seen[-1][1] == 2000 and seen[0][1] == 60
+
+
+SET = {"savefig.dpi": 40, "figure.facecolor": "black", "axes.grid": True, "font.size": 30,
+       "lines.linewidth": 9, "savefig.bbox": "tight", "axes.prop_cycle": cycler(color="yk"),
+       "axes.facecolor": "red", "text.color": "red", "image.cmap": "hot", "text.usetex": True}
+
+
+def test_a_figure_is_the_same_whatever_style_the_user_has_set(tmp_path):
+    """A matplotlibrc, or a notebook's rcParams: what they set changes no figure, and is kept."""
+    x, panel = torch.rand(4, 1, 28, 28), Panel({"y": ([1, 2], [3, 4])}, "x", "y")
+
+    def drawn(folder):
+        folder.mkdir()
+        save_grid(folder / "a.png", x, "four", row_labels=["r"], column_labels=[*"abcd"])
+        save_panels(folder / "b.png", [panel], "a panel")
+        save_curves(folder / "c.png", panel.curves, "a curve", "x", "y")
+        with own_style():
+            figure = Figure()
+            figure.subplots().plot([1, 2])
+        save_figure(figure, folder / "d.png", "any figure")
+        return [(folder / f"{name}.png").read_bytes() for name in "abcd"]
+
+    before = drawn(tmp_path / "1")
+    with matplotlib.rc_context(SET):
+        after = drawn(tmp_path / "2")
+        assert {name: matplotlib.rcParams[name] for name in SET} == SET
+    assert before == after
 
 
 def test_curves_need_points(tmp_path):

@@ -23,7 +23,7 @@ def test_a_flow_starts_at_t_0_and_its_network_receives_t_itself():
 
 def test_guidance_of_a_flow_ends_near_the_data():
     """guide_until is the share of the steps that is left, as in a diffusion: with 0.4 the first
-    four of five steps, t = 0 .. 0.6, make both predictions and the last makes one."""
+    three of five steps, t = 0 .. 0.4, make both predictions, the last two, from t = 0.6, one."""
     batches = []
 
     class Counted(FlowModel):
@@ -33,7 +33,7 @@ def test_guidance_of_a_flow_ends_near_the_data():
 
     model = Counted(attentive().network)
     list(generate(model, ["3"], steps=5, gamma=4.0, guide_until=0.4))
-    assert batches == [(0, 2), (0.2, 2), (0.4, 2), (0.6, 2), (0.8, 1)]
+    assert batches == [(0, 2), (0.2, 2), (0.4, 2), (0.6, 1), (0.8, 1)]
     batches.clear()
     list(generate(model, ["3"], steps=2, gamma=0.0, guide_until=0.4))
     assert batches == [(0, 1), (0.5, 1)]

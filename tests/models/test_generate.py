@@ -6,6 +6,7 @@ import torch
 from minidiff.files import runs
 from minidiff.models import generate as chapter
 from minidiff.models.deepfloyd import learned
+from minidiff.models.flow_model import FlowModel
 from minidiff.models.generate import generate
 from minidiff.models.model import NoiseModel
 from minidiff.models.zoo import load_model
@@ -79,6 +80,24 @@ def test_guide_until_1_is_plain_conditioning():
         {}, {"gamma": 5.0, "guide_until": 1.0}, {"gamma": 5.0}, {"gamma": 5.0, "guide_until": 0.5}))
     assert torch.equal(plain, nowhere)
     assert not torch.equal(everywhere, plain) and not torch.equal(everywhere, early)
+
+
+@pytest.mark.parametrize("kind", [NoiseModel, FlowModel])
+def test_guidance_ends_where_exactly_its_share_of_the_steps_is_left(kind):
+    """gamma above 1 applies while t > guide_until · T, in a flow while 1 - t > guide_until: with
+    k/20 the step at which exactly k of 20 steps are left is not guided, in either."""
+    calls = []
+
+    class Counted(kind):
+        def __call__(self, x_t, t, cond=None):
+            calls.append(len(t))
+            return super().__call__(x_t, t, cond)
+
+    model = Counted(attentive(20).network, 20)
+    for k in range(21):
+        calls.clear()
+        list(generate(model, ["3"], steps=20, gamma=4.0, guide_until=k / 20))
+        assert calls == [2] * (20 - k) + [1] * k
 
 
 def test_without_classes_guidance_is_refused():
