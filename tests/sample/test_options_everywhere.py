@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import sample
+import train
 from minidiff.files.images import caption_of, printable
 from minidiff.models.options import OutputOptions, SampleOptions
 from minidiff.system import cli
@@ -22,7 +23,8 @@ from minidiff.training.recipe import Recipe, RunOptions
 ROOT = Path(__file__).parents[2]
 DRAWN = ROOT / "figures" / "inputs" / "drawn-3.png"
 MODULES = [importlib.import_module(m.name)
-           for m in pkgutil.walk_packages(sample.__path__, "sample.") if not m.ispkg]
+           for room in (sample, train)
+           for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.") if not m.ispkg]
 CLASSES = sorted({
     cls for module in MODULES for _, cls in inspect.getmembers(module, dataclasses.is_dataclass)
     if any("help" in f.metadata for f in dataclasses.fields(cls))

@@ -19,7 +19,8 @@ from minidiff.models import zoo
 from minidiff.models.model import NoiseModel
 from minidiff.network import registry
 from minidiff.system import cli, hardware
-from train.benchmarks import baseline, processes
+from train import first
+from train.benchmarks import processes
 from train.benchmarks.timing import in_turn, summary
 
 DIGITS = [str(k % 10) for k in range(40)]
@@ -30,20 +31,18 @@ AS_IT_IS = "as it is"
 class AblationOptions:
     """How much to measure, and where the result goes. Raises ValueError for values out of range."""
 
-    runs: int = cli.flag(9, "rounds of each measurement")
-    repeat: int = cli.flag(3, "training steps in each round")
+    runs: int = cli.flag(9, "rounds of each measurement", least=1, most=10_000)
+    repeat: int = cli.flag(3, "training steps in each round", least=1, most=100_000)
     out: str = cli.flag("ablation.json", "JSON of all results")
-    width: int = cli.flag(64, "D of the network that is trained")
-    batch_size: int = cli.flag(128, "images per training step")
+    width: int = cli.flag(64, "D of the network that is trained", least=1, most=4096)
+    batch_size: int = cli.flag(128, "images per training step", least=2, most=100_000)
     precision: str = cli.flag("auto", "number format of training", hardware.PRECISIONS)
-    steps: int = cli.flag(300, "sampling steps without few-step sampling")
+    steps: int = cli.flag(
+        first.T, "sampling steps without few-step sampling", least=1, most=first.T)
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
 
     def __post_init__(self):
-        for name in ("runs", "repeat", "width", "steps"):
-            cli.at_least(name, getattr(self, name), 1)
-        cli.at_least("batch_size", self.batch_size, 2)
-        baseline.check_steps("steps", self.steps)
+        cli.check(self)
 
 
 def main(argv=None):

@@ -61,9 +61,3 @@ def draws(network, digits, gamma, steps, device):
     for seed in count():
         torch.manual_seed(seed)
         yield first.sample(network, digits, gamma, steps).cpu()
-
-
-def check_steps(name, steps):
-    """Raise ValueError for more sampling steps than the network was trained on."""
-    if steps > first.T:
-        raise ValueError(f"{name} must lie in 1..{first.T}, the steps of the schedule, got {steps}")

@@ -26,6 +26,7 @@ from minidiff.models.options import options_for
 from minidiff.network import registry
 from minidiff.system import cli, hardware
 from minidiff.training.loop import fit
+from train import first
 from train.benchmarks import baseline, libraries, processes, report
 from train.benchmarks.timing import Parts, count, in_turn, summary
 
@@ -37,20 +38,18 @@ SIZES = {"cpu": (2048, 2**26), "cuda": (8192, 2**30)}  # side of a matrix, float
 class BenchOptions:
     """How much to measure, and where the result goes. Raises ValueError for values out of range."""
 
-    runs: int = cli.flag(5, "rounds of each measurement")
+    runs: int = cli.flag(5, "rounds of each measurement", least=1, most=10_000)
     out: str = cli.flag("bench.json", "JSON of all results")
-    width: int = cli.flag(64, "D of the network that is trained")
-    batch_size: int = cli.flag(128, "images per training step")
-    baseline_steps: int = cli.flag(300, "sampling steps of the baseline")
+    width: int = cli.flag(64, "D of the network that is trained", least=1, most=4096)
+    batch_size: int = cli.flag(128, "images per training step", least=2, most=100_000)
+    baseline_steps: int = cli.flag(
+        first.T, "sampling steps of the baseline", least=1, most=first.T)
     peers: bool = cli.flag(False, "also the libraries that `make bench PEERS=1` installs")
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):
-        for name in ("runs", "width", "baseline_steps"):
-            cli.at_least(name, getattr(self, name), 1)
-        cli.at_least("batch_size", self.batch_size, 2)
-        baseline.check_steps("baseline-steps", self.baseline_steps)
+        cli.check(self)
 
 
 def main(argv=None):

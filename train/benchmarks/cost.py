@@ -34,19 +34,16 @@ LADDER = [  # name and UNet's arguments
 class CostOptions:
     """How much is trained, and on what. Raises ValueError for values out of range."""
 
-    images: int = cli.flag(1_000_000, "images in the training set")
-    epochs: int = cli.flag(100, "passes over it")
-    devices: int = cli.flag(8, "GPUs that share the work")
-    rate: float = cli.flag(989.0, "of each, 10^12 operations per second; H100 datasheet, bf16")
-    share: float = cli.flag(0.3, "share of that rate that training reaches, 0 .. 1; an assumption")
+    images: int = cli.flag(1_000_000, "images in the training set", least=1, most=10**12)
+    epochs: int = cli.flag(100, "passes over it", least=1, most=10**6)
+    devices: int = cli.flag(8, "GPUs that share the work", least=1, most=10**6)
+    rate: float = cli.flag(989.0, "of each, 10^12 operations per second; H100 datasheet, bf16",
+                           least=1e-6, most=1e9)
+    share: float = cli.flag(0.3, "share of that rate that training reaches, an assumption",
+                            least=1e-6, most=1)
 
     def __post_init__(self):
-        for name in ("images", "epochs", "devices"):
-            cli.at_least(name, getattr(self, name), 1)
-        if not 0 < self.rate < 1e9 or not 0 < self.share <= 1:
-            raise ValueError(
-                f"rate must be above 0 and share in 0..1, got {self.rate} and {self.share}"
-            )
+        cli.check(self)
 
 
 def operations(network: dict) -> tuple[int, int, int]:

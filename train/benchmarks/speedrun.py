@@ -37,7 +37,7 @@ from minidiff.theory.diffusion import noise_like, q_sample, stratified_timesteps
 from minidiff.theory.guidance import drop_condition
 from minidiff.training.loop import Training, fit, steps_per_epoch
 from minidiff.training.recipe import Recipe
-from train import class_cond
+from train import first
 from train.benchmarks import processes
 
 RECIPE = {
@@ -52,15 +52,14 @@ RATIO = 6.2  # a distance of 0.68 at n = 2,000; 5 while the floor's digits were 
 class SpeedOptions:
     """How many runs, and how they are measured. Raises ValueError for values out of range."""
 
-    seeds: int = cli.flag(5, "runs, with seeds 0, 1, ...")
-    n: int = cli.flag(2000, "samples to measure each run")
+    seeds: int = cli.flag(5, "runs, with seeds 0, 1, ...", least=1, most=10_000)
+    n: int = cli.flag(2000, "samples to measure each run", least=10, most=100_000)
     out: str = cli.flag("speedrun.json", "JSON of all runs")
     device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):
-        cli.at_least("seeds", self.seeds, 1)
-        cli.at_least("n", self.n, 10)
+        cli.check(self)
 
 
 def main(argv=None):
@@ -116,7 +115,7 @@ def trained(data, seed, device):
     precision = hardware.pick_precision("auto", device)
     cfg = Recipe(**RECIPE, seed=seed, precision=precision)
     torch.manual_seed(seed)
-    network = UNet(cfg.width, **class_cond.JOB.network)
+    network = UNet(cfg.width, **first.NETWORK)
     network = network.to(device, memory_format=hardware.memory_format(device))
     model = NoiseModel(network, cfg.T, precision=precision)
     progress = fit(Training(model, partial(loss, cfg=cfg), cfg), data, 100)
