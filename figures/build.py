@@ -22,7 +22,7 @@ from figures.page import html
 from figures.page.studio import INPUTS
 from figures.part_a.deepfloyd import DeepFloydStudio
 from figures.part_a.digits import DigitStudio
-from minidiff.files import runs
+from minidiff.files import runs, validate
 from minidiff.models import options, zoo
 from minidiff.models.deepfloyd import hub
 from minidiff.system import cli, hardware
@@ -34,6 +34,11 @@ SECTIONS = PART_A + PART_B  # in the page's order
 FILES = {"class": "class_cond"}  # "class" is a keyword
 STUDIOS = {"": DigitStudio, "deepfloyd": DeepFloydStudio}  # --model: what part A is drawn from
 MEASURED = ("sweep.json", "versus.json")
+ENTRY = {  # of a section in manifest.json: the rules of its fields
+    "key": validate.Rule("a checksum", lambda v: type(v) is str),
+    "files": validate.Rule("a list of names of figures", lambda v: type(v) is list and all(
+        type(f) is str and f.endswith((".png", ".gif")) and f == Path(f).name for f in v)),
+}
 ROOT = Path(__file__).parent.parent
 
 
@@ -111,6 +116,21 @@ def fingerprint(name, common, model=""):
     return found.hexdigest()
 
 
+def read_manifest(out):
+    """Return {section: {"key": checksum, "files": names of its figures}} as it was written to the
+    folder, {} for a new one. Raises ValueError, naming the file, if it is damaged."""
+    file = out / "manifest.json"
+    found = runs.read_json(file) if file.is_file() else {}
+    try:
+        for name in (name for name in SECTIONS if name in found):
+            validate.check({name: found[name]}, {name: ENTRY})
+            if lacking := sorted(ENTRY.keys() - found[name].keys()):
+                raise ValueError(f"its {name} lacks {lacking[0]}")
+    except ValueError as e:
+        raise ValueError(f"{file} is damaged: {e}; delete it, and draw all figures again") from e
+    return found
+
+
 def up_to_date(known, key, out):
     """Return whether a section's entry in the manifest is still valid and its figures are there."""
     return known.get("key") == key and all((out / name).is_file() for name in known["files"])
@@ -127,8 +147,7 @@ def run(argv=None):
     studio = STUDIOS[flags.model].open(flags)
     out = Path(flags.out or Path("figures/out") / flags.model)
     out.mkdir(parents=True, exist_ok=True)
-    file = out / "manifest.json"
-    manifest = runs.read_json(file) if file.is_file() else {}
+    manifest = read_manifest(out)
     missing = draw(chosen, studio, flags, out, manifest)
     if set(missing) == set(chosen):
         raise ValueError(f"could not draw any of: {' '.join(missing)}; see above for what to do")

@@ -17,8 +17,7 @@ from pathlib import Path
 import minidiff
 from figures.book import formula
 from figures.book.source import DOOR, FILE, chapters, href, link, names, parsed, parts, place
-from figures.build import ROOT, SECTIONS, module
-from minidiff.files import runs
+from figures.build import ROOT, SECTIONS, module, read_manifest
 from minidiff.files.images import caption_of
 from minidiff.system import cli
 
@@ -165,8 +164,7 @@ def _inline(part, file):
 
 def figures(folder):
     """Return {(file, name of a definition or ""): [(Section, name, [(figure, caption)])]}."""
-    record, found = folder / "manifest.json", defaultdict(list)
-    drawn = runs.read_json(record) if record.is_file() else {}
+    drawn, found = read_manifest(folder), defaultdict(list)
     for name in SECTIONS:
         section, script = module(name).SECTION, Path(module(name).__file__).relative_to(ROOT)
         files = [f for f in drawn.get(name, {}).get("files", ()) if (folder / f).is_file()]

@@ -62,6 +62,15 @@ CHECKPOINT = {
     "guidance": GUIDANCE, OTHER: Rule("anything", lambda v: True),
 }
 
+LOSSES = _several(_real(0, 1e9), 1, 10**6)
+MEASURE = Rule(PLAIN.words, lambda v: v == "" or PLAIN.holds(v))
+CARD = {
+    **{name: CHECKPOINT[name] for name in ("kind", "network", "dataset", "hardware", "config")},
+    "torch": TEXT, "seconds": _real(0, 1e9), "epochs_loss": LOSSES,
+    "loss": {"step": _several(_number(1, 10**12), 1, 10**6), "loss": LOSSES},
+    "measures": {"measures": {OTHER: MEASURE}, OTHER: MEASURE},
+}
+
 
 def check(found, rules: dict, place="") -> None:
     """Raise ValueError for the first value in a dict that breaks its rule. place: of the dict, for
@@ -76,6 +85,21 @@ def check(found, rules: dict, place="") -> None:
             check(value, rule, f"{place}{name}.")
         elif not rule.holds(value):
             raise ValueError(f"its {place}{name} should be {rule.words}, got {reprlib.repr(value)}")
+
+
+def check_card(found: dict, file) -> dict:
+    """Return what was read in the card of shipped weights (zoo.py), once each field is what it has
+    to be. Raises ValueError, naming the file, for another."""
+    try:
+        check(found, CARD)
+        missing = CARD.keys() - found.keys() or CARD["loss"].keys() - found["loss"].keys()
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        if len(found["loss"]["step"]) != len(found["loss"]["loss"]):
+            raise ValueError("its loss has not one value for each step")
+    except ValueError as e:
+        raise ValueError(f"{file} is damaged: {e}; use another copy of it") from e
+    return found
 
 
 def check_checkpoint(found: dict) -> None:

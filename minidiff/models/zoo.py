@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from minidiff.files import checkpoint, runs
+from minidiff.files import checkpoint, runs, validate
 from minidiff.models.flow_model import FlowModel
 from minidiff.models.model import UNGUIDED, Model, NoiseModel
 from minidiff.models.upsampler import Upsampler
@@ -42,11 +42,12 @@ def snapshots(kind: str) -> list[Path]:
 
 
 def card(kind: str) -> dict:
-    """Return the card of a kind's shipped weights. Raises ValueError if there is none."""
+    """Return the card of a kind's shipped weights. Raises ValueError if there is none, or if it is
+    damaged."""
     file = WEIGHTS / f"{kind}.json"
     if not file.is_file():
         raise ValueError(f"no {kind} weights are shipped: there is no {file}")
-    return runs.read_json(file)
+    return validate.check_card(runs.read_json(file, "use another copy of it"), file)
 
 
 def loss_curves(kind: str) -> dict:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import figures.build
+from figures.book import book
 from figures.build import PART_A, SECTIONS, STUDIOS, module, sections_of
 from figures.page import html
 from figures.part_a.digits import DigitStudio
@@ -118,6 +119,32 @@ def test_what_is_up_to_date_is_not_drawn_again(trained, tmp_path, monkeypatch, c
     again = drawn("--data-dir", "none")
     extra.unlink()
     assert again == both
+
+
+@pytest.mark.parametrize(("entry", "message"), [
+    ([], "its forward should be a dict"), ("x" * 10**6, "its forward should be a dict"),
+    ({"key": "k"}, "its forward lacks files"), ({"files": []}, "its forward lacks key"),
+    ({"key": 3, "files": []}, "its forward.key should be a checksum, got 3"),
+    ({"key": "k", "files": "a.png"}, "its forward.files should be a list of names of figures"),
+    ({"key": "k", "files": [None]}, "forward.files should be"),
+    ({"key": "k", "files": {"a.png": 1}}, "forward.files should be"),
+    ({"key": "k", "files": ["../a.png"]}, "forward.files should be"),
+    ({"key": "k", "files": ["a.pt"]}, "forward.files should be"),
+    ({"key": "k", "files": [], "by": 1}, "'by' is not known"),
+])
+def test_a_damaged_manifest_is_reported_before_anything_is_drawn(
+    trained, tmp_path, monkeypatch, entry, message
+):
+    """By the page and by the book: one sentence with the file, the field and the cure."""
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr(figures.build, "draw", lambda *_: pytest.fail("drawn"))
+    text = json.dumps({"forward": entry})
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ValueError, match=f"manifest.json is damaged: .*{message}.*; delete it"):
+        figures.build.run(["--out", str(tmp_path), "--data-dir", "none"])
+    with pytest.raises(ValueError, match="manifest.json is damaged"):
+        book.figures(tmp_path)
+    assert (tmp_path / "manifest.json").read_text() == text
 
 
 def test_a_section_depends_on_the_scripts_that_it_imports():

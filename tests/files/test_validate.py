@@ -1,5 +1,6 @@
 """validate.py: nothing in a checkpoint is used before its type, range and length were checked."""
 
+import json
 import zipfile
 
 import pytest
@@ -106,3 +107,33 @@ def test_a_diffusion_model_needs_a_known_schedule(tmp_path, model, message):
     checkpoint.save(tmp_path / "m.pt", {**content(), "model": model})
     with pytest.raises(ValueError, match=f"m.pt .*{message}"):
         zoo.load_model(str(tmp_path / "m.pt"))
+
+
+CARDS = {  # a field of a card, and values that must not be accepted
+    "kind": (None, 3, ""), "network": ([], {"width": "x"}, {"depth": 3}), "torch": (2.6, None),
+    "seconds": ("long", -1, float("inf"), True), "config": (3, {"lr": [1]}),
+    "epochs_loss": ([], ["x"], 3, [float("nan")], {}, None), "hardware": (None, "a\x1b[2J"),
+    "loss": ([], None, {"step": [1]}, {"step": 1, "loss": [1.0]}, {"step": ["1"], "loss": [1.0]},
+             {"step": [1, 2], "loss": [1.0]}, {"step": [1], "loss": [[1.0]]},
+             {"step": [], "loss": []}, {"step": [1], "loss": [1.0], "lr": []}),
+    "measures": ([], {"n": [1]}, {"measures": 3}, {"measures": {"accuracy": None}}), "more": (1,),
+}
+
+
+@pytest.mark.parametrize("field", [*CARDS, ""])
+def test_a_damaged_card_is_reported_with_its_file(tmp_path, monkeypatch, field):
+    """Another type, a value out of range, a field too many or missing: one sentence, for whoever
+    reads the card. The shipped ones are sound."""
+    cards = {kind: zoo.card(kind) for kind in zoo.MODELS if zoo.snapshots(kind)}
+    assert {"class", "classifier", "denoiser", "flow", "uncond", "upsampler"} <= cards.keys()
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    for value in CARDS.get(field, ()):
+        (tmp_path / "class.json").write_text(json.dumps({**cards["class"], field: value}))
+        for read in (zoo.card, zoo.loss_curves):
+            with pytest.raises(ValueError, match="class.json is damaged: .*; use another copy"):
+                read("class")
+    for name in cards["class"] if not field else ():
+        lacking = {k: v for k, v in cards["class"].items() if k != name}
+        (tmp_path / "class.json").write_text(json.dumps(lacking))
+        with pytest.raises(ValueError, match=f"class.json is damaged: it lacks {name}; use"):
+            zoo.card("class")
