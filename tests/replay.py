@@ -49,7 +49,7 @@ def eps_fn(model, prompts, gamma, share=0.0):
     def fn(x, t):
         with torch.no_grad():
             c, u = model(x, t, cond), model(x, t, null)
-        ended = t[0] <= share * model.schedule.T if model.schedule else t[0] > 1 - share
+        ended = t[0] <= share * model.schedule.T if model.schedule else t[0] >= 1 - share
         return u + (1 if gamma > 1 and ended else gamma) * (c - u)
 
     return fn

@@ -2,16 +2,22 @@
 
 import importlib
 import inspect
+import itertools
 import pkgutil
 
 import pytest
 import torch
 
 import minidiff
+import train
+from minidiff.models.flow_model import FlowModel
+from minidiff.models.model import Model, NoiseModel
+from minidiff.models.upsampler import Upsampler
 from minidiff.network.classifier import Classifier
 from minidiff.network.unet import UNet
 from minidiff.theory import samplers
 from minidiff.theory.schedule import linear
+from minidiff.training.recipe import Recipe
 
 SCHEDULE, X = linear(20), torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(3))
 LARGE = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(4))
@@ -29,32 +35,23 @@ def last(states):
     return [*states][-1].x_t
 
 
-class Small:
-    """Stands in for a model whose loss or trajectory is tested."""
-
-    schedule, data_range, device, conditional = SCHEDULE, (0.0, 1.0), torch.device("cpu"), False
+def network(kind=UNet, **options):
+    """Return a network with fixed weights; torch's global random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return kind(2, **options).eval()
 
 
 def upsampler():
     """Return an Upsampler with fixed weights."""
-    from minidiff.models.upsampler import Upsampler
-
-    torch.manual_seed(0)
-    return Upsampler(UNet(2, time=2, classes=10, size=16, channels=(2, 1)).eval(), 20)
+    return Upsampler(network(time=2, classes=10, size=16, channels=(2, 1)), 20)
 
 
-def flow_model():
-    """Return a FlowModel with fixed weights."""
-    from minidiff.models.flow_model import FlowModel
-
-    torch.manual_seed(0)
-    return FlowModel(UNet(2, time=1, scaled=True).eval())
-
-
-def classifier():
-    """Return a Classifier with fixed weights."""
-    torch.manual_seed(0)
-    return Classifier(2).eval()
+def training(model, labels=LABELS, **options):
+    """Return how a training script's loss is called. model: the class of its model. options: of
+    `network`."""
+    made = model(network(**options), 20)
+    return lambda f, g: f(made, MNIST, labels, g, Recipe(p_uncond=0.5)).detach()
 
 
 def small_set():
@@ -87,10 +84,21 @@ CALLS = {  # function: how it is called with a generator; what it returns is a t
     "models.upsampler.Upsampler.given": lambda f, g: f(upsampler(), X, 0.3, g).low,
     "models.upsampler.Upsampler.noised": lambda f, g: f(upsampler(), X, T, g),
     "evaluation.judge.jitter": lambda f, g: f(MNIST, g),
-    "evaluation.judge.classification_loss": lambda f, g: f(classifier(), MNIST, LABELS, g),
+    "evaluation.judge.classification_loss": lambda f, g: f(
+        network(Classifier), MNIST, LABELS, g),
     "data.dataset.batches": lambda f, g: torch.cat([y for _, y in f(small_set(), 2, g)]),
     "data.prompts.drop_words": lambda f, g: f(torch.ones(50, 4), 0.5, g),
     "data.strokes.draw": lambda f, g: f(LABELS, 28, g),
+    "train.class_cond.loss": training(NoiseModel, time=1, classes=10),
+    "train.classifier.loss": training(Model, kind=Classifier),
+    "train.denoiser.loss": training(Model),
+    "train.doodles.loss": training(NoiseModel, labels=torch.ones(6, 10), time=1, classes=10),
+    "train.flow.loss": training(FlowModel, time=1, classes=10),
+    "train.flow_uncond.loss": training(FlowModel, time=1),
+    "train.uncond.loss": training(NoiseModel, time=1),
+    "train.upsampler.loss": lambda f, g: f(upsampler(), LARGE, LABELS, g, Recipe()).detach(),
+    "train.benchmarks.speedrun.times": lambda f, g: f(6, 1000, g),
+    "train.benchmarks.speedrun.loss": training(NoiseModel, time=1, classes=10),
 }
 ELSEWHERE = {  # tested with the real networks of diffusers, or random only in what they pass on
     "models.deepfloyd.stages.SecondStage.given",
@@ -100,7 +108,8 @@ ELSEWHERE = {  # tested with the real networks of diffusers, or random only in w
 
 def functions():
     """Yield (dotted name, function) of every public function and method with a `generator`."""
-    for found in pkgutil.walk_packages(minidiff.__path__, "minidiff."):
+    rooms = (pkgutil.walk_packages(p.__path__, f"{p.__name__}.") for p in (minidiff, train))
+    for found in itertools.chain(*rooms):
         if found.name.endswith("__main__"):
             continue
         module = importlib.import_module(found.name)
@@ -129,12 +138,9 @@ def test_all_randomness_comes_from_the_generator(name):
     global state is not touched; another seed gives another result."""
     def result(seed, state):
         torch.manual_seed(state)
-        if name.startswith(("models.upsampler.Upsampler", "evaluation.judge.class")):
-            upsampler(), classifier()  # they seed the global state to build their networks
         before = torch.random.get_rng_state()
         made = CALLS[name](FOUND[name], torch.Generator().manual_seed(seed))
-        if not name.startswith(("models.upsampler.Upsampler", "evaluation.judge.class")):
-            assert torch.equal(before, torch.random.get_rng_state())
+        assert torch.equal(before, torch.random.get_rng_state())
         return made
 
     assert torch.equal(result(0, 1), result(0, 2))

@@ -118,6 +118,17 @@ def test_all_shipped_weights_are_small():
     assert sum(p.stat().st_size for p in zoo.WEIGHTS.iterdir()) < 25e6
 
 
+def test_the_mean_loss_of_an_epoch_is_drawn_at_its_last_step():
+    """As in `runs.loss_curves`: eight epochs of equal length end in eighths, the last one at the
+    last step of the log; the first not at step 0."""
+    card, curves = zoo.card("class"), zoo.loss_curves("class")
+    ends, means = curves["mean of the epoch"]
+    steps, losses = curves["every so many records"]
+    assert means == card["epochs_loss"] and len(means) == card["config"]["epochs"] == 8
+    assert ends == [steps[-1] * k / 8 for k in range(1, 9)]
+    assert (steps, losses) == (card["loss"]["step"], card["loss"]["loss"])
+
+
 def test_a_kind_that_is_not_shipped_has_no_card(workplace, monkeypatch):
     """The message names the kind."""
     monkeypatch.setattr(zoo, "WEIGHTS", workplace)

@@ -49,6 +49,19 @@ def test_every_edit_takes_the_same_flags_and_writes_all_three_forms(trained, mon
         assert (first != edited(name, "--gamma", "6", "--seed", "3")).any()
 
 
+@pytest.mark.parametrize("name", ["sdedit", "denoise"])
+def test_an_edit_starts_at_two_fifths_of_the_steps_unless_a_start_is_typed(
+    trained, monkeypatch, name
+):
+    """As --help says: with ten steps at the fourth, with five at the second."""
+    monkeypatch.chdir(trained)
+    monkeypatch.setitem(SCRIPTS, name, SCRIPTS[name][: SCRIPTS[name].index("--start")])
+    for steps, start in (("10", "4"), ("5", "2")):
+        first = edited(name, "--steps", steps)
+        assert (first == edited(name, "--steps", steps, "--start", start)).all()
+        assert (first != edited(name, "--steps", steps, "--start", str(int(start) + 1))).any()
+
+
 def test_a_drawing_is_inverted_aloud_and_can_be_kept(trained, monkeypatch, capsys):
     """Dark ink on light ground is inverted, with a message; --no-invert keeps it. Starting at the
     last step returns the image."""

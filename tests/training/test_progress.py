@@ -39,6 +39,28 @@ def test_loss_and_images_are_those_since_the_last_record():
     assert all(a.step < b.step for a, b in pairwise(found))
 
 
+def test_an_endless_set_is_asked_for_each_epochs_own_part():
+    """Epochs 0, 1, 2 ... of the whole run: a run that is resumed after two goes on with the
+    third's."""
+    asked = []
+
+    class Endless(Dataset):
+        def at(self, epoch):
+            asked.append(epoch)
+            return self
+
+    data = Endless("x", torch.zeros(4, 1, 4, 4, dtype=torch.uint8), torch.zeros(4).long())
+    training = Training(Model(Small()), lambda model, *_: 0 * model.network.weight,
+                        Recipe(batch_size=4, epochs=4))
+    resumed = Training(training.model, training.loss_fn, training.cfg)
+    for progress in fit(training, data):
+        if progress.epoch == 2:
+            resumed.load_state_dict(training.state_dict(), training.epoch, training.step)
+    assert asked == [0, 1, 2, 3]
+    list(fit(resumed, data))
+    assert asked[4:] == [2, 3]
+
+
 def test_the_loss_is_given_images_in_the_models_data_range():
     """Black and white, 0 and 255 in the set, are the ends of the range; labels stay with them."""
     seen = []
