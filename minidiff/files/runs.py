@@ -5,11 +5,13 @@ there: figures, curves, sampling, resuming. The log, metrics.csv, has one row fo
 """
 
 import csv
+import errno
 import json
 import math
 import os
 import re
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
@@ -69,30 +71,42 @@ def check_empty(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path):
-    """Keep other trainings out of a run's folder until the block ends, however it ends; the system
-    lets go of it when a process dies. (Windows and some network drives have no such locks.)
+    """Keep other trainings out of a run's folder until the block ends, however it ends: the system
+    lets go of it when a process dies. Some network drives have no locks; then a note is printed.
 
     Raises ValueError if another training has it.
     """
-    try:
-        import fcntl  # not on Windows
-
-        handle = os.open(folder, os.O_RDONLY)
-    except ImportError:
-        yield
-        return
+    folder = Path(folder).resolve()
+    beside, handle = folder.with_name(f".{folder.name}.lock"), None
     try:
         try:
+            import fcntl
+
+            handle, made = os.open(folder, os.O_RDONLY), []
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
+        except ImportError:  # Windows locks files only: one beside the folder
+            import msvcrt
+
+            handle, made = os.open(beside, os.O_RDWR | os.O_CREAT), [beside]
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    except (ImportError, OSError) as e:
+        if handle is not None:
+            os.close(handle)
+        if handle is not None and e.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
             raise ValueError(
                 f"another training is running in {folder}; wait for it, or name another --run-dir"
             ) from e
-        except OSError:  # no locks here
-            pass
+        print(f"note: {folder} cannot be locked here; start no other training in it",
+              file=sys.stderr)
+        handle, made = None, []
+    try:
         yield
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
+        for file in made:
+            with suppress(OSError):  # another training has it by now
+                file.unlink()
 
 
 def _next_number(kind: str) -> Path:

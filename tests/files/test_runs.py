@@ -1,8 +1,13 @@
 """runs.py: a run's folder and its log."""
 
+import errno
+import fcntl
 import json
+import os
+import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -131,6 +136,58 @@ def test_a_folder_is_held_by_one_training_until_its_process_ends(tmp_path):
         with runs.locked(tmp_path):
             pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """No fcntl, but msvcrt, whose locks are of files, not of folders."""
+    def locking(handle, mode, count):
+        assert mode == 2 and count == 1 and stat.S_ISREG(os.fstat(handle).st_mode)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise PermissionError(errno.EACCES, "Permission denied") from e
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+
+
+def test_windows_locks_a_file_beside_the_folder(tmp_path, windows, capsys):
+    """A second training is refused, in another folder not; the file goes when the training ends,
+    and one that a killed training left behind locks nobody out."""
+    (tmp_path / "001").mkdir()
+    (tmp_path / "002").mkdir()
+    (tmp_path / ".001.lock").touch()
+    for _ in range(2):
+        with runs.locked(tmp_path / "001"), runs.locked(tmp_path / "002"):
+            refused = pytest.raises(ValueError, match="another training is running in .*001; wait")
+            with refused, runs.locked(tmp_path / "001"):
+                pytest.fail("two hold it")
+            runs.check_empty(tmp_path / "001")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["001", "002"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, None])
+def test_where_nothing_can_be_locked_a_training_goes_on_with_a_note(
+    tmp_path, monkeypatch, capsys, number
+):
+    """A drive without locks, or a system without either module: one line, and no file is left."""
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    if number:
+        monkeypatch.setattr("fcntl.flock", flock)
+    else:
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        monkeypatch.setitem(sys.modules, "msvcrt", None)
+    opened = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    with runs.locked(tmp_path):
+        done = True
+    err = capsys.readouterr().err
+    assert done and err.count("\n") == 1 and f"note: {tmp_path} cannot be locked here" in err
+    assert not any(tmp_path.iterdir()) and not any(tmp_path.parent.glob(".*.lock"))
+    assert not opened or len(os.listdir("/proc/self/fd")) == opened
 
 
 def test_the_seconds_of_a_run_are_its_images_at_the_median_speed():
