@@ -153,12 +153,6 @@ def _parser(classes, values, prog, **options):
     return parser
 
 
-def at_least(name, value, least):
-    """Raise ValueError for a flag's value below `least`."""
-    if value < least:
-        raise ValueError(f"{name.replace('_', '-')} must be at least {least}, got {value}")
-
-
 def writable(path, suffix):
     """Check that `path` can be written, before long work and not after; return it as a Path.
 
