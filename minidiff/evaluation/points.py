@@ -23,7 +23,7 @@ def read(path) -> dict:
     try:
         sources = [found] if "weights" in found else [found["flow"], found["class"]]
         words = [s["weights"] for s in sources] + [
-            p[name] for p in found["points"] for name in ("group", "curve") if name in p]
+            p[name] for p in found["points"] for name in ("group", "curve") if "group" in p]
         numbers = [found["n"], *(p[name] for p in found["points"] for name in NUMBERS)]
         whole = all(isinstance(w, str) for w in words) and all(map(math.isfinite, numbers))
     except (KeyError, TypeError, OverflowError):

@@ -69,6 +69,7 @@ def test_a_file_with_the_floor_of_before_is_other_settings(tmp_path):
 
 @pytest.mark.parametrize("change", [
     {"points": None}, {"points": [1]}, {"points": [{}]}, {"n": "20"}, {"n": None}, {"weights": 1},
+    {"points": [{**{k: v for k, v in POINT.items() if k != "curve"}, **MEASURES}]},
     *({"points": [{**POINT, **MEASURES, name: value}]} for name, value in (
         ("ratio", "2"), ("ratio", float("nan")), ("gamma", []), ("curve", 3), ("steps", 10**400))),
 ])
