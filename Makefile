@@ -16,7 +16,7 @@ RIVALS := .venv-peers
 .DEFAULT_GOAL := help
 .PHONY: help setup first toy \
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
-	train-doodles doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
+	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
 	sample-hybrid evaluate sweep versus figures book bench ablation speedrun \
 	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
@@ -56,7 +56,10 @@ doodles: $(READY)         ## write the doodles, the drawn training images, to sh
 train-doodles: $(READY)   ## train the doodle model: coloured images from sentences
 	@$(PY) -m train.doodles $(ARGS)
 
-train-classifier: $(READY)  ## train the digit classifier; it is also tested on synthetic digits
+train-doodles-upsampler: $(READY)  ## train the doodles' second stage, 32x32 to 64x64
+	@$(PY) -m train.doodles_upsampler $(ARGS)
+
+train-classifier: $(READY)  ## train the judge of samples; ARGS="--dataset doodles" for doodles
 	@$(PY) -m train.classifier $(ARGS)
 
 sample-uncond: $(READY)   ## generate digits with the newest time-conditioned model

@@ -135,8 +135,7 @@ def load(options, kinds, typed=frozenset(), place=""):
 def refuse(kind, unused):
     """Raise ValueError for typed options that do not apply to a kind of model."""
     if unused:
-        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(unused))
-        raise ValueError(f"a {kind!r} model has no use for {flags}; leave it out")
+        raise ValueError(f"a {kind!r} model has no use for {cli.flags(unused)}; leave it out")
 
 
 def run(script, kinds, own, about, argv=None):
@@ -174,7 +173,8 @@ def load_second_stage(outputs, options, first):
                                **large)
     else:
         precision = hardware.pick_precision(options.precision, device)
-        model = zoo.load_model("", device, precision, ("upsampler",))
+        kind = zoo.SECOND.get(first.dataset, "upsampler")
+        model = zoo.load_model("", device, precision, (kind,))
         check_data("the second stage", model.dataset, first.dataset, "leave out --upsample")
     print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
     if outputs.upsample_steps > model.schedule.T:

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 
 import train.uncond
 from minidiff.editing.views import VIEWS
-from minidiff.models import model
 from minidiff.models.generate import generate
 from minidiff.models.upsampler import enlarged
 from minidiff.models.zoo import load_model
@@ -35,10 +34,9 @@ def test_a_cosine_schedule_leaves_no_signal():
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_one_line_changes_the_schedule_of_training_and_sampling(name, workplace, monkeypatch):
-    """model.py, 3: with SCHEDULE changed, a training noises its images on the new schedule, its
-    checkpoint says so, and the model that samples from it follows it."""
-    monkeypatch.setattr(model, "SCHEDULE", name)
+def test_one_word_changes_the_schedule_of_training_and_sampling(name, workplace, monkeypatch):
+    """model.py, 3: a training noises its images on the schedule named, its checkpoint says so, and
+    the model that samples from it follows it."""
     seen = []
 
     def spy(schedule, *args):
@@ -46,8 +44,8 @@ def test_one_line_changes_the_schedule_of_training_and_sampling(name, workplace,
         return noise_loss(schedule, *args)
 
     monkeypatch.setattr(train.uncond, "noise_loss", spy)
-    folder = launch(train.uncond.JOB, [*TINY, "--epochs", "1", "--T", "20", "--sample-steps", "5"])
-    monkeypatch.setattr(model, "SCHEDULE", "linear")
+    words = ["--epochs", "1", "--T", "20", "--sample-steps", "5", "--schedule", name]
+    folder = launch(train.uncond.JOB, [*TINY, *words])
     loaded, expected = load_model(str(folder)), SCHEDULES[name](20).alpha_bar
     assert torch.equal(seen[0], expected) and torch.equal(loaded.schedule.alpha_bar, expected)
     levels = [state.x_t for state in generate(loaded, [""], steps=20, seed=0)]

@@ -134,12 +134,12 @@ def test_sizes(path):
 
 
 def test_the_core_is_short():
-    """What a learner reads is at most 1,500 lines, the package 5,800 without the drawn doodles."""
+    """What a learner reads is at most 1,500 lines, the package 6,600 without the drawn doodles."""
     def lines(paths):
         return sum(len((ROOT / p).read_text(encoding="utf-8").splitlines()) for p in paths)
 
     assert lines(dict.fromkeys(CORE)) <= 1500
-    assert lines(p for p in PACKAGE if p.parent.name != "doodles") <= 5800
+    assert lines(p for p in PACKAGE if p.parent.name != "doodles") <= 6600
 
 
 @pytest.mark.parametrize("path", FACES, ids=ids)

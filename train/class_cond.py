@@ -10,7 +10,7 @@ from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
 from minidiff.theory.diffusion import noise_loss
 from minidiff.theory.guidance import drop_condition
-from train.launch import Job, launch
+from train.launch import CONDITIONAL, Job, launch, unet
 
 
 def loss(model, x_0, labels, generator, cfg):
@@ -24,7 +24,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("class", {"time": True, "classes": 10}, loss, draw)
+JOB = Job("class", unet(time=1, classes=True), loss, draw, CONDITIONAL)
 
 if __name__ == "__main__":
     with program():

@@ -1,34 +1,49 @@
-"""Train the digit classifier, and measure it on the test digits and on strokes.
+"""Train the judge: a classifier of digits, or of doodles, and measure it on images it never saw.
 
     python -m train.classifier --dataset mnist      also prints its accuracy on strokes
+    python -m train.classifier --dataset doodles    reads subject, medium, colour, time of day
 """
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.evaluation import judge
 from minidiff.files.images import save_grid
 from minidiff.system.cli import program
 from train.launch import Job, launch
 
 
-def loss(model, x_0, labels, generator, cfg):
-    """Return the loss: cross entropy on jittered digits."""
-    return judge.classification_loss(model, x_0, labels, generator)
+def network(data):
+    """Return the arguments of its network besides width, for a training set."""
+    if data.shape[0] == 1 and len(data.questions) == 1:
+        return {}
+    return {"channels": data.shape[0], "answers": [len(names) for names in data.questions.values()]}
+
+
+def loss(model, x_0, answers, generator, cfg):
+    """Return the loss: cross entropy on jittered images."""
+    return judge.classification_loss(model, x_0, answers, generator)
 
 
 def draw(model, cfg, test, name_file, caption):
-    """Print the accuracy on its test set and on strokes; draw what it gets wrong."""
-    for found in (test, dataset.load("strokes", "test")):
-        found = found.to(model.device)
-        wrong = (judge.predict(model, found) != found.labels).nonzero().flatten()
-        accuracy = 1 - len(wrong) / len(found)
-        line = f"accuracy on {found.name} test digits: {accuracy:.2%} of {len(found):,}"
+    """Print the accuracy for each question on the test set and on another; draw the mistakes."""
+    others = {"mnist": [("strokes", "test")], "doodles": [("doodles", "held_out")]}
+    sets = [("test", test)] + [
+        (split, catalog.load(name, split).judged().to(model.device))
+        for name, split in others.get(test.name, ())
+    ]
+    for split, found in sets:
+        wrong = (judge.predict(model, found) != found.labels) & (found.labels >= 0)
+        shares = 1 - wrong.sum(0) / (found.labels >= 0).sum(0)
+        each = ", ".join(f"{name} {share:.2%}"
+                         for name, share in zip(found.questions, shares.tolist()))
+        line = f"accuracy on {len(found):,} {found.name}, {split}: {each}"
         print(line, flush=True)
-        if len(wrong):
-            save_grid(name_file(f"mistakes-{found.name}"), found.images_at(wrong[:100]),
+        mistakes = wrong.any(1).nonzero().flatten()[:100]
+        if len(mistakes):
+            save_grid(name_file(f"mistakes-{found.name}-{split}"), found.images_at(mistakes),
                       f"the first mistakes: {line}; {caption}")
 
 
-JOB = Job("classifier", {}, loss, draw)
+JOB = Job("classifier", network, loss, draw, judge=True)
 
 if __name__ == "__main__":
     with program():

@@ -8,7 +8,7 @@
 from minidiff.evaluation.gallery import draw_denoiser
 from minidiff.system.cli import program
 from minidiff.theory.diffusion import denoising_loss
-from train.launch import Job, launch
+from train.launch import Job, launch, unet
 
 
 def loss(model, x_0, labels, generator, cfg):
@@ -21,7 +21,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_denoiser(name_file, model, test.images_at(slice(0, 10)), cfg.sigma, caption)
 
 
-JOB = Job("denoiser", {}, loss, draw)
+JOB = Job("denoiser", unet(), loss, draw, ("sigma",))
 
 if __name__ == "__main__":
     with program():

@@ -8,16 +8,14 @@ Coloured images of 32x32 pixels in -1..1, drawn while it trains; a sentence is t
 (data/prompts.py). The network is the digits' UNet with three channels in and out.
 """
 
-from minidiff.data.prompts import DOODLES, drop_words
+from minidiff.data.prompts import drop_words
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
 from minidiff.theory.diffusion import noise_loss
 from minidiff.theory.guidance import drop_condition
-from train.launch import Job, launch
+from train.launch import CONDITIONAL, Job, launch, unet
 
 P_WORD = 0.1  # probability of hiding a word, besides those that captions leave out
-NETWORK = {"time": 1, "classes": len(DOODLES.words), "size": 32, "channels": (3, 3)}
-MODEL = {"schedule": "cosine", "words": DOODLES.words, "data_range": (-1.0, 1.0)}
 
 
 def loss(model, x_0, labels, generator, cfg):
@@ -32,7 +30,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("doodles", NETWORK, loss, draw, 32, MODEL)
+JOB = Job("doodles", unet(time=1, classes=True), loss, draw, CONDITIONAL)
 
 if __name__ == "__main__":
     with program():

@@ -30,7 +30,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-from minidiff.data.dataset import load
+from minidiff.data.catalog import load
 from minidiff.network.unet import UNet
 
 T = 300

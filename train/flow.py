@@ -10,7 +10,7 @@ from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
 from minidiff.theory.flow import flow_loss
 from minidiff.theory.guidance import drop_condition
-from train.launch import Job, launch
+from train.launch import Job, launch, unet
 
 
 def loss(model, x_1, labels, generator, cfg):
@@ -24,7 +24,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
-JOB = Job("flow", {"time": 1, "classes": 10}, loss, draw)
+JOB = Job("flow", unet(time=1, classes=True), loss, draw, ("sample_steps", "p_uncond"))
 
 if __name__ == "__main__":
     with program():

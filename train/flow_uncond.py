@@ -8,7 +8,7 @@
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
 from minidiff.theory.flow import flow_loss
-from train.launch import Job, launch
+from train.launch import Job, launch, unet
 
 
 def loss(model, x_1, labels, generator, cfg):
@@ -21,7 +21,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
-JOB = Job("flow-uncond", {"time": 1, "scaled": True}, loss, draw)
+JOB = Job("flow-uncond", unet(time=1, scaled=True), loss, draw, ("sample_steps",))
 
 if __name__ == "__main__":
     with program():

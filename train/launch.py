@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import torch
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.files import runs, validate
 from minidiff.models import zoo
 from minidiff.network.registry import build
@@ -44,18 +44,35 @@ from train.record import Record
 class Job(NamedTuple):
     """One kind of training.
 
-    name: a key of RECIPES and of zoo.MODELS. network: arguments of its network besides width. loss:
-    (model, x_0, labels, generator, cfg) -> scalar. draw: (model in eval mode, cfg, test set,
-    name_file, caption) -> None, writes PNGs called name_file(name). size: side of the images, 0 for
-    the data set's own. model: arguments of its model besides T.
+    name: a key of RECIPES and of zoo.MODELS. network: training set -> arguments of its network
+    besides width. loss: (model, x_0, labels, generator, cfg) -> scalar. draw: (model in eval mode,
+    cfg, test set, name_file, caption) -> None, writes PNGs called name_file(name). uses: those of
+    SPECIAL that have an effect. scale: side of its images, over the data set's own. judge: whether
+    it is trained to answer questions, on images of every kind.
     """
 
     name: str
-    network: dict
+    network: Callable
     loss: Callable
     draw: Callable
-    size: int = 0
-    model: dict = {}
+    uses: tuple = ()
+    scale: int = 1
+    judge: bool = False
+
+
+CONDITIONAL = ("T", "schedule", "sample_steps", "p_uncond")
+SPECIAL = (*CONDITIONAL, "sigma")  # options that are of no use to some trainings
+
+
+def unet(**options) -> Callable:
+    """Return the arguments of a UNet besides its width, as a function of the training set. options:
+    of UNet; classes=True stands for as many as the set has words."""
+    def arguments(data):
+        own = {"classes": len(data.words)} if options.get("classes") else {}
+        channels = {"size": data.shape[1], "channels": (data.shape[0], data.shape[0])}
+        return {**(channels if data.shape != (1, 28, 28) else {}), **options, **own}
+
+    return arguments
 
 
 def launch(job: Job, argv=None) -> Path:
@@ -69,6 +86,9 @@ def launch(job: Job, argv=None) -> Path:
                 [Recipe, RunOptions], argv, f"python -m {script}", about,
                 lambda typed: _recipe(job, typed),
             )
+            if unused := typed & ({*SPECIAL} - {*job.uses}):
+                raise ValueError(f"training {job.name!r} has no use for {cli.flags(unused)}; leave "
+                                 "it out")
             begin = _resume if flags.resume else _start
             training, sets, folder = begin(job, cfg, flags, typed, held)
             with Record(job, training, sets, folder) as record:
@@ -100,25 +120,30 @@ def _recipe(job: Job, typed: dict) -> dict:
     return {**RECIPES[job.name][name], "recipe": name}
 
 
-def _training(job: Job, cfg, device, description=None) -> Training:
-    """Build the network from the seed, its model, and the training around it. description: of the
-    model, from a checkpoint; default: that of a new one."""
+def _training(job: Job, cfg, data, description=None) -> Training:
+    """Build the network from the seed, its model, and the training around it. data: the training
+    set. description: of the model, from a checkpoint; default: that of a new one."""
     torch.manual_seed(cfg.seed)
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
-    network = build(job.name, {"width": cfg.width, **job.network})
+    device = data.images.device
+    network = build(job.name, {"width": cfg.width, **job.network(data)})
     network = network.to(device, memory_format=hardware.memory_format(device))
-    description = description or {"T": cfg.T, **job.model}
+    description = description or {"T": cfg.T, "schedule": cfg.schedule, "words": data.words,
+                                  "data_range": (0.0, 1.0) if job.judge else data.data_range}
     model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
     return Training(model, partial(job.loss, cfg=cfg), cfg)
 
 
-def _load(name: str, flags, device, size) -> dict:
+def _load(job: Job, name: str, flags, device) -> dict:
+    split, size = "all" if job.judge else "train", job.scale * catalog.SIZES.get(name, 28)
+    size = 0 if job.scale == 1 else size
     with parallel.writer_first():
-        train = dataset.load(name, "train", flags.data_dir, size).to(device)
+        train = catalog.load(name, split, flags.data_dir, size).to(device)
     if train.name != (first := parallel.agreed(train.name)):
         raise ValueError(f"one process found {first}, another {train.name}; give all the same data")
-    test = dataset.load(train.name, "test", flags.data_dir, size).to(device)
-    return {"train": train, "test": test}
+    test = catalog.load(train.name, "test", flags.data_dir, size).to(device)
+    sets = {"train": train, "test": test}
+    return {k: v.judged() for k, v in sets.items()} if job.judge else sets
 
 
 def _start(job: Job, cfg, flags, typed, held: ExitStack):
@@ -128,9 +153,9 @@ def _start(job: Job, cfg, flags, typed, held: ExitStack):
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
     precision = hardware.pick_precision(cfg.precision, device)
     cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may pick another
-    sets = _load(cfg.dataset, flags, device, job.size)
+    sets = _load(job, cfg.dataset, flags, device)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
-    training = _training(job, cfg, device)
+    training = _training(job, cfg, sets["train"])
     folder = None
     if parallel.writer():
         folder = runs.make_folder(job.name, flags.run_dir)
@@ -161,9 +186,9 @@ def _resume(job: Job, given, flags, typed, held: ExitStack):
         print(f"note: started on {about['hardware']}; results may differ here", file=sys.stderr)
     if parallel.writer():
         held.enter_context(runs.locked(folder))
-    training = _training_in(job, folder, cfg, device, about)
+    sets = _load(job, cfg.dataset, flags, device)
+    training = _training_in(job, folder, cfg, sets["train"], about)
     log = runs.read_log(folder)
-    sets = _load(cfg.dataset, flags, device, job.size)
     steps = training.epoch * steps_per_epoch(len(sets["train"]), cfg.batch_size)
     if training.step != steps or training.epoch > cfg.epochs:
         raise ValueError(
@@ -176,7 +201,7 @@ def _resume(job: Job, given, flags, typed, held: ExitStack):
     return training, sets, folder
 
 
-def _training_in(job: Job, folder, cfg, device, about) -> Training:
+def _training_in(job: Job, folder, cfg, data, about) -> Training:
     """Return the training with the state of the folder's last.pt, if it has one."""
     file, found = folder / runs.LAST, None
     if file.is_file():
@@ -184,7 +209,7 @@ def _training_in(job: Job, folder, cfg, device, about) -> Training:
         if Recipe.stored(found["config"], file) != cfg:
             raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
     known = zoo.description(found, file) if found else about.get("description")
-    training = _training(job, cfg, device, known)
+    training = _training(job, cfg, data, known)
     if found:
         try:
             training.network.load_state_dict(found["weights"])
@@ -193,7 +218,7 @@ def _training_in(job: Job, folder, cfg, device, about) -> Training:
                 found["training"], training.state_dict(), shapes, found["step"])
             training.load_state_dict(found["training"], found["epoch"], found["step"])
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
-            raise ValueError(f"{file} cannot be resumed on {device.type}: {e}") from e
+            raise ValueError(f"{file} cannot be resumed on {training.device.type}: {e}") from e
     return training
 
 

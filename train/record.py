@@ -96,7 +96,7 @@ class Record:
         training = self.training
         return {
             "kind": self.job.name,
-            "network": {"width": training.cfg.width, **self.job.network},
+            "network": {"width": training.cfg.width, **self.job.network(self.sets["train"])},
             "weights": training.network.state_dict(),
             "model": training.model.description(),
             "config": dataclasses.asdict(training.cfg),

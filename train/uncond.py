@@ -8,7 +8,7 @@
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
 from minidiff.theory.diffusion import noise_loss
-from train.launch import Job, launch
+from train.launch import Job, launch, unet
 
 
 def loss(model, x_0, labels, generator, cfg):
@@ -21,7 +21,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("uncond", {"time": True}, loss, draw)
+JOB = Job("uncond", unet(time=1), loss, draw, ("T", "schedule", "sample_steps"))
 
 if __name__ == "__main__":
     with program():

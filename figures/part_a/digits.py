@@ -9,7 +9,8 @@ from functools import cached_property
 import torch
 
 from figures.page.studio import Studio
-from minidiff.data import dataset
+from minidiff.data import catalog
+from minidiff.data.dataset import Dataset
 from minidiff.evaluation.metrics import from_afar
 from minidiff.files import photos
 from minidiff.models import zoo
@@ -143,9 +144,9 @@ class DigitStudio(Studio):
         return cls(flags.data_dir)
 
     @cached_property
-    def test(self) -> dataset.Dataset:
+    def test(self) -> Dataset:
         """MNIST's test digits or, where there is no MNIST, strokes."""
-        return dataset.load("auto", "test", self.data_dir)
+        return catalog.load("auto", "test", self.data_dir)
 
     @property
     def subject(self):

@@ -2,7 +2,7 @@
 
 from figures.page.studio import Section
 from figures.part_b.snapshots import draw_loss, newest_snapshots
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.evaluation import gallery
 from minidiff.files import checkpoint
 from minidiff.network import registry
@@ -24,7 +24,7 @@ SECTION = Section(
 def draw(out, studio):
     """Draw the section into the folder `out`, yielding each path. ValueError without a run."""
     snapshots, curves = newest_snapshots("denoiser")
-    test = dataset.load(snapshots[-1]["dataset"], "test", studio.data_dir)
+    test = catalog.load(snapshots[-1]["dataset"], "test", studio.data_dir)
     x_0 = test.images_at(slice(0, 10))
     path = out / "denoiser-noising.png"
     gallery.draw_noising(path, x_0[:5], f"x_0 + σ eps: {test.name} test digits, seed 0")

@@ -4,7 +4,7 @@ import torch
 
 from figures.page.studio import Section
 from figures.part_b.snapshots import newest_snapshots
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.evaluation.metrics import loss_at
 from minidiff.files.images import Panel, save_grid, save_panels
 from minidiff.models.generate import generate
@@ -76,7 +76,7 @@ def draw(out, studio):
 
 def draw_losses(path, snapshots, data_dir):
     """Draw the loss at each t for all snapshots of the class-conditioned model; return the path."""
-    test = dataset.load(snapshots[-1]["dataset"], "test", data_dir)
+    test = catalog.load(snapshots[-1]["dataset"], "test", data_dir)
     few = slice(0, 500)
     prompts = [str(k) for k in test.labels[few].tolist()]
     models = [from_checkpoint(snapshot) for snapshot in snapshots]

@@ -3,7 +3,7 @@
 import torch
 from tqdm import trange
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.files.images import save_curves, save_grid
 from minidiff.network.unet import UNet
 from minidiff.theory.flow import pure_noise_loss
@@ -30,7 +30,7 @@ def trained(train):
 
 def draw(out, studio):
     """Train, then draw noise, predictions and the true mean, and the loss. Yields each path."""
-    train = dataset.load(studio.test.name, "train", studio.data_dir)
+    train = catalog.load(studio.test.name, "train", studio.data_dir)
     network, losses = trained(train)
     noise = torch.randn(N, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

@@ -1,7 +1,9 @@
 """The judge: how the classifier is trained, and what it reads in images.
 
-It is trained with the usual cross entropy, on digits that are each shifted, rotated and stretched a
-little, since a judge should not depend on where exactly a digit is.
+It is trained with the usual cross entropy, on images that are each shifted, rotated and stretched a
+little, since a judge should not depend on where exactly something is. Of digits it is asked one
+question, of doodles four: subject, medium, colour, time of day. Their losses are averaged, each
+over the images that have an answer.
 
 Exercises
 1. What is its loss before the first step? Estimate, then look.
@@ -20,24 +22,43 @@ DIGITS = {"mnist", "strokes"}  # sets of the same things: a model of one can be 
 
 
 def jitter(x, generator=None):
-    """Return images x (B,1,28,28) shifted (by up to 1.6 pixels), rotated, stretched, sheared."""
+    """Return images x (B,C,H,W) shifted (by up to 1.6 of 28 pixels), rotated, stretched, sheared.
+    What comes in at an edge repeats it."""
     off = torch.rand(len(x), 2, 3, generator=generator, device=x.device) - 0.5
     size = torch.tensor([0.15, 0.15, 0.225], device=x.device)
     matrix = torch.eye(2, 3, device=x.device) + off * size
     grid = F.affine_grid(matrix, x.shape, align_corners=False)
-    return F.grid_sample(x, grid, align_corners=False)
+    return F.grid_sample(x, grid, align_corners=False, padding_mode="border")
 
 
-def classification_loss(network, x_0, labels, generator=None):
-    """Return the cross entropy on jittered images, a float32 scalar."""
-    return F.cross_entropy(network(jitter(x_0, generator)).float(), labels)
+def classification_loss(model, x_0, answers, generator=None):
+    """Return the mean cross entropy of the questions, a float32 scalar. x_0: (B,C,H,W) in [0, 1].
+    answers: int64 (B, questions), -1 where there is none."""
+    groups = ask(model, jitter(x_0, generator))
+    losses = [F.cross_entropy(logits.float(), column, ignore_index=-1, reduction="sum")
+              / (column >= 0).sum().clamp(min=1) for logits, column in zip(groups, answers.T)]
+    return sum(losses) / len(losses)
+
+
+def ask(judge, x):
+    """Return the logits of each question about images x (B,C,H,W) in [0, 1]: a tuple of (B, number
+    of answers). judge: a Classifier, or its Model."""
+    return judge(x).split(getattr(judge, "network", judge).answers, 1)
 
 
 @torch.no_grad()
-def predict(network, dataset, chunk=500):
-    """Return the predicted digit of each image of a Dataset, int64 (N,). network: in eval mode."""
+def predict(judge, dataset, chunk=500):
+    """Return the answers to each question about a Dataset's images, int64 (N, questions). judge: in
+    eval mode."""
     parts = torch.arange(len(dataset)).split(chunk)
-    return torch.cat([network(dataset.images_at(p)).argmax(1) for p in parts])
+    return torch.cat([read(judge, dataset.images_at(p)) for p in parts])
+
+
+@torch.no_grad()
+def read(judge, x):
+    """Return the answers to each question about images x (B,C,H,W) in [0, 1]: int64 (B, questions).
+    """
+    return torch.stack([logits.argmax(1) for logits in ask(judge, x)], 1)
 
 
 def find(place="", data=None):

@@ -45,7 +45,7 @@ import torch
 
 from minidiff.data.dataset import Dataset
 from minidiff.editing.blur import gaussian_blur
-from minidiff.evaluation.judge import classification_loss, predict
+from minidiff.evaluation.judge import ask, classification_loss, predict, read
 from minidiff.models.model import Model
 from minidiff.network.classifier import Classifier
 from minidiff.theory.diffusion import noise_like, q_sample
@@ -108,13 +108,13 @@ def nearest(x, others):
 
 
 class Measure:
-    """The metrics, with a judge and the real digits to compare samples with.
+    """The metrics, with a judge and the real images to compare samples with.
 
-    judge: Classifier in eval mode. train, test: Dataset, the judge's own kind of digits.
+    judge: Classifier in eval mode. train, test: Dataset, the judge's own kind of images.
     """
 
     def __init__(self, judge, train: Dataset, test: Dataset):
-        self.judge, self.train, self.test = judge, train, test
+        self.judge, self.train, self.test = judge, train.judged(), test.judged()
         self.floors, self.unseen = {}, None  # the same for every set of samples
 
     @cached_property
@@ -123,43 +123,64 @@ class Measure:
         return statistics(features(self.judge, self.test.images_at(slice(None))))
 
     def floor(self, n: int, labels=None) -> float:
-        """Return the distance of n real training digits to the test set: as many of each digit as
-        in labels, int64 (n,), or drawn at random. It is the mean over ten disjoint sets, or over as
-        many as there are."""
-        counts = (n,) if labels is None else tuple(labels.bincount(minlength=10).tolist())
+        """Return the distance of n real training images to the test set: as many of each digit (or
+        subject) as in labels, int64 (n,) or (n, questions), or drawn at random. It is the mean
+        over ten disjoint sets, or over as many as there are."""
+        counts = (n,)
+        if labels is not None:
+            counts = tuple((labels.view(n, -1)[:, 0] + 1).bincount().tolist())
         if counts not in self.floors:
             order = _shuffled(self.train)
-            classes = self.train.labels[order] if labels is not None else torch.zeros_like(order)
+            classes = torch.zeros_like(order)
+            if labels is not None:
+                classes = self.train.labels[order, 0] + 1  # -1: no answer
             found = [self.distance(self.train.images_at(i)) for i in _parts(order, classes, counts)]
             self.floors[counts] = sum(found) / len(found)
         return self.floors[counts]
 
     def distance(self, x) -> float:
-        """Return the Fréchet distance of images x (N,1,28,28) to the test set."""
+        """Return the Fréchet distance of images x (N,C,H,W) to the test set."""
         return frechet(statistics(features(self.judge, x)), self.real)
 
     def __call__(self, x, labels=None) -> dict:
-        """Measure images x, float (N,1,28,28) in [0, 1]. labels: int64 (N,), the digits prompted.
+        """Measure images x, float (N,C,H,W) in [0, 1]. labels: int64 (N,), the digits prompted, or
+        (N, questions), what was asked for, -1 where nothing was.
 
-        Returns n, accuracy (given labels), confident (share of which the judge is over 90% sure),
-        distance, floor, ratio = distance / floor, copying. Raises ValueError for other shapes, or
-        images that are not finite.
+        Returns n, accuracy (given labels; of several questions one each, and `all` of them),
+        confident (share of which the judge is over 90% sure), distance, floor, ratio = distance /
+        floor, copying. Raises ValueError for other shapes, or images that are not finite.
         """
-        if x.dim() != 4 or x.shape[1:] != (1, 28, 28) or len(x) < 2:
-            raise ValueError(f"expected images (N,1,28,28), N >= 2, got {tuple(x.shape)}")
+        if x.shape[1:] != self.test.shape or len(x) < 2:
+            shape = ",".join(map(str, self.test.shape))
+            raise ValueError(f"expected images (N,{shape}), N >= 2, got {tuple(x.shape)}")
         check_finite(x)
-        with torch.no_grad():
-            logits = torch.cat([self.judge(part) for part in x.split(CHUNK)])
-        certainty, digit = logits.softmax(1).max(1)
-        distance, floor = self.distance(x), self.floor(len(x), labels)
         found = {"n": len(x)}
         if labels is not None:
-            found["accuracy"] = (digit == labels.to(digit.device)).float().mean().item()
+            labels = labels.view(len(x), -1).to(x.device)
+            found.update(self.accuracy(x, labels))
+        distance, floor = self.distance(x), self.floor(len(x), labels)
         return {
-            **found, "confident": (certainty > 0.9).float().mean().item(),
+            **found, "confident": self.confident(x),
             "distance": distance, "floor": floor, "ratio": distance / floor,
             "copying": nearest(x[:COPIES], self.train.images).mean().item() / self._unseen(),
         }
+
+    @torch.no_grad()
+    def accuracy(self, x, labels) -> dict:
+        """Return the share of images x that show what labels (N, questions) ask for."""
+        answers = torch.cat([read(self.judge, part) for part in x.split(CHUNK)])
+        asked, right = labels >= 0, answers == labels
+        if len(self.test.questions) == 1:
+            return {"accuracy": right.float().mean().item()}
+        shares = (right & asked).sum(0) / asked.sum(0).clamp(min=1)
+        return {**dict(zip(self.test.questions, shares.tolist())),
+                "all": (right | ~asked).all(1).float().mean().item()}
+
+    @torch.no_grad()
+    def confident(self, x) -> float:
+        """Return the share of images x whose digit or subject the judge is over 90% sure of."""
+        logits = torch.cat([ask(self.judge, part)[0] for part in x.split(CHUNK)])
+        return (logits.softmax(1).amax(1) > 0.9).float().mean().item()
 
     def _unseen(self):
         """Return the mean distance of real digits, never trained on, to the nearest of `train`."""
@@ -201,6 +222,6 @@ def score(train: Dataset, test: Dataset, seed=0, **recipe) -> float:
     cfg = Recipe(**{**recipe, "seed": seed, "precision": "float32"})
     torch.manual_seed(seed)
     network = Classifier(cfg.width).to(train.images.device)
-    for _ in fit(Training(Model(network), classification_loss, cfg), train):
+    for _ in fit(Training(Model(network), classification_loss, cfg), train.judged()):
         pass
-    return (predict(network.eval(), test) == test.labels).float().mean().item()
+    return (predict(network.eval(), test)[:, 0] == test.labels).float().mean().item()

@@ -22,8 +22,8 @@ Exercises
    test_model.py: test_the_network_receives_t_over_T
 2. Clip x_t to the data range before the network sees it. How much of the first x_t is cut off?
    test_generate.py: test_the_networks_input_is_never_clipped
-3. Train the digits on the cosine schedule: change one line, SCHEDULE.
-   test_exercises.py: test_one_line_changes_the_schedule_of_training_and_sampling
+3. Train the digits on the cosine schedule: one word, --schedule cosine.
+   test_exercises.py: test_one_word_changes_the_schedule_of_training_and_sampling
 Next: training/loop.py
 """
 
@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from minidiff.data.prompts import DIGITS, Vocabulary
 from minidiff.theory.schedule import SCHEDULES
 
-SCHEDULE = "linear"  # of a new model, a key of SCHEDULES; a checkpoint keeps its own
+SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
 
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 

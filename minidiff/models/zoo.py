@@ -29,9 +29,10 @@ from minidiff.theory.schedule import SCHEDULES
 
 DIFFUSIONS = ("uncond", "class", "doodles")  # kinds of models with a schedule
 FLOWS = ("flow", "flow-uncond")
+SECOND = {"doodles": "doodles-upsampler"}  # data of a first stage: its second, if not "upsampler"
 MODELS = {  # every kind of training, and the model that uses its network
     **dict.fromkeys(DIFFUSIONS, NoiseModel), **dict.fromkeys(FLOWS, FlowModel),
-    "upsampler": Upsampler, "denoiser": Model, "classifier": Model,
+    "upsampler": Upsampler, "doodles-upsampler": Upsampler, "denoiser": Model, "classifier": Model,
 }
 WEIGHTS = Path(__file__).parent.parent / "weights"
 

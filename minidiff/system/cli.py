@@ -153,6 +153,11 @@ def _parser(classes, values, prog, **options):
     return parser
 
 
+def flags(names) -> str:
+    """Return options as they are typed, "--p-uncond, --sigma"."""
+    return ", ".join("--" + name.replace("_", "-") for name in sorted(names))
+
+
 def writable(path, suffix):
     """Check that `path` can be written, before long work and not after; return it as a Path.
 

@@ -37,7 +37,7 @@ Sources: DDPM, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239 (lin
 4); improved DDPM, arXiv:2102.09672 (cosine: eq. 17).
 
 Exercises
-1. Make the digits' schedule cosine: one line, in models/model.py. What happens to alpha_bar_T?
+1. Make the digits' schedule cosine (--schedule cosine). What happens to alpha_bar_T?
    test_exercises.py: test_a_cosine_schedule_leaves_no_signal
    test_exercises.py: test_one_line_changes_the_schedule_of_training_and_sampling
 2. Take half as many steps, T = 150, with the same betas. Estimate alpha_bar_T, then print it.

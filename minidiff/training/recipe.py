@@ -11,8 +11,10 @@ minutes on two CPU cores. `RECIPES` holds only what differs from the defaults.
 import dataclasses
 from dataclasses import dataclass
 
+from minidiff.models.model import SCHEDULE
 from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
+from minidiff.theory.schedule import SCHEDULES
 
 DECAYS = ("constant", "exponential", "linear")
 
@@ -40,15 +42,14 @@ class Recipe:
     warmup: int = flag(
         0, "steps over which the learning rate rises from 0", least=0, most=1_000_000_000
     )
+    schedule: str = flag(SCHEDULE, "of the noise; linear is the course's", tuple(SCHEDULES))
     T: int = flag(300, "noising steps of the schedule", least=2, most=10_000)
     sample_steps: int = flag(
         300, "sampling steps for the samples kept with the weights", least=1, most=10_000
     )
-    p_uncond: float = flag(
-        0.1, "not for uncond: probability of hiding the digit", least=0, most=1
-    )
+    p_uncond: float = flag(0.1, "probability of hiding the prompt", least=0, most=1)
     sigma: float = flag(
-        0.5, "denoiser only: standard deviation of the noise; pixels are in [0, 1]",
+        0.5, "standard deviation of the denoiser's noise; pixels are in [0, 1]",
         least=1e-6, most=100,
     )
     seed: int = flag(0, "seed of the weights, the data's order and the noise", least=0, most=SEED)
@@ -99,7 +100,8 @@ _CLASSIFIER = {
 }
 _FLOW = {"batch_size": 64, "epochs": 10, "lr": 1e-2, "sample_steps": 50}
 _DOODLES = {
-    "early_epoch": 1, "lr": 3e-3, "decay": "linear", "warmup": 200, "sample_steps": 30,
+    "dataset": "doodles", "schedule": "cosine", "early_epoch": 1, "lr": 3e-3, "decay": "linear",
+    "warmup": 200, "sample_steps": 30,
 }
 RECIPES = {
     "denoiser": {
@@ -118,8 +120,12 @@ RECIPES = {
         "laptop": {**_LAPTOP, "dataset": "strokes", "width": 16, "epochs": 1, "sample_steps": 20},
     },
     "doodles": {
-        "full": {"dataset": "doodles", "width": 64, "batch_size": 32, "epochs": 40, **_DOODLES},
-        "laptop": {"dataset": "doodles", "width": 32, "batch_size": 16, "epochs": 4, **_DOODLES},
+        "full": {**_DOODLES, "width": 64, "batch_size": 32, "epochs": 40},
+        "laptop": {**_DOODLES, "width": 32, "batch_size": 16, "epochs": 4},
+    },
+    "doodles-upsampler": {
+        "full": {**_DOODLES, "width": 48, "batch_size": 32, "epochs": 12},
+        "laptop": {**_DOODLES, "width": 24, "batch_size": 16, "epochs": 2},
     },
     "classifier": {"full": _CLASSIFIER, "laptop": _CLASSIFIER},
 }

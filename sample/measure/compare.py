@@ -85,7 +85,7 @@ def main(argv=None):
 
     def measured(curve, model, options):
         print(f"{curve}: {options.steps} steps, {options.describe_guidance()}", flush=True)
-        x, labels, made = make(model, options, flags.n)
+        x, labels, made = make(model, options, flags.n, measure.test)
         return {**made, **measure(x, labels)}
 
     for group, curve, kind, options in points(files, device.type, steps):

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from minidiff.data import dataset, strokes
+from minidiff.data import catalog, strokes
 from minidiff.editing.blur import gaussian_blur
 from minidiff.evaluation import judge as judging
 from minidiff.evaluation.metrics import check_finite
@@ -131,7 +131,7 @@ def against_input(judge, large, low, kind):
 def _mnist(n, flags, device):
     """Return MNIST's first n test digits, None where there is no MNIST."""
     try:
-        return dataset.load("mnist", "test", flags.data_dir).to(device).images_at(slice(0, n))
+        return catalog.load("mnist", "test", flags.data_dir).to(device).images_at(slice(0, n))
     except ValueError:
         return None
 

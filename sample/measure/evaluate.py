@@ -5,10 +5,11 @@
     python -m sample.measure.evaluate --npz digits.npz            any images
     python -m sample.measure.evaluate --score                     can a classifier learn from them?
 
-Samples are measured by a judge, a classifier: do they show the digit of their prompt, how far is
-their distribution from that of real digits, are they copies? A denoiser is measured by its loss, a
-classifier by its accuracy. Prints a table and writes JSON with seed, n, steps, guidance, weights
-and hardware.
+Samples are measured by a judge, a classifier: do they show what was prompted, how far is their
+distribution from that of real images, are they copies? Doodles are prompted with the captions of
+the test set, and with combinations that no model has seen in training. A denoiser is measured by
+its loss, a classifier by its accuracy. Prints a table and writes JSON with seed, n, steps,
+guidance, weights and hardware.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ import math
 
 import torch
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.data.dataset import Dataset
 from minidiff.evaluation import judge
 from minidiff.evaluation.metrics import Measure, check_finite, score
@@ -32,15 +33,18 @@ from sample.generate import load, watch
 from sample.measure import enlargement
 from sample.measure.npz import MOST, read_npz
 
-SCORE_N = 20_000
+SCORE_N, HELD_OUT_N = 20_000, 500
 DESCRIPTIONS = {
     "n": "images measured",
     "accuracy": "read as the digit of the prompt",
+    "subject": "read as the subject of the prompt; likewise for what follows, where it names one",
+    "all": "read as everything that the prompt asks for",
+    "held_out": "the same, for combinations that never occur in training",
     "confident": "read with more than 90% certainty",
     "distance": "Frechet distance to the test set",
-    "floor": "the same of n real training digits with the same labels",
+    "floor": "the same of n real training images with the same labels",
     "ratio": "distance / floor",
-    "copying": "distance to the nearest training digit, over that of test digits",
+    "copying": "distance to the nearest training image, over that of test images",
     "score": "accuracy on real test digits after training on samples only",
     "score_n": "samples trained on",
     "score_real": "the same after training on as many real digits",
@@ -103,9 +107,8 @@ def _brought(typed):
 def refuse_unused(kind, typed):
     """Raise ValueError for typed options that measuring this kind has no use for."""
     if unused := sorted(typed - USED.get(kind, typed)):
-        flags = ", ".join("--" + name.replace("_", "-") for name in unused)
         what = "an npz" if kind == "npz" else f"measuring a {kind}"
-        raise ValueError(f"{what} has no use for {flags}; leave it out")
+        raise ValueError(f"{what} has no use for {cli.flags(unused)}; leave it out")
 
 
 def measure_samples(file, found, options, flags, typed):
@@ -127,11 +130,17 @@ def measure_samples(file, found, options, flags, typed):
                 f"the score needs labels and at least 1,000 images; there are {len(x)}")
     measure, about["judge"] = load_measure(flags.judge, flags.data_dir, device, found["dataset"])
     if file:
-        x, labels, made = make(model, options, max(flags.n, SCORE_N) if flags.score else flags.n)
+        n = max(flags.n, SCORE_N) if flags.score else flags.n
+        x, labels, made = make(model, options, n, measure.test)
         about.update(made)
     few = slice(flags.n if file else None)
     x, labels = x.to(device), None if labels is None else labels.to(device)
     about["measures"] = measure(x[few], None if labels is None else labels[few])
+    if file and measure.test.captions and model.conditional:
+        unseen = catalog.load(measure.test.name, "held_out", flags.data_dir)
+        x, labels, _ = make(model, options, min(flags.n, HELD_OUT_N), unseen)
+        found = measure.accuracy(x.to(device), labels.to(device))
+        about["measures"].update(held_out_n=len(x), held_out=found["all"])
     if flags.score:
         about["measures"].update(scores(measure, x, labels))
     return about
@@ -142,18 +151,25 @@ def load_measure(place, data_dir, device, data=None):
     the set that the samples' model was trained on; the judge must know it."""
     found, description = judge.find(place, data)
     print(f"judge:   {description}", flush=True)
-    train, test = (dataset.load(found["dataset"], split, data_dir) for split in ("train", "test"))
+    train, test = (catalog.load(found["dataset"], split, data_dir) for split in ("train", "test"))
     return Measure(rebuild(found).to(device), train.to(device), test.to(device)), description
 
 
-def make(model, options, n):
-    """Generate n samples of a model, as many of each digit as n allows, or with null prompts where
-    it knows no others.
+def make(model, options, n, test):
+    """Generate n samples of a model, with the captions of a test set, or as many of each class as n
+    allows, or with null prompts where it knows no others.
 
-    Returns images (n,1,28,28) in [0, 1], labels or None, and a dict of what produced them.
+    Returns images (n,C,H,W) in [0, 1], labels or None, and a dict of what produced them.
     """
-    labels = torch.arange(n) % 10 if model.conditional else None
-    prompts = [str(k) for k in labels.tolist()] if model.conditional else [""] * n
+    prompts, labels = [""] * n, None
+    if model.conditional and test.captions:
+        labels = test.judged().labels
+        index = (labels[:, 0] >= 0).nonzero().flatten().cpu()  # some captions name no subject
+        index = index[torch.arange(n) % len(index)]
+        prompts, labels = test.prompts_at(index), labels[index.to(labels.device)]
+    elif model.conditional:
+        labels = torch.arange(n) % len(test.words)
+        prompts = [test.words[k] for k in labels.tolist()]
     states = generate(model, prompts, steps=options.steps, seed=options.seed,
                       **options.guidance, **options.sampling(model))
     x, _ = watch(states, options.steps + 1)
@@ -180,7 +196,7 @@ def measure_denoiser(file, flags, device):
     """Return the loss of a denoiser on its test set, seed 0."""
     found = checkpoint.load(file)
     network = rebuild(found).to(device)
-    test = dataset.load(found["dataset"], "test", flags.data_dir).to(device)
+    test = catalog.load(found["dataset"], "test", flags.data_dir).to(device)
     g, sigma = torch.Generator().manual_seed(0), found["config"]["sigma"]
     parts = [slice(k, k + 500) for k in range(0, len(test), 500)]
     losses = [denoising_loss(network, test.images_at(p), sigma, g).item() for p in parts]
@@ -193,11 +209,10 @@ def measure_classifier(file, flags, device):
     found = checkpoint.load(file)
     network, names = rebuild(found).to(device), {found["dataset"]}
     names |= {"strokes"} if found["dataset"] in judge.DIGITS else set()
-    sets = {name: dataset.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
-    return {
-        name: (judge.predict(network, test) == test.labels).float().mean().item()
-        for name, test in sets.items()
-    }
+    sets = {name: catalog.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
+    sets = {name: test.judged() for name, test in sets.items()}
+    return {name: (judge.predict(network, test)[:, 0] == test.labels[:, 0]).float().mean().item()
+            for name, test in sets.items()}
 
 
 ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # kinds that need no judge

@@ -84,7 +84,7 @@ def main(argv=None):
 
     def measured(curve, options):
         print(f"{curve}: {options.steps} steps, {options.describe_guidance()}", flush=True)
-        x, labels, _ = make(model, options, flags.n)
+        x, labels, _ = make(model, options, flags.n, measure.test)
         return measure(x, labels)
 
     for group, curve, options in points(zoo.description(found)["T"], best):

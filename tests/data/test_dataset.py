@@ -1,10 +1,10 @@
-"""dataset.py: a set as one tensor; which folder it is read from; batches."""
+"""dataset.py: a set as one tensor; batches; what a judge is asked."""
 
-import pytest
 import torch
 
-from minidiff.data import dataset
-from minidiff.data.dataset import Dataset, batches, load
+from minidiff.data import catalog, dataset
+from minidiff.data.dataset import Dataset, batches
+from minidiff.data.prompts import DOODLES
 
 
 def test_an_epoch_shows_every_image_once_in_an_order_the_generator_decides(tiny):
@@ -38,59 +38,29 @@ def test_a_set_moves_to_a_device_whole(tiny, device):
         assert torch.equal(x_there.cpu(), x) and torch.equal(labels_there.cpu(), labels)
 
 
-def test_the_folder_is_the_argument_then_the_environment_then_data(workplace, monkeypatch):
-    """--data-dir comes before $MINIDIFF_DATA, which comes before data/."""
-    def read(name, split, root):
-        return torch.zeros(2, 1, 28, 28, dtype=torch.uint8), [name, split, str(root)]
-
-    monkeypatch.setattr(dataset.mnist, "load", read)
-    assert load("fashion", "test").labels == ["fashion", "test", "data"]
-    monkeypatch.setenv("MINIDIFF_DATA", "b")
-    assert load("fashion", "test").labels == ["fashion", "test", "b"]
-    found = load("fashion", "train", "a")
-    assert found.labels == ["fashion", "train", "a"] and found.name == "fashion"
-
-
-def test_auto_without_mnist_is_strokes_with_a_loud_warning(workplace, monkeypatch, capsys):
-    """Nobody should mistake strokes for MNIST: the set is named, the warning gives the reason."""
-    def missing(name, root):
-        raise ValueError("mnist is not in data")
-
-    monkeypatch.setattr(dataset.mnist, "find", missing)
-    assert load("auto").name == "strokes"
-    assert "NOT MNIST: mnist is not in data." in capsys.readouterr().err
-
-
-def test_training_and_test_strokes_have_nothing_in_common(workplace):
-    """Their seeds differ, so no digit is in both; the same split is the same digits again."""
-    train, test, again = load("strokes"), load("strokes", "test"), load("strokes", "test")
-    assert torch.equal(test.images, again.images)
-    both = torch.cat([train.images, test.images]).flatten(1)
-    assert len(both.unique(dim=0)) == len(both) == 260
-
-
-def test_strokes_are_the_digits_of_their_seeds(monkeypatch):
-    """60,000 of seed 1 to train, 10,000 of seed 2 to test, as for the shipped weights: whoever
-    draws with seed 2 draws digits that no model was trained on."""
-    monkeypatch.setattr(dataset.strokes, "dataset", lambda n, seed, size: ((n, seed), size))
-    assert [(load("strokes", split).images, load("strokes", split, size=56).labels)
-            for split in ("train", "test")] == [((60_000, 1), 56), ((10_000, 2), 56)]
-    assert load("strokes").labels == 28
-
-
 def test_an_endless_set_is_renewed_every_few_epochs(tiny):
     """For RENEW epochs the same part, then the next; a set that is not endless stays itself."""
     parts = [Dataset("doodles", tiny.images, torch.full((130,), k)) for k in range(3)]
-    endless = Dataset("doodles", tiny.images, tiny.labels, parts.__getitem__)
+    endless = Dataset("doodles", tiny.images, tiny.labels, renewed=parts.__getitem__)
     seen = [endless.at(epoch).labels[0].item() for epoch in range(3 * dataset.RENEW)]
     assert seen == [k for k in range(3) for _ in range(dataset.RENEW)] and tiny.at(5) is tiny
 
 
-def test_unknown_names_and_sizes_list_what_is_allowed():
-    """A set, a split or a size that does not exist is never replaced by another."""
-    with pytest.raises(ValueError, match="auto, mnist, fashion, .*strokes"):
-        load("cifar")
-    with pytest.raises(ValueError, match="train, test"):
-        load("strokes", "validation")
-    with pytest.raises(ValueError, match="only strokes .*56 pixels, got 'mnist'"):
-        load("mnist", size=56)
+def test_what_a_judge_is_asked_is_what_the_captions_say(monkeypatch):
+    """Of doodles: subject, medium, colour, time, -1 where the caption names none; of digits: the
+    digit. Image, caption and answers belong together."""
+    found = catalog._doodles(200, "test", 8).judged()
+    assert torch.equal(found.labels, found.answers) and found.shape == (3, 8, 8)
+    for k, prompt in enumerate(found.prompts_at(torch.arange(200))):
+        said = DOODLES.embed([prompt])
+        for answer, names in zip(found.labels[k].tolist(), found.questions.values()):
+            named = [bool(name) and not (DOODLES.embed([name]) > said).any() for name in names]
+            assert named[answer] if answer >= 0 else not any(named), prompt
+    assert (found.labels[:, 1] != 0).all() and (found.labels >= 0).any(0).all()
+
+
+def test_a_digit_is_one_question(tiny):
+    """Its labels become a column, and its prompt is its word."""
+    assert tiny.judged().labels.tolist() == [[k] for k in tiny.labels.tolist()]
+    assert list(tiny.judged().questions) == ["digit"]
+    assert tiny.prompts_at(torch.arange(3)) == [str(k) for k in tiny.labels[:3].tolist()]

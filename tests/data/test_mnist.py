@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from minidiff.data import mnist
-from minidiff.data.dataset import load
+from minidiff.data.catalog import load
 
 MNIST = Path(os.environ.get("MINIDIFF_DATA", "data"))
 needs_mnist = pytest.mark.skipif(

@@ -23,6 +23,6 @@ def measure():
     test = Dataset("strokes", *strokes.dataset(1000, seed=6))
     judge = Classifier(8)
     cfg = Recipe(**RECIPE, epochs=2, early_epoch=1, precision="float32")
-    for _ in fit(Training(Model(judge), classification_loss, cfg), train):
+    for _ in fit(Training(Model(judge), classification_loss, cfg), train.judged()):
         pass
     return Measure(judge.eval(), train, test)

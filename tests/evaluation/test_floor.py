@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from minidiff.data import dataset, strokes
+from minidiff.data import catalog, strokes
 from minidiff.data.dataset import Dataset
 from minidiff.evaluation.metrics import Measure, _parts
 from minidiff.models import zoo
@@ -98,7 +98,7 @@ def shipped(cache={}):  # noqa: B006
     if not (MNIST / "MNIST" / "raw").is_dir():
         pytest.skip("there is no MNIST here")
     if not cache:
-        train, test = (dataset.load("mnist", s, str(MNIST)) for s in ("train", "test"))
+        train, test = (catalog.load("mnist", s, str(MNIST)) for s in ("train", "test"))
         test = Dataset("mnist", test.images[:3000], test.labels[:3000])
         judge = rebuild(zoo.load_kind("classifier", str(zoo.snapshots("classifier")[-1])))
         cache["measure"] = Measure(judge, train, test)

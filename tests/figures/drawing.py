@@ -10,7 +10,7 @@ from figures.build import module
 from figures.page import studio as page
 from figures.part_a import iterative
 from figures.part_a.digits import DigitStudio
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.theory import diffusion, samplers, schedule
 from tests import replay
 from tests.conftest import small
@@ -66,7 +66,7 @@ def draw(name, folder, patch):
     patch.chdir(folder)
     patch.setattr(iterative, "START", 2)
     studio, grids = Studio(), []
-    studio.test = dataset.load("strokes", "test")  # looks for no MNIST
+    studio.test = catalog.load("strokes", "test")  # looks for no MNIST
     studio.enlarged, studio.judged = [], []
     studio.model.defaults = {"gamma": 4.5, "guide_until": 0.25}
     patch.setattr(page, "save_grid", lambda path, x, caption, *more, scale:

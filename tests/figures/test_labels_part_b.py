@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from figures.build import PART_B, module
 from figures.part_b import pure_noise, snapshots, sweep, upsampler
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.evaluation import gallery
 from minidiff.files import checkpoint
 from minidiff.models import zoo
@@ -51,7 +51,7 @@ def drawn(models, monkeypatch):
 
     def draw(name):
         studio = Studio("none")
-        studio.test = dataset.load("strokes", "test")
+        studio.test = catalog.load("strokes", "test")
         list(module(name).draw(models, studio))
         return studio, grids, curves
 
@@ -194,7 +194,7 @@ def test_rows_of_a_flow_with_few_steps(drawn, monkeypatch):
                 "gamma": float(gamma), "share": float(share) / 100}
         model = flow if name == "flow" else studio.model
         assert close(figure.row(k), replay.sampled(model, said, DIGITS)[-1])
-    blind, train = grids["flow-blind.png"], dataset.load("strokes", "train")
+    blind, train = grids["flow-blind.png"], catalog.load("strokes", "train")
     mean = (train.images.double().mean(0) / 255).float()
     assert blind.rows == ("noise", "predicted", "mean") and f"{len(train):,} training digits" in (
         blind.caption)

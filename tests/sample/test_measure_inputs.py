@@ -125,7 +125,7 @@ def test_handwritten_and_drawn_digits_may_be_mixed_with_a_note(place, capsys):
 def test_a_judge_of_clothes_is_not_asked_to_read_strokes(place, monkeypatch):
     """Its own test set alone is measured."""
     loaded = []
-    whole = sample.measure.evaluate.dataset.load
+    whole = sample.measure.evaluate.catalog.load
     monkeypatch.setattr(sample.measure.evaluate.dataset, "load",
                         lambda name, *rest: loaded.append(name) or whole("strokes", "test"))
     sample.measure.evaluate.main(["--model", another("classifier", "fashion"), *FEW])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.system import hardware
 from tests.conftest import attentive
 from train import class_cond, first
@@ -54,7 +54,7 @@ def test_a_round_of_the_baseline_is_as_many_steps_as_were_requested(monkeypatch,
     for expected in (0, 3, 6):
         next(rounds)
         assert len(done) == expected
-    assert class_cond.JOB.network == first.NETWORK
+    assert class_cond.JOB.network(tiny) == first.NETWORK
 
 
 def test_operations_agree_with_the_formula_for_a_convolution():
@@ -93,7 +93,7 @@ def test_parts_add_up_the_seconds_of_wrapped_functions():
                                         (ablation.main, "--steps")])
 def test_too_many_steps_are_refused_before_anything_is_measured(main, name, monkeypatch):
     """The schedule has 300 steps."""
-    monkeypatch.setattr(dataset, "load", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(catalog, "load", lambda *_: pytest.fail("begun"))
     monkeypatch.setattr(hardware, "pick_device", lambda *_: pytest.fail("begun"))
     with pytest.raises(ValueError, match=f"{name[2:]} must lie in 1..300.*got 301"):
         main([name, "301"])
@@ -102,7 +102,7 @@ def test_too_many_steps_are_refused_before_anything_is_measured(main, name, monk
 def test_the_bench_writes_what_it_prints(workplace, monkeypatch, capsys, tiny):
     """A whole run on tiny data: the table's ratios are those of the JSON's medians; each part of a
     step has a time, and each method's samples are measured."""
-    monkeypatch.setattr(dataset, "load", lambda *_: tiny)
+    monkeypatch.setattr(catalog, "load", lambda *_: tiny)
     monkeypatch.setattr(bench, "SIZES", {"cpu": (64, 2**12)})
     monkeypatch.setattr(bench, "DIGITS", torch.arange(5))
     start = {"median": 1.0, "spread": 0.1, "runs": 1}

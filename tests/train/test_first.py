@@ -13,12 +13,12 @@ from tests.conftest import attentive
 from train import class_cond, first
 
 
-def test_the_constants_are_the_librarys():
+def test_the_constants_are_the_librarys(tiny):
     """Schedule, share of hidden labels and network are those of the class-conditioned model."""
     model = NoiseModel(UNet(1, **first.NETWORK), first.T)
     assert torch.allclose(model.schedule.alpha_bar[1:], first.ALPHA_BAR, rtol=1e-5)
     assert len(first.ALPHA_BAR) == first.T == model.schedule.T
-    assert first.P_UNCOND == 0.1 and class_cond.JOB.network == first.NETWORK
+    assert first.P_UNCOND == 0.1 and class_cond.JOB.network(tiny) == first.NETWORK
 
 
 def test_the_loss_is_noise_loss():

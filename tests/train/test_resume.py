@@ -164,13 +164,14 @@ def edit(folder, change, *files):
 
 def test_resuming_keeps_the_schedule_of_the_checkpoint(workplace, monkeypatch):
     """The schedule of new models may change between two epochs of a run: it goes on with its own
-    and ends bit for bit like a run that never stopped. A new run takes the new schedule."""
+    and ends bit for bit like a run that never stopped. --schedule gives a new run another."""
     whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
     cut("cut")
     monkeypatch.setattr(model, "SCHEDULE", "cosine")
     launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
     assert checkpoint.load("cut/last.pt")["model"]["schedule"] == "linear"
     assert same(weights(whole), weights("cut"))
-    new = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "new"])
+    words = ["--T", "20", "--schedule", "cosine", "--run-dir", "new"]
+    new = launch(train.uncond.JOB, [*TINY, *words])
     assert checkpoint.load(new / "last.pt")["model"]["schedule"] == "cosine"
     assert not same(weights(whole), weights(new))

@@ -5,14 +5,14 @@ import json
 import pytest
 import torch
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.models.model import NoiseModel
 from minidiff.network.unet import UNet
 from minidiff.theory.schedule import linear
 from minidiff.training.loop import Diverged
 from minidiff.training.recipe import Recipe
 from tests.conftest import same
-from train import class_cond
+from train import first
 from train.benchmarks import speedrun
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def quick(workplace, monkeypatch, tiny):
     """Tiny data, a tiny recipe, two sampling steps."""
-    monkeypatch.setattr(dataset, "load", lambda *_: tiny)
+    monkeypatch.setattr(catalog, "load", lambda *_: tiny)
     monkeypatch.setattr(speedrun, "RECIPE", {"width": 2, "batch_size": 64, "epochs": 2})
     monkeypatch.setitem(speedrun.SAMPLING, "steps", 2)
     return workplace
@@ -78,7 +78,7 @@ def test_the_loss_is_the_noise_loss_at_its_own_times():
     """The perfect model has a loss of 0; one that returns 0 has the noise's variance, 1; most
     images are conditioned on their digit."""
     seen, cfg = {}, Recipe(T=300)
-    model = NoiseModel(UNet(1, **class_cond.JOB.network))
+    model = NoiseModel(UNet(1, **first.NETWORK))
 
     def perfect(x, t, c):
         seen.update(t=t, c=c)

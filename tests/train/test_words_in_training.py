@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 import train.doodles
+from minidiff.data.prompts import DOODLES
 from minidiff.models.model import NoiseModel
 from minidiff.training.recipe import Recipe
 
@@ -11,7 +12,7 @@ from minidiff.training.recipe import Recipe
 class Seen(nn.Module):
     """A network that keeps what it is given and predicts no noise."""
 
-    classes, channels, size = train.doodles.NETWORK["classes"], (3, 3), 4
+    classes, channels, size = len(DOODLES.words), (3, 3), 4
 
     def __init__(self):
         super().__init__()
@@ -27,7 +28,7 @@ def test_sentences_and_words_are_hidden_at_their_own_rates():
     P_WORD; within 4 deviations. A word that was not in the sentence never appears."""
     n, words = 4000, Seen.classes
     labels = (torch.arange(words) % 2 == 0).byte().expand(n, words)
-    model = NoiseModel(Seen(), 20, **train.doodles.MODEL)
+    model = NoiseModel(Seen(), 20, words=DOODLES.words)
     generator = torch.Generator().manual_seed(0)
     train.doodles.loss(model, torch.zeros(n, 3, 4, 4), labels, generator, Recipe(p_uncond=0.2))
     c = model.network.c

@@ -18,7 +18,8 @@ from functools import partial
 
 import torch
 
-from minidiff.data import dataset
+from minidiff.data import catalog
+from minidiff.data.dataset import batches
 from minidiff.evaluation import metrics
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
@@ -60,7 +61,7 @@ def main(argv=None):
     out, device = cli.writable(flags.out, ".json"), hardware.pick_device(flags.device)
     if flags.peers:
         libraries.check()
-    sets = {s: dataset.load("auto", s, flags.data_dir).to(device) for s in ("train", "test")}
+    sets = {s: catalog.load("auto", s, flags.data_dir).to(device) for s in ("train", "test")}
     precision = hardware.pick_precision("auto", device)
     found = {
         "hardware": hardware.describe(device), "versions": report.versions(),
@@ -130,7 +131,7 @@ def training(data, flags, device, precision):
 def again(data, training):
     """Yield a training's batches, epoch after epoch."""
     while True:
-        yield from dataset.batches(data, training.cfg.batch_size, training.generator)
+        yield from batches(data, training.cfg.batch_size, training.generator)
 
 
 def sampling(sets, flags, device):

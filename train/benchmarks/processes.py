@@ -24,7 +24,7 @@ from minidiff.network.unet import UNet
 from minidiff.system import hardware
 from minidiff.training.loop import Training
 from minidiff.training.recipe import Recipe
-from train import class_cond
+from train import class_cond, first
 from train.benchmarks import baseline
 from train.benchmarks.timing import in_turn, summary
 
@@ -124,7 +124,7 @@ def ready(width, batch_size, device, precision="auto"):
     """Return our class-conditioned Training, without an end, on `device`."""
     precision = hardware.pick_precision(precision, device)
     cfg = Recipe(batch_size=batch_size, precision=precision, epochs=10_000)
-    network = UNet(width, **class_cond.JOB.network).train()
+    network = UNet(width, **first.NETWORK).train()
     network = network.to(device, memory_format=hardware.memory_format(device))
     model = NoiseModel(network, cfg.T, precision=precision)
     return Training(model, partial(class_cond.JOB.loss, cfg=cfg), cfg)

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from minidiff.data import dataset
+from minidiff.data import catalog
 from minidiff.evaluation import metrics
 from minidiff.files import runs
 from minidiff.models import zoo
@@ -66,7 +66,7 @@ def main(argv=None):
     """Train and measure every seed; print each and the median, write the JSON."""
     (flags,), _ = cli.parse([SpeedOptions], argv, "make speedrun", "train in the shortest time")
     out, device = cli.writable(flags.out, ".json"), hardware.pick_device(flags.device)
-    train, test = (dataset.load("auto", s, flags.data_dir).to(device) for s in ("train", "test"))
+    train, test = (catalog.load("auto", s, flags.data_dir).to(device) for s in ("train", "test"))
     judge = zoo.load_kind("classifier", str(zoo.snapshots("classifier")[-1]))
     measure = metrics.Measure(registry.rebuild(judge).to(device), train, test)
     about = {

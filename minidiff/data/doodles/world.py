@@ -42,8 +42,8 @@ from minidiff.data.doodles.scenes import (
 )
 
 __all__ = [
-    "COLOURS", "HELD_OUT", "MEDIA", "SUBJECTS", "TIMES", "Scene", "caption", "dataset", "draw",
-    "held_out", "scene",
+    "COLOURS", "HELD_OUT", "MEDIA", "QUESTIONS", "SUBJECTS", "TIMES", "Scene", "caption", "dataset",
+    "draw", "held_out", "scene",
 ]
 
 RGB = torch.tensor([
@@ -55,6 +55,7 @@ PAINTERS = (
     things.eye, things.cpu, things.pencil, things.rocket, places.village, places.coast,
     outdoors.waterfalls, outdoors.campfire,
 )                                                             # in the order of SUBJECTS
+QUESTIONS = {"subject": SUBJECTS, "medium": MEDIA, "colour": COLOURS, "time": TIMES}
 SPLITS = ("train", "test", "held_out", "all")
 BATCH = 500              # scenes sampled at once
 BLOCK = 100_000          # pixels of one subject drawn at once: small enough for a processor's cache
