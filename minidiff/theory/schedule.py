@@ -39,7 +39,7 @@ Sources: DDPM, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239 (lin
 Exercises
 1. Make the digits' schedule cosine (--schedule cosine). What happens to alpha_bar_T?
    test_exercises.py: test_a_cosine_schedule_leaves_no_signal
-   test_exercises.py: test_one_line_changes_the_schedule_of_training_and_sampling
+   test_exercises.py: test_one_word_changes_the_schedule_of_training_and_sampling
 2. Take half as many steps, T = 150, with the same betas. Estimate alpha_bar_T, then print it.
    test_exercises.py: test_half_the_steps_leave_the_square_root
 3. Store alpha_bar in float16. Which of the two schedules breaks, and where?
