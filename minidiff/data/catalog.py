@@ -57,12 +57,12 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -
         return Dataset(name, *strokes.dataset(count, seed, size or SIZES[name]))
     if name == "doodles":
         count = 2_000 if split in ("test", "held_out") else 60_000
-        return _doodles(count, split, size or SIZES[name])
+        return _doodles(count, split, size or SIZES[name], 0)
     return Dataset(name, *mnist.load(name, "train" if split == "all" else split, root))
 
 
 @lru_cache(2)  # the training set and the test set
-def _doodles(count, split, size, seed=0) -> Dataset:
+def _doodles(count, split, size, seed) -> Dataset:
     """Return doodles: images uint8 (count,3,size,size), and labels, their sentences' conditions."""
     images, captions, scenes = world.dataset(count, seed, size, split)
     labels = prompts.DOODLES.embed(captions).byte()

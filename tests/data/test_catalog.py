@@ -55,3 +55,17 @@ def test_unknown_names_and_sizes_list_what_is_allowed():
         load("strokes", "validation")
     with pytest.raises(ValueError, match="only strokes .*56 pixels, got 'mnist'"):
         load("mnist", size=56)
+
+
+def test_the_first_doodles_are_drawn_once(monkeypatch):
+    """What `load` drew is what the first epoch trains on: drawing takes minutes."""
+    drawn = []
+
+    real = catalog.world.dataset
+    monkeypatch.setattr(catalog.world, "dataset", lambda count, *rest: (
+        drawn.append((count, *rest)), real(4, *rest))[1])
+    catalog._doodles.cache_clear()
+    found = load("doodles", "train", size=8)
+    assert torch.equal(found.at(0).images, found.images)
+    assert drawn == [(60_000, 0, 8, "train")]
+    catalog._doodles.cache_clear()

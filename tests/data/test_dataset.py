@@ -49,7 +49,7 @@ def test_an_endless_set_is_renewed_every_few_epochs(tiny):
 def test_what_a_judge_is_asked_is_what_the_captions_say(monkeypatch):
     """Of doodles: subject, medium, colour, time, -1 where the caption names none; of digits: the
     digit. Image, caption and answers belong together."""
-    found = catalog._doodles(200, "test", 8).judged()
+    found = catalog._doodles(200, "test", 8, 0).judged()
     assert torch.equal(found.labels, found.answers) and found.shape == (3, 8, 8)
     for k, prompt in enumerate(found.prompts_at(torch.arange(200))):
         said = DOODLES.embed([prompt])
