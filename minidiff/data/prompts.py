@@ -13,7 +13,8 @@ has no effect, so a note names it; a prompt without any known word is an error. 
 drop_words hides words at random, so that a model can follow short prompts as well as long ones, and
 varies whatever a prompt leaves out.
 
-A vocabulary of digits is the special case of labels: a prompt is one of its words or "".
+A vocabulary of digits is the special case of labels: a prompt is one of its words or "". Names of
+classes and captions of a data set of one's own make a vocabulary too (`learned`).
 
 Exercises
 1. A "puppy" is a dog. Where do you add that, and must a model be trained again?
@@ -24,6 +25,7 @@ Exercises
 
 import re
 import sys
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -58,8 +60,8 @@ class Vocabulary:
 
     @property
     def labels(self) -> bool:
-        """Whether a prompt is a single label: true if no word is made of letters, as for digits."""
-        return not any(word.isalpha() for word in self.words)
+        """Whether a prompt is a single label: true if no word has a letter, as for digits."""
+        return not any(c.isalpha() for word in self.words for c in word)
 
     def embed(self, prompts: list[str]) -> torch.Tensor:
         """Return the multi-hot vectors of prompts, float32 (len(prompts), len(words)).
@@ -70,7 +72,7 @@ class Vocabulary:
         cond, unknown = torch.zeros(len(prompts), len(self.words)), {}
         column = {word: k for k, word in enumerate(self.words)}
         for row, prompt in zip(cond, prompts):
-            words = self._split(prompt)
+            words = self.split(prompt)
             known = [column[word] for word in words if word in column]
             if words and not known:
                 raise ValueError(self._message(prompt))
@@ -81,13 +83,14 @@ class Vocabulary:
             print(f"note: this model does not know {names}; ignored", file=sys.stderr)
         return cond
 
-    def _split(self, prompt):
-        """Return the words of a prompt without small ones, synonyms replaced by known words."""
+    def split(self, prompt):
+        """Return the words of a prompt, a list, without small ones, synonyms replaced by known
+        words."""
         if self.labels:
             return [prompt.strip()] if prompt.strip() else []
-        words = re.findall(r"\w+", prompt.lower())
-        words = [word if word in self.words else SYNONYMS.get(word, word) for word in words]
-        said = [word for word in words if word not in SMALL]
+        words = [word if word in self.words else SYNONYMS.get(word, word)
+                 for word in re.findall(r"\w+", prompt.lower())]
+        said = [word for word in words if word not in SMALL or word in self.words]
         return said or words            # a prompt of small words only should be an error
 
     def _message(self, prompt):
@@ -104,6 +107,21 @@ class Vocabulary:
 
 DOODLES = Vocabulary(tuple(word for group in GROUPS.values() for word in group))
 DIGITS = Vocabulary(tuple("0123456789"))
+
+
+def learned(texts, most=500) -> Vocabulary:
+    """Return the vocabulary of a data set: the `most` frequent words of its texts, in alphabetical
+    order. A small word counts only in a text that has no others, such as the letter "A". Texts
+    without any letter, such as numbers, are labels: each is a word as it is."""
+    counts = Counter()
+    for text, times in Counter(texts).items():
+        words = re.findall(r"\w+", text.lower())
+        words = [word for word in words if word not in SMALL] or words
+        counts.update({word: times for word in words if len(word) <= 100})
+    if not Vocabulary(tuple(texts)).labels:
+        return Vocabulary(tuple(sorted(sorted(counts, key=lambda w: (-counts[w], w))[:most])))
+    labels = {text.strip() for text in texts} - {""}
+    return Vocabulary(tuple(sorted(labels, key=lambda text: (len(text), text))))
 
 
 def drop_words(cond: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from minidiff.data.prompts import DIGITS, DOODLES, GROUPS, SYNONYMS, Vocabulary, drop_words
+from minidiff.data.prompts import (
+    DIGITS,
+    DOODLES,
+    GROUPS,
+    SYNONYMS,
+    Vocabulary,
+    drop_words,
+    learned,
+)
 
 
 def columns(prompt):
@@ -85,6 +93,32 @@ def test_a_vocabulary_is_its_words():
     assert Vocabulary(DOODLES.words) == DOODLES and not DOODLES.labels and DIGITS.labels
     with pytest.raises(ValueError, match="subjects: dog; others: zebra"):
         Vocabulary(("dog", "zebra")).embed(["cat"])
+
+
+def test_letters_are_words_even_if_they_are_small_words_elsewhere():
+    """A model of letters knows "A"; for one of sentences it stays without effect."""
+    letters = learned(["A", "b", "I"])
+    assert letters.words == ("a", "b", "i") and not letters.labels
+    assert torch.equal(letters.embed(["a", "B", "i", ""]), torch.eye(4, 3))
+    assert torch.equal(DOODLES.embed(["a dog"]), DOODLES.embed(["dog"]))
+
+
+def test_a_vocabulary_is_learned_from_texts():
+    """The most frequent words without small ones; names of several words are their sum."""
+    found = learned(["a red fire truck"] * 3 + ["a red dog", "the dog", ""], most=3)
+    assert found.words == ("fire", "red", "truck")
+    names = learned(["fire truck", "truck"])
+    assert torch.equal(names.embed(["truck fire", "truck"]), torch.tensor([[1.0, 1], [0, 1]]))
+    assert learned([]).words == learned(["", "  "]).words == ()
+    assert learned(["word" * 50, "short"]).words == ("short",)
+
+
+def test_texts_without_letters_are_labels():
+    """They are words as they are, in the order of numbers, and are not taken apart."""
+    found = learned(["10", "9", "2.5", "9"])
+    assert found.labels and found.words == ("9", "10", "2.5")
+    assert torch.equal(found.embed(["2.5", "10"]), torch.tensor([[0.0, 0, 1], [0, 1, 0]]))
+    assert not learned(["3d", "2d"]).labels
 
 
 def test_words_are_dropped_at_their_rate_by_the_generator_alone():
