@@ -14,7 +14,7 @@ from minidiff.editing.illusions import anagram
 from minidiff.editing.views import VIEWS
 from minidiff.system import cli
 from minidiff.theory.samplers import trajectory
-from sample.edit import Edit, judge, report
+from sample.edit import Edit, report
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def main(argv=None):
         lambda x: torch.cat([view.see(x) for view in views]), columns=own.n, row_labels=names,
     )
     seen = [(f"by {n}", v.see(x), p) for n, v, p in zip(names, views, own.prompts)]
-    report(judge(edit.model), *seen)
+    report(edit.model, *seen)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from minidiff.evaluation.judge import find
+from minidiff.data import catalog
+from minidiff.evaluation import judge
 from minidiff.files import photos
 from minidiff.models.generate import prompted
-from minidiff.network.classifier import Classifier
 from minidiff.network.registry import rebuild
 from minidiff.system import cli
 from minidiff.theory import schedule
@@ -25,6 +25,9 @@ class ImageOptions:
     fit: str = cli.flag("crop", "crop the middle, or pad what is not square", photos.FITS)
 
 
+KINDS = ("class", "uncond", "doodles")
+
+
 class Edit:
     """The `generate.Session` of an editing script, and what is derived from it.
 
@@ -33,7 +36,7 @@ class Edit:
 
     def __init__(self, script, own, argv, about, *, image=True):
         more = (ImageOptions,) if image else ()
-        session = generate.begin(script, own, argv, about, kinds=("class", "uncond"), more=more)
+        session = generate.begin(script, own, argv, about, kinds=KINDS, more=more)
         self.own, self.options, self.outputs, more, _, self.model, self.second, self.files = session
         self.image = more[0] if image else None
         if image and Path(self.image.image).resolve() in [f.resolve() for f in self.files.values()]:
@@ -102,29 +105,30 @@ def resized(image, x):
     return F.interpolate(image, size=x.shape[2:], mode="nearest")
 
 
-def judge(model) -> Classifier | None:
-    """Return the newest or shipped classifier, if there is one that knows the model's images."""
-    try:
-        return rebuild(find(data=model.dataset)[0])
-    except ValueError:
-        return None
+def report(model, *readings):
+    """Print how many images the judge reads as prompted, if there is a judge of the model's images.
 
-
-@torch.no_grad()
-def reads(reader, x, prompt):
-    """Return whether the judge reads the digit `prompt` in each image x (N,1,28,28): bool (N,)."""
-    return reader(x.clamp(0, 1).cpu()).argmax(1) == int(prompt)
-
-
-def report(reader, *readings):
-    """Print how many images are read as prompted. readings: (what, images, prompt); a judge reads
-    digits only, so other prompts are skipped. Nothing is printed if there is no judge."""
-    readings = [(w, x, p) for w, x, p in readings if p.isdigit() and x.shape[1:] == (1, 28, 28)]
-    if reader is None or not readings:
-        return
-    found = [(what, p, reads(reader, x, p)) for what, x, p in readings]
-    for what, p, right in found:
-        print(f"{what}: read as {p} in {right.sum()} of {len(right)}")
+    readings: (what, images x (N,C,H,W) in the data range, prompt). Of a sentence, only its subject
+    is read; prompts without a digit or a subject are skipped.
+    """
+    found = [(what, prompt, right) for what, x, prompt in readings
+             if (right := reads(model, x, prompt)) is not None]
+    for what, prompt, right in found:
+        print(f"{what}: read as {prompt} in {right.sum()} of {len(right)}")
     if len(found) > 1:
         both = torch.stack([right for *_, right in found]).all(0)
         print(f"all of it in {both.sum()} of {len(both)}")
+
+
+def reads(model, x, prompt):
+    """Return whether the judge reads the digit, or the subject, of the prompt in each image x
+    (N,C,H,W): bool (N,). None if the prompt names none, or if there is no judge of such images."""
+    questions = catalog.questions(model.dataset)
+    answer = judge.asked(prompt, questions)[0] if questions else -1
+    if answer < 0:
+        return None
+    try:
+        reader = rebuild(judge.find(data=model.dataset)[0])
+    except ValueError:
+        return None
+    return judge.read(reader, model.to_unit(x).clamp(0, 1).cpu())[:, 0] == answer

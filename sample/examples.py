@@ -10,6 +10,7 @@ INPUTS = Path(__file__).resolve().parent.parent / "figures" / "inputs"
 DRAWN, PHOTO = str(INPUTS / "drawn-3.png"), sample_photo()
 MIXED = {"gamma": 6.0, "guide_until": 0.0}  # two prompts share an image: each needs more guidance
 PAINTINGS = ("an oil painting of people around a campfire", "an oil painting of an old man")
+SKULL = {"low": "a lithograph of a skull", "high": "a lithograph of waterfalls"}
 
 EXAMPLES = {  # (script, kind of model) -> values of its flags
     ("denoise", "digits"): {"image": DRAWN, "n": 4},
@@ -17,12 +18,17 @@ EXAMPLES = {  # (script, kind of model) -> values of its flags
     ("inpaint", "digits"): {"image": DRAWN, "n": 8, "mask": "rows 14:28"},
     ("anagram", "digits"): {**MIXED, "prompts": ("6", "9"), "view": ("rotate180",), "n": 10},
     ("hybrid", "digits"): {**MIXED, "low": "1", "high": "4", "sigma": 1.4, "n": 10},
+    ("denoise", "doodles"): {"image": PHOTO, "n": 4},
+    ("sdedit", "doodles"): {"image": PHOTO, "prompt": "an oil painting of an old man", "n": 8},
+    ("inpaint", "doodles"): {"image": PHOTO, "n": 8, "prompt": "a man wearing a red hat",
+                             "mask": "rows 0:12"},
+    ("anagram", "doodles"): {**MIXED, "prompts": PAINTINGS, "view": ("vflip",), "n": 8},
+    ("hybrid", "doodles"): {**MIXED, **SKULL, "sigma": 1.5, "n": 8},
     ("class_cond", "deepfloyd"): {"prompts": PAINTINGS, "per_digit": 1},
     ("uncond", "deepfloyd"): {**UNGUIDED, "n": 4},
     ("denoise", "deepfloyd"): {"image": PHOTO, "n": 4},
     ("sdedit", "deepfloyd"): {"image": PHOTO, "n": 4},
     ("inpaint", "deepfloyd"): {"image": PHOTO, "n": 4, "mask": "rows 2:20 columns 24:42"},
     ("anagram", "deepfloyd"): {"prompts": PAINTINGS, "view": ("vflip",), "n": 4},
-    ("hybrid", "deepfloyd"): {"low": "a lithograph of a skull",
-                              "high": "a lithograph of waterfalls", "sigma": 2.0, "n": 4},
+    ("hybrid", "deepfloyd"): {**SKULL, "sigma": 2.0, "n": 4},
 }

@@ -97,7 +97,8 @@ def begin(script, own, argv, about, *, kinds, more=()) -> Session:
         if set(kinds) <= set(zoo.FLOWS):
             refuse(kinds[0], typed.keys() & set(FlowModel.ignored))
         place = typed.get("model", "")
-        kind = "deepfloyd" if place == "deepfloyd" else "digits"
+        data = zoo.data_of(kinds[0], place)
+        kind = data if data in ("deepfloyd", "doodles") else "digits"
         suited, example = zoo.defaults_of(kinds[0], place), EXAMPLES.get((script, kind), {})
         fixed = UNGUIDED if UNGUIDED.items() <= suited.items() else {}  # no labels: no guidance
         return {**suited, **example, **fixed}

@@ -13,7 +13,7 @@ from minidiff.editing import illusions
 from minidiff.evaluation.metrics import from_afar
 from minidiff.system import cli
 from minidiff.theory.samplers import trajectory
-from sample.edit import Edit, judge, report
+from sample.edit import Edit, report
 
 BY = ("blur", "motion", "grey")
 
@@ -70,7 +70,7 @@ def main(argv=None):
         f"{own.by}{size[own.by]}",
         lambda x: torch.cat([x, afar(x)]), columns=own.n, row_labels=("near", "afar"),
     )
-    report(judge(edit.model), ("near", x, own.high), ("afar", afar(x), own.low))
+    report(edit.model, ("near", x, own.high), ("afar", afar(x), own.low))
 
 
 if __name__ == "__main__":

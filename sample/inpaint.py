@@ -14,7 +14,7 @@ import torch
 from minidiff.editing.inpainting import inpaint, inpaint_calls
 from minidiff.files import photos
 from minidiff.system import cli
-from sample.edit import Edit, judge, report, resized
+from sample.edit import Edit, report, resized
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def main(argv=None):
         states, edit.options.steps + 1, caption, lambda x: torch.cat([resized(given, x), x]),
         own.prompt,
     )
-    report(judge(edit.model), ("filled", x, own.prompt))
+    report(edit.model, ("filled", x, own.prompt))
 
 
 if __name__ == "__main__":

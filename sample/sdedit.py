@@ -11,7 +11,7 @@ import torch
 
 from minidiff.editing.image_to_image import sdedit
 from minidiff.system import cli
-from sample.edit import Edit, judge, report, resized
+from sample.edit import Edit, report, resized
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def main(argv=None):
         states, len(timesteps) - start, caption,
         lambda x: torch.cat([resized(x_0[:1], x), x]), own.prompt,
     )
-    report(judge(edit.model), ("edited", x, own.prompt))
+    report(edit.model, ("edited", x, own.prompt))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-import train.doodles
+from minidiff.data import prompts
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.network import registry
@@ -116,7 +116,7 @@ def attentive_checkpoint(path, kind, epoch=2, seed=0):
         for _ in range(3):
             made(x, t, c)
         made.leave[-1].weight.div_(made.eval()(x, t, c).std())
-    model = zoo.MODELS[kind](made, T, **train.doodles.MODEL if kind == "doodles" else {})
+    model = zoo.MODELS[kind](made, T, **DOODLES if kind == "doodles" else {})
     path.parent.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(T=T, dataset="strokes", sample_steps=6)
     checkpoint.save(path, {
@@ -131,8 +131,9 @@ NETWORKS = {  # kind: arguments of its network
     "class": {"time": 1, "classes": 10}, "uncond": {"time": 1}, "denoiser": {},
     "flow": {"time": 1, "classes": 10}, "flow-uncond": {"time": 1, "scaled": True},
     "upsampler": {"time": 2, "classes": 10, "size": 56, "channels": (2, 1)},
-    "doodles": train.doodles.NETWORK,
+    "doodles": {"time": 1, "classes": len(prompts.DOODLES.words), "size": 32, "channels": (3, 3)},
 }
+DOODLES = {"schedule": "cosine", "words": prompts.DOODLES.words, "data_range": (-1.0, 1.0)}
 
 
 def attentive_models(folder):

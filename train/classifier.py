@@ -32,9 +32,8 @@ def draw(model, cfg, test, name_file, caption):
     ]
     for split, found in sets:
         wrong = (judge.predict(model, found) != found.labels) & (found.labels >= 0)
-        shares = 1 - wrong.sum(0) / (found.labels >= 0).sum(0)
         each = ", ".join(f"{name} {share:.2%}"
-                         for name, share in zip(found.questions, shares.tolist()))
+                         for name, share in judge.accuracy(model, found).items())
         line = f"accuracy on {len(found):,} {found.name}, {split}: {each}"
         print(line, flush=True)
         mistakes = wrong.any(1).nonzero().flatten()[:100]

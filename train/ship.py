@@ -33,17 +33,18 @@ def ship(folder) -> list[Path]:
     if not found or found[-1]["epoch"] != found[-1]["config"]["epochs"]:
         raise ValueError(f"{folder} holds no finished training; finish it with --resume")
     about, kind = _card(folder, found[-1]), found[-1]["kind"]
-    if kind in ("class", "flow"):  # it should be used as it was measured
+    if kind in ("class", "flow", "doodles"):  # it should be used as it was measured
         guidance = {name: about["measures"][name] for name in ("gamma", "guide_until")}
         found = [{**content, "guidance": guidance} for content in found]
     zoo.WEIGHTS.mkdir(exist_ok=True)
-    made = [zoo.WEIGHTS / file.name.replace("weights", kind) for file in files]
+    name = "classifier-doodles" if (kind, about["dataset"]) == ("classifier", "doodles") else kind
+    made = [zoo.WEIGHTS / file.name.replace("weights", name) for file in files]
     for file, content in zip(made, found):
         checkpoint.save(file, halved(content))
-    runs.write_json(zoo.WEIGHTS / f"{kind}.json", about)
-    for old in set(zoo.snapshots(kind)) - set(made):
+    runs.write_json(zoo.WEIGHTS / f"{name}.json", about)
+    for old in set(zoo.snapshots(name)) - set(made):
         old.unlink()
-    return [*made, zoo.WEIGHTS / f"{kind}.json"]
+    return [*made, zoo.WEIGHTS / f"{name}.json"]
 
 
 def _card(folder, last):

@@ -61,6 +61,13 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -
     return Dataset(name, *mnist.load(name, "train" if split == "all" else split, root))
 
 
+def questions(name: str) -> dict | None:
+    """Return the questions that a judge of this set answers; None if they are not known by name."""
+    if name in ("mnist", "strokes"):
+        return {"digit": prompts.DIGITS.words}
+    return world.QUESTIONS if name == "doodles" else None
+
+
 @lru_cache(2)  # the training set and the test set
 def _doodles(count, split, size, seed) -> Dataset:
     """Return doodles: images uint8 (count,3,size,size), and labels, their sentences' conditions."""

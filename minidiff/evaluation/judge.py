@@ -15,7 +15,8 @@ Exercises
 import torch
 import torch.nn.functional as F
 
-from minidiff.files import checkpoint
+from minidiff.data.prompts import Vocabulary
+from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 
 DIGITS = {"mnist", "strokes"}  # sets of the same things: a model of one can be judged by the other
@@ -61,23 +62,64 @@ def read(judge, x):
     return torch.stack([logits.argmax(1) for logits in ask(judge, x)], 1)
 
 
+def accuracy(judge, dataset) -> dict:
+    """Return the share of right answers to each question about a Dataset's images."""
+    answers, labels = predict(judge, dataset), dataset.judged().labels
+    shares = ((answers == labels) & (labels >= 0)).sum(0) / (labels >= 0).sum(0).clamp(min=1)
+    return dict(zip(dataset.judged().questions, shares.tolist()))
+
+
+def asked(prompt: str, questions: dict) -> list[int]:
+    """Return what a prompt asks for: for each question the index of an answer, -1 if it names none.
+
+    questions: {name: possible answers}. An answer that shares more words with the prompt is
+    preferred, then a shorter one: "a man" is a man, and not a man wearing a hat.
+    """
+    def words(text):
+        return set(Vocabulary(known).split(text)) & {*known}
+
+    found = []
+    for names in questions.values():
+        known = tuple(word for name in names for word in name.split())
+        known = known if any(map(str.isalpha, known)) else names
+        score = [(len(words(name) & words(prompt)), -len(words(name))) for name in names]
+        best = max(range(len(names)), key=score.__getitem__)
+        found.append(best if score[best][0] else -1)
+    return found
+
+
 def find(place="", data=None):
-    """Return the checkpoint of the judge that `place` means, a dict, and its description. data: the
-    set that the samples' model was trained on. Raises ValueError if the judge does not know it."""
-    file = zoo.find("classifier", place)
-    found = zoo.load_kind("classifier", file)
+    """Return the checkpoint of the judge that `place` means, a dict, and its description; by
+    default of the newest run that knows the images or, if there is none, of the shipped judge.
+
+    data: the set that the samples' model was trained on. Raises ValueError if the judge does not
+    know it.
+    """
+    files = [zoo.find("classifier", place)]
+    if data and not place:
+        files += [folder / runs.LAST for folder in reversed(runs.folders("classifier"))
+                  if (folder / runs.LAST).is_file()]
+        files += zoo.snapshots("classifier")[-1:] + zoo.snapshots(f"classifier-{data}")[-1:]
+    known = ((file, zoo.load_kind("classifier", file)) for file in files)
+    file, found = next((k for k in known if alike(k[1]["dataset"], data)), (None, None))
+    if not found:
+        file, found = files[0], zoo.load_kind("classifier", files[0])
     if data:
         cure = f'train one: make train-classifier ARGS="--dataset {data}", or name another: --judge'
-        check_data("the judge", found["dataset"], data, cure if data != "doodles" else "there is "
-                   "no judge of doodles")
+        check_data("the judge", found["dataset"], data, cure)
     return found, f"{zoo.origin(file)} ({checkpoint.summary(found)})"
+
+
+def alike(own, data) -> bool:
+    """Return whether a network that was trained on the set `own` knows the images of `data`."""
+    return own == data or {own, data} <= DIGITS
 
 
 def check_data(what, own, data, cure):
     """Check that a network can be used on a model's images; `own` and `data` are the sets that the
     two were trained on. what: the network, in words. cure: what the user can do. Prints a note if
     both are sets of digits; raises ValueError for anything else that differs."""
-    if own != data and not {own, data} <= DIGITS:
+    if not alike(own, data):
         raise ValueError(f"{what} was trained on {own}, the model on {data}; {cure}")
     if own != data:
         print(f"note: {what} was trained on {own}, the model on {data}; both are digits")

@@ -144,6 +144,12 @@ def description(found: dict, name="this checkpoint") -> dict:
     return about
 
 
+def data_of(kind: str, place: str = "") -> str:
+    """Return the name of the set that the model was trained on, or "deepfloyd"."""
+    file = find(kind, place)
+    return str(file) if str(file) == "deepfloyd" else checkpoint.load(file)["dataset"]
+
+
 def defaults_of(kind: str, place: str = "") -> dict:
     """Return the `defaults` of the model that `place` means, without building it."""
     file = find(kind, place)

@@ -204,15 +204,17 @@ def measure_denoiser(file, flags, device):
 
 
 def measure_classifier(file, flags, device):
-    """Return the accuracy of a classifier on its own test set and, if it reads digits, on strokes.
-    """
+    """Return the accuracy of a classifier on its own test set and on another: strokes, if it reads
+    digits; doodles that no model is trained on, if it reads those."""
     found = checkpoint.load(file)
-    network, names = rebuild(found).to(device), {found["dataset"]}
-    names |= {"strokes"} if found["dataset"] in judge.DIGITS else set()
-    sets = {name: catalog.load(name, "test", flags.data_dir).to(device) for name in sorted(names)}
-    sets = {name: test.judged() for name, test in sets.items()}
-    return {name: (judge.predict(network, test)[:, 0] == test.labels[:, 0]).float().mean().item()
-            for name, test in sets.items()}
+    network, own = rebuild(found).to(device), found["dataset"]
+    others = {"mnist": ("strokes", "test"), "doodles": ("doodles", "held_out")}
+    measures = {}
+    for name, split in {(own, "test"), others.get(own, (own, "test"))}:
+        test = catalog.load(name, split, flags.data_dir).to(device).judged()
+        for question, share in judge.accuracy(network, test).items():
+            measures[name if len(test.questions) == 1 else f"{split}_{question}"] = share
+    return dict(sorted(measures.items()))
 
 
 ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # kinds that need no judge

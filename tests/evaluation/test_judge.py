@@ -5,9 +5,21 @@ import math
 import pytest
 import torch
 
+from minidiff.data import catalog
 from minidiff.data.dataset import Dataset
-from minidiff.evaluation.judge import check_data, classification_loss, find, jitter, predict
+from minidiff.data.doodles.scenes import SUBJECTS
+from minidiff.evaluation.judge import (
+    asked,
+    check_data,
+    classification_loss,
+    find,
+    jitter,
+    predict,
+)
+from minidiff.files import checkpoint
+from minidiff.models import zoo
 from minidiff.network.classifier import Classifier
+from sample.doodles import COURSE
 
 
 class Constant(torch.nn.Module):
@@ -80,3 +92,43 @@ def test_the_shipped_judge_knows_digits(workplace):
         assert found["kind"] == "classifier" and "classifier-epoch-06.pt" in description
     with pytest.raises(ValueError, match='make train-classifier ARGS="--dataset fashion"'):
         find("", "fashion")
+
+
+def test_the_newest_run_that_knows_the_images_is_the_judge(workplace):
+    """A later run on other images is passed over; --judge is not."""
+    found = zoo.load_kind("classifier", str(zoo.snapshots("classifier")[-1]))
+    for number, data in (("001", "fashion"), ("002", "mnist"), ("003", "cifar10")):
+        folder = workplace / "runs" / "classifier" / number
+        folder.mkdir(parents=True)
+        checkpoint.save(folder / "last.pt", {**found, "dataset": data})
+    for data, number in (("fashion", "001"), ("strokes", "002"), ("cifar10", "003")):
+        assert number in find("", data)[1]
+    with pytest.raises(ValueError, match="trained on fashion, the model on mnist"):
+        find("runs/classifier/001", "mnist")
+
+
+@pytest.mark.parametrize("prompt, expected", [
+    ("a photo of a man", ["man", "photo", None, None]),
+    ("a man wearing a blue hat", ["man wearing a hat", None, "blue", None]),
+    ("the amalfi cost at night", ["amalfi coast", None, None, "night"]),
+    ("a red ship", ["rocket ship", None, "red", None]), ("puppy", ["dog", None, None, None]),
+    ("a high quality photo", [None, "photo", None, None]), ("", [None] * 4),
+])
+def test_what_a_sentence_asks_for(prompt, expected):
+    """The answers it names, the plainer one where several fit; nothing else."""
+    questions = catalog.questions("doodles")
+    found = asked(prompt, questions)
+    assert [None if k < 0 else names[k]
+            for k, names in zip(found, questions.values())] == expected
+
+
+def test_what_a_digit_asks_for():
+    """The digit itself; the null prompt asks for nothing."""
+    questions = catalog.questions("mnist")
+    assert [asked(prompt, questions) for prompt in ("7", "")] == [[7], [-1]]
+
+
+def test_the_course_asks_for_every_subject():
+    """Its fourteen prompts with a subject name the fourteen subjects."""
+    questions = catalog.questions("doodles")
+    assert {asked(prompt, questions)[0] for prompt in COURSE} == set(range(len(SUBJECTS)))

@@ -139,7 +139,7 @@ def test_the_example_image_is_found_from_another_folder(tmp_path):
 def test_an_edit_needs_a_model_with_noise_levels(trained, monkeypatch):
     """SDEdit starts at a noise level, and a flow has none."""
     monkeypatch.chdir(trained)
-    with pytest.raises(ValueError, match="holds a 'flow' model, but 'class' or 'uncond' is needed"):
+    with pytest.raises(ValueError, match="holds a 'flow' model, but 'class' or 'uncond'"):
         sample.sdedit.main(["--model", "flow", "--device", "cpu"])
 
 

@@ -104,8 +104,8 @@ def test_a_wrong_judge_or_n_is_told_before_sampling(idle, command, words, messag
 
 
 def test_a_model_of_other_things_than_the_judges_is_refused(idle):
-    """Clothes, and doodles, for which there is no judge."""
-    for data, cure in (("fashion", 'ARGS="--dataset fashion"'), ("doodles", "no judge of doodles")):
+    """Clothes, and photos."""
+    for data, cure in (("fashion", 'ARGS="--dataset fashion"'), ("cifar10", "--judge")):
         message = f"trained on strokes, the model on {data}.*{cure}"
         for command, kind in (("evaluate", "uncond"), ("evaluate", "upsampler"), ("sweep", "class"),
                               ("compare", "class")):
@@ -126,7 +126,7 @@ def test_a_judge_of_clothes_is_not_asked_to_read_strokes(place, monkeypatch):
     """Its own test set alone is measured."""
     loaded = []
     whole = sample.measure.evaluate.catalog.load
-    monkeypatch.setattr(sample.measure.evaluate.dataset, "load",
+    monkeypatch.setattr(sample.measure.evaluate.catalog, "load",
                         lambda name, *rest: loaded.append(name) or whole("strokes", "test"))
     sample.measure.evaluate.main(["--model", another("classifier", "fashion"), *FEW])
     assert loaded == ["fashion"]
@@ -158,7 +158,7 @@ def test_options_that_have_no_effect_are_refused(idle, model, words):
 @pytest.mark.parametrize("command", ["sweep", "compare"])
 def test_a_damaged_file_is_told_before_any_work(idle, monkeypatch, command):
     """Before data are loaded, too."""
-    monkeypatch.setattr(sample.measure.evaluate.dataset, "load", None)
+    monkeypatch.setattr(sample.measure.evaluate.catalog, "load", None)
     main, out = COMMANDS[command]
     for text in ("{", "[]", '{"n": 20}'):
         Path(out).write_text(text)
