@@ -63,7 +63,7 @@ class Dataset:
 
     def judged(self) -> "Dataset":
         """Return the set to train a judge on: its labels are the answers, int64 (N, questions)."""
-        answers = self.labels[:, None] if self.answers is None else self.answers
+        answers = self.labels.view(len(self), -1) if self.answers is None else self.answers
         renewed = self.renewed and (lambda k: self.renewed(k).judged())
         questions = self.questions or {"digit": self.words}
         return replace(self, labels=answers, answers=answers, renewed=renewed, questions=questions)
