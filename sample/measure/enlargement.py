@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from minidiff.data import catalog, strokes
+from minidiff.data import catalog
+from minidiff.data.doodles.scenes import SUBJECTS
 from minidiff.editing.blur import gaussian_blur
 from minidiff.evaluation import judge as judging
 from minidiff.evaluation.metrics import check_finite
@@ -14,16 +15,17 @@ from minidiff.models.options import options_for
 from minidiff.network.registry import rebuild
 from minidiff.system import hardware
 
-N = 500  # digits of each kind, at most
+UPSAMPLERS = ("upsampler", "doodles-upsampler")
+N = 500  # images of each kind, at most
 CONTRAST, ROUNDS = 2.0, 5  # of a baseline without a network; chosen on the digits measured here
 DESCRIPTIONS = {
-    "psnr_ours": "dB, to the true 56x56 strokes; the same for other methods",
+    "psnr_ours": "dB, to the true large images; the same for other methods",
     "psnr_contrast_held": "bicubic, contrast stretched, made consistent; no network",
     "psnr_ours_softened": "ours, blurred until it is as soft as bicubic",
     "perceptual_ours": "distance of the judge's features to those of the true ones",
     "sharpness_ours": "neighbouring pixels' differences, over those of the true ones",
     "consistency_ours_samples": "dB, shrunk back, to the input",
-    "agreement_ours_samples": "shrunk back, read as the same digit",
+    "agreement_ours_samples": "shrunk back, read as the same digit or subject",
     "sharper_ours_samples": "neighbouring pixels' differences, over bicubic's",
 }
 
@@ -58,20 +60,21 @@ def perceptual(judge, x, y):
 
 
 def enlarge_by_all(model, low, **options):
-    """Return images `low` enlarged by every method, {name: images}.
+    """Return images `low`, in [0, 1], enlarged by every method, {name: images}.
 
     held: made consistent with low. contrast: bicubic, with stretched contrast. ours, free: the
     network's, made consistent or not. options: of `upsample`.
     """
     found = {m: F.interpolate(low, scale_factor=2, mode=m).clamp(0, 1)
              for m in ("bilinear", "bicubic")}
-    held = upsampler.consistent(low, model.data_range)
+    held = upsampler.consistent(low, (0.0, 1.0))
     stretched = ((found["bicubic"] - 0.5) * CONTRAST + 0.5).clamp(0, 1)
     for _ in range(ROUNDS):
         stretched = held(stretched)
     for name, own in (("free", {"held": False}), ("ours", {})):
-        found[name] = upsampler.upsample(model, low, **own, **options)
-        check_finite(found[name])
+        large = upsampler.upsample(model, model.from_unit(low), **own, **options)
+        found[name] = model.to_unit(large)
+        check_finite(large)
     return {**found, "bicubic_held": held(found["bicubic"]), "contrast_held": stretched}
 
 
@@ -83,14 +86,17 @@ def measure(file, data, options, flags):
     seed are used. flags: MeasureOptions.
     """
     device = hardware.pick_device(options.device)
-    model = zoo.load_model(str(file), device, kinds=("upsampler",))
+    model = zoo.load_model(str(file), device, kinds=UPSAMPLERS)
     found, judged = judging.find(flags.judge, data)
     judge = rebuild(found).to(device)
-    x_0 = strokes.dataset(min(flags.n, N), 2, model.image_shape[2])[0]  # seed 2: the test set's
-    x_0, n, steps = x_0.to(device).float() / 255, len(x_0), min(options.steps, model.schedule.T)
+    test = catalog.load(data, "test", flags.data_dir, model.image_shape[2])
+    x_0 = test.images_at(slice(0, min(flags.n, N))).to(device)
+    n, steps = len(x_0), min(options.steps, model.schedule.T)
     about = {"n": n, "steps": steps, "level": upsampler.LEVEL, "seed": options.seed,
              "summary": model.summary, "judge": judged}
-    sets = {"strokes": F.avg_pool2d(x_0, 2), "mnist": _mnist(n, flags, device)}
+    sets = {data: F.avg_pool2d(x_0, 2)}
+    if data == "strokes":
+        sets["mnist"] = _mnist(n, flags, device)
     sets["samples"], about["first_stage"] = _samples(n, data, options, device)
     found = {}
     for name, low in sets.items():
@@ -99,7 +105,7 @@ def measure(file, data, options, flags):
         print(f"{name}: {n} images, enlarged by every method", flush=True)
         large = enlarge_by_all(model, low, steps=steps, seed=options.seed)
         found.update(against_input(judge, large, low, name))
-        if name == "strokes":
+        if name == data:
             found.update(against_truth(judge, large, x_0))
     return {**about, "measures": found}
 
@@ -121,7 +127,7 @@ def against_input(judge, large, low, kind):
     found = {}
     for name in ("contrast_held", "free", "ours"):
         back = F.avg_pool2d(large[name], 2)
-        same = judge(back).argmax(1) == judge(low).argmax(1)
+        same = judging.read(judge, back)[:, 0] == judging.read(judge, low)[:, 0]
         found[f"consistency_{name}_{kind}"] = psnr(back, low)
         found[f"agreement_{name}_{kind}"] = same.float().mean().item()
         found[f"sharper_{name}_{kind}"] = sharpness(large[name]) / sharpness(large["bicubic"])
@@ -140,7 +146,7 @@ def _samples(n, data, options, device):
     """Return n samples of the first stage, and its description; None where there is none that fits
     an upsampler of `data`."""
     try:
-        model = zoo.load_model("class", device)
+        model = zoo.load_model("doodles" if data == "doodles" else "class", device)
         judging.check_data("the upsampler", data, checkpoint.load(model.file)["dataset"],
                            "samples are left out")
     except ValueError as e:
@@ -148,7 +154,9 @@ def _samples(n, data, options, device):
         return None, None
     steps = min(options.steps, model.schedule.T)
     how = options_for(model, steps=steps, seed=options.seed)
-    *_, last = generate(model, [str(k % 10) for k in range(n)], steps=steps, seed=how.seed,
-                        **how.guidance, **how.sampling(model))
+    names = SUBJECTS if data == "doodles" else model.vocabulary.words
+    *_, last = generate(model, [names[k % len(names)] for k in range(n)], steps=steps,
+                        seed=how.seed, **how.guidance, **how.sampling(model))
     check_finite(last.x_t)
-    return last.x_t.clamp(0, 1), f"{zoo.origin(model.file)} ({model.summary}), {steps} steps"
+    x = model.to_unit(last.x_t).clamp(0, 1)
+    return x, f"{zoo.origin(model.file)} ({model.summary}), {steps} steps"

@@ -85,8 +85,8 @@ def main(argv=None):
         about = {"kind": found["kind"], "weights": zoo.origin(file)}
         print(f"weights: {about['weights']}", flush=True)
         about["measures"] = ALONE[found["kind"]](file, flags, device)
-    elif found["kind"] == "upsampler":
-        about = {"kind": "upsampler", "weights": zoo.origin(file),
+    elif found["kind"] in enlargement.UPSAMPLERS:
+        about = {"kind": found["kind"], "weights": zoo.origin(file),
                  **enlargement.measure(file, found["dataset"], options, flags)}
     else:
         about = measure_samples(file, found, options, flags, typed)
@@ -221,7 +221,7 @@ ALONE = {"denoiser": measure_denoiser, "classifier": measure_classifier}  # kind
 _BASIC = {"out", "data_dir", "device"}
 USED = {  # options that are of use, where not all are
     **dict.fromkeys(ALONE, {"model", *_BASIC}),
-    "upsampler": {"model", "steps", "seed", "n", "judge", *_BASIC},
+    **dict.fromkeys(enlargement.UPSAMPLERS, {"model", "steps", "seed", "n", "judge", *_BASIC}),
     "npz": {"npz", "score", "judge", *_BASIC},
 }
 
