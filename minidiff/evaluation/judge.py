@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from minidiff.data.prompts import Vocabulary
+from minidiff.editing.blur import gaussian_blur
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 
@@ -32,10 +33,20 @@ def jitter(x, generator=None):
     return F.grid_sample(x, grid, align_corners=False, padding_mode="border")
 
 
+def blurred(x, generator=None, most=2.0):
+    """Return images as seen from a distance: blurred, all by the same sigma, random in 0.1 .. most
+    pixels. The judge of hybrids must read them."""
+    share = torch.rand((), generator=generator, device=x.device).item()
+    return gaussian_blur(x, 2 * round(3 * most) + 1, 0.1 + (most - 0.1) * share)
+
+
 def classification_loss(model, x_0, answers, generator=None):
     """Return the mean cross entropy of the questions, a float32 scalar. x_0: (B,C,H,W) in [0, 1].
-    answers: int64 (B, questions), -1 where there is none."""
-    groups = ask(model, jitter(x_0, generator))
+    answers: int64 (B, questions), -1 where there is none. Of colour images half are blurred."""
+    x = jitter(x_0, generator)
+    if x.shape[1] > 1:
+        x = torch.cat([x[: len(x) // 2], blurred(x[len(x) // 2 :], generator)])
+    groups = ask(model, x)
     losses = [F.cross_entropy(logits.float(), column, ignore_index=-1, reduction="sum")
               / (column >= 0).sum().clamp(min=1) for logits, column in zip(groups, answers.T)]
     return sum(losses) / len(losses)

@@ -89,10 +89,12 @@ def frechet(a, b) -> float:
 
 
 def from_afar(x, sigma=2.0):
-    """Return images x (N,1,H,W) as seen from across a room: blurred by sigma pixels, then with the
-    contrast restored. Of ten real digits, a judge trained on sharp ones recognises 9 in this form,
-    but only 2 if they are just blurred."""
+    """Return images x (N,C,H,W) as seen from across a room: blurred by sigma pixels; grey ones then
+    with the contrast restored. Of ten real digits, a judge trained on sharp ones recognises 9 in
+    this form, but only 2 if they are just blurred."""
     x = gaussian_blur(x, 2 * round(3 * sigma) + 1, sigma)
+    if x.shape[1] > 1:  # the judge of colour images knows blurred ones
+        return x
     low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
     return (((x - low) / (high - low).clamp(min=1e-6) - 0.5) * 4 + 0.5).clamp(0, 1)
 
