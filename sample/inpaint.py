@@ -38,8 +38,9 @@ def main(argv=None):
     own, image, x_0 = edit.own, edit.image, edit.load()
     size = photos.size_of(image.image)
     mask = photos.load_mask(own.mask, edit.model.image_shape, size, image.fit).to(x_0.device)
-    calls = inpaint_calls(edit.options.steps, own.resample)
-    print(f"cost: {calls} network calls ({edit.options.steps} without resampling)", flush=True)
+    once = edit.options.calls(edit.model)
+    calls = inpaint_calls(once, own.resample)
+    print(f"cost: {calls} network calls ({once} without resampling)", flush=True)
     states = inpaint(
         edit.eps_fn(own.prompt), edit.schedule, x_0, mask, edit.noise(), edit.timesteps,
         resample=own.resample, **edit.sampling,

@@ -14,7 +14,7 @@ from minidiff.data import prompts
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
 from minidiff.network import registry
-from minidiff.theory import samplers, schedule
+from minidiff.theory import samplers, schedule, solvers
 from minidiff.training.recipe import Recipe
 
 T = 40  # of the models here
@@ -23,9 +23,8 @@ T = 40  # of the models here
 def options_of(caption):
     """Return what a caption says about sampling: sampler, kind or eta, clip, steps, seed, gamma and
     share, the share of the steps that are left when guidance ends; None where it says nothing."""
-    start = re.search(r"(ddpm|ddim) \(|Euler", caption).start()
-    text = caption[start:]
-    method, _, inside = text.partition(")")[0].partition(" (")
+    text = caption[re.search(r"\b(ddpm|ddim|heun|dpm2m)\b[ ,]|Euler", caption).start():]
+    method, _, inside = re.match(r"(\w+)( \(([^)]*)\))?", text).groups("")
 
     def number(pattern, default=None):
         found = re.search(pattern, text)
@@ -33,7 +32,7 @@ def options_of(caption):
 
     kind = re.match(r"\w+", inside)
     return {
-        "sampler": method if inside else "Euler", "kind": kind and kind.group(),
+        "sampler": method, "kind": kind and kind.group(),
         "eta": number(r"eta ([\d.]+)"), "clip": "not clipped" not in inside,
         "steps": int(number(r"(\d+) steps")), "seed": int(number(r"seed (\d+)")),
         "gamma": number(r"gamma (-?[\d.]+)"), "share": number(r"until ([\d.]+)%", 0) / 100,
@@ -63,8 +62,9 @@ def noise(model, n, seed):
 
 def step_options(model, said):
     """Return the options of `trajectory` that parsed options mean."""
-    step = {"ddpm": samplers.ddpm_step, "ddim": samplers.ddim_step}[said["sampler"]]
-    how = {"eta": said["eta"]} if said["sampler"] == "ddim" else {"kind": said["kind"]}
+    step = {"ddpm": samplers.ddpm_step, "ddim": samplers.ddim_step, "heun": solvers.heun_step,
+            "dpm2m": solvers.dpm2m_step}[said["sampler"]]
+    how = {"ddim": {"eta": said["eta"]}, "ddpm": {"kind": said["kind"]}}.get(said["sampler"], {})
     return {"step": step, "clip": model.data_range if said["clip"] else None, **how}
 
 

@@ -28,11 +28,13 @@ SETTINGS = {  # name: flags, none of them a default
     "ddpm": ["--steps", "7", "--seed", "3", "--variance", "beta", "--clip", "none"],
     "ddim": ["--steps", "6", "--seed", "11", "--sampler", "ddim", "--eta", "0.6"],
     "exact": ["--steps", "5", "--seed", "4", "--sampler", "ddim", "--eta", "0"],
+    "heun": ["--steps", "4", "--seed", "2", "--sampler", "heun"],
+    "dpm2m": ["--steps", "6", "--seed", "2", "--sampler", "dpm2m", "--clip", "none"],
     "default": ["--steps", "8"],
 }
 GUIDANCE = {"ddpm": ["--gamma", "2.5", "--guide-until", "0.4"],
             "ddim": ["--gamma", "4", "--guide-until", "0"], "exact": ["--gamma", "0"],
-            "default": []}
+            "heun": ["--gamma", "3"], "dpm2m": ["--gamma", "2"], "default": []}
 EULER = {"few": ["--steps", "5", "--seed", "6", "--gamma", "3", "--guide-until", "0.25"],
          "plain": ["--steps", "4", "--gamma", "1"], "default": []}
 

@@ -75,6 +75,10 @@ CALLS = {  # function: how it is called with a generator; what it returns is a t
     "theory.guidance.drop_condition": lambda f, g: f(torch.ones(200, 3), 0.5, g),
     "theory.samplers.ddpm_step": lambda f, g: f(SCHEDULE, X, 9, 4, X / 5, generator=g)[0],
     "theory.samplers.ddim_step": lambda f, g: f(SCHEDULE, X, 9, 4, X / 5, eta=0.5, generator=g)[0],
+    "theory.samplers.take_step": lambda f, g: f(
+        eps_fn, SCHEDULE, X, 9, 4, memory={}, generator=g)[0],
+    "models.deepfloyd.learned.ddpm_step": lambda f, g: f(
+        SCHEDULE, X, 9, 4, X / 5, kind="beta", generator=g)[0],
     "editing.image_to_image.noised": lambda f, g: f(SCHEDULE, X, 9, g),
     "editing.image_to_image.sdedit": lambda f, g: last(
         f(eps_fn, SCHEDULE, X, STEPS, 1, generator=g)),
@@ -89,13 +93,14 @@ CALLS = {  # function: how it is called with a generator; what it returns is a t
     "data.dataset.batches": lambda f, g: torch.cat([y for _, y in f(small_set(), 2, g)]),
     "data.prompts.drop_words": lambda f, g: f(torch.ones(50, 4), 0.5, g),
     "data.strokes.draw": lambda f, g: f(LABELS, 28, g),
-    "train.class_cond.loss": training(NoiseModel, time=1, classes=10),
     "train.classifier.loss": training(Model, labels=LABELS[:, None], kind=Classifier),
-    "train.denoiser.loss": training(Model),
-    "train.doodles.loss": training(NoiseModel, labels=torch.ones(6, 10), time=1, classes=10),
-    "train.flow.loss": training(FlowModel, time=1, classes=10),
-    "train.flow_uncond.loss": training(FlowModel, time=1),
-    "train.uncond.loss": training(NoiseModel, time=1),
+    "training.losses.class_loss": training(NoiseModel, time=1, classes=10),
+    "training.losses.clean_loss": training(Model),
+    "training.losses.hidden": lambda f, g: f(
+        NoiseModel(network(time=1, classes=10)), torch.ones(60, 10), g, Recipe(p_uncond=0.5)),
+    "training.losses.uncond_loss": training(NoiseModel, time=1),
+    "training.losses.uncond_velocity_loss": training(FlowModel, time=1),
+    "training.losses.velocity_loss": training(FlowModel, time=1, classes=10),
     "train.upsampler.loss": lambda f, g: f(upsampler(), LARGE, LABELS, g, Recipe()).detach(),
     "train.benchmarks.speedrun.times": lambda f, g: f(6, 1000, g),
     "train.benchmarks.speedrun.loss": training(NoiseModel, time=1, classes=10),
@@ -147,7 +152,7 @@ def test_all_randomness_comes_from_the_generator(name):
     assert not torch.equal(result(0, 1), result(1, 1))
 
 
-@pytest.mark.parametrize("step", samplers.SAMPLERS.values())
+@pytest.mark.parametrize("step", [samplers.ddpm_step, samplers.ddim_step])
 def test_a_trajectory_uses_one_generator_for_all_its_steps(step):
     """Each step continues the generator's sequence: two steps never add the same noise."""
     options = {"eta": 1.0} if step is samplers.ddim_step else {"kind": "beta"}

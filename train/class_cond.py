@@ -8,15 +8,8 @@ Classifier-free guidance, algorithm 1.
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.theory.diffusion import noise_loss
-from minidiff.theory.guidance import drop_condition
+from minidiff.training.losses import class_loss as loss
 from train.launch import CONDITIONAL, Job, launch, unet
-
-
-def loss(model, x_0, labels, generator, cfg):
-    """Return the loss: the network predicts the noise in x_t, given t/T and usually the digit."""
-    cond = drop_condition(model.condition(labels), cfg.p_uncond, generator)
-    return noise_loss(model.schedule, model, x_0, cond, generator)
 
 
 def draw(model, cfg, test, name_file, caption):

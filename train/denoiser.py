@@ -7,13 +7,8 @@
 
 from minidiff.evaluation.gallery import draw_denoiser
 from minidiff.system.cli import program
-from minidiff.theory.diffusion import denoising_loss
+from minidiff.training.losses import clean_loss as loss
 from train.launch import Job, launch, unet
-
-
-def loss(model, x_0, labels, generator, cfg):
-    """Return the loss: the network predicts the clean image."""
-    return denoising_loss(model, x_0, cfg.sigma, generator)
 
 
 def draw(model, cfg, test, name_file, caption):

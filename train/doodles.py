@@ -8,21 +8,10 @@ Coloured images of 32x32 pixels in -1..1, drawn while it trains; a sentence is t
 (data/prompts.py). The network is the digits' UNet with three channels in and out.
 """
 
-from minidiff.data.prompts import drop_words
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.theory.diffusion import noise_loss
-from minidiff.theory.guidance import drop_condition
+from minidiff.training.losses import class_loss as loss
 from train.launch import CONDITIONAL, Job, launch, unet
-
-P_WORD = 0.1  # probability of hiding a word, besides those that captions leave out
-
-
-def loss(model, x_0, labels, generator, cfg):
-    """Return the loss: the network predicts the noise in x_t, given t/T and some of the words."""
-    words = drop_words(model.condition(labels), P_WORD, generator)
-    cond = drop_condition(words, cfg.p_uncond, generator)
-    return noise_loss(model.schedule, model, x_0, cond, generator)
 
 
 def draw(model, cfg, test, name_file, caption):

@@ -8,15 +8,8 @@ hidden.
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.theory.flow import flow_loss
-from minidiff.theory.guidance import drop_condition
+from minidiff.training.losses import velocity_loss as loss
 from train.launch import Job, launch, unet
-
-
-def loss(model, x_1, labels, generator, cfg):
-    """Return the loss: the network predicts the velocity at x_t, given t and usually the digit."""
-    cond = drop_condition(model.condition(labels), cfg.p_uncond, generator)
-    return flow_loss(model, x_1, cond, generator)
 
 
 def draw(model, cfg, test, name_file, caption):

@@ -7,13 +7,8 @@
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.theory.flow import flow_loss
+from minidiff.training.losses import uncond_velocity_loss as loss
 from train.launch import Job, launch, unet
-
-
-def loss(model, x_1, labels, generator, cfg):
-    """Return the loss: the network predicts the velocity at x_t, given t."""
-    return flow_loss(model, x_1, None, generator)
 
 
 def draw(model, cfg, test, name_file, caption):

@@ -7,13 +7,8 @@
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.theory.diffusion import noise_loss
+from minidiff.training.losses import uncond_loss as loss
 from train.launch import Job, launch, unet
-
-
-def loss(model, x_0, labels, generator, cfg):
-    """Return the loss: the network predicts the noise in x_t, given t/T."""
-    return noise_loss(model.schedule, model, x_0, None, generator)
 
 
 def draw(model, cfg, test, name_file, caption):

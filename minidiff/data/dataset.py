@@ -36,6 +36,12 @@ class Dataset:
     questions: dict[str, tuple[str, ...]] | None = None
     answers: torch.Tensor | None = None
     renewed: Callable | None = None  # of an endless set: number -> another part of it
+    flips: bool = False  # whether batches mirror half of the images
+
+    def __post_init__(self):
+        if isinstance(self.images, torch.Tensor) and self.images.dtype != torch.uint8:
+            raise ValueError(f"a Dataset needs images of type uint8, 0..255, got "
+                             f"{self.images.dtype}; for x in [0, 1]: (255 * x).round().byte()")
 
     def __len__(self):
         return len(self.labels)
@@ -59,7 +65,9 @@ class Dataset:
     def at(self, epoch: int) -> "Dataset":
         """Return the set for an epoch, 0, 1, ...: itself or, if endless, a part that changes every
         RENEW epochs and is always the same for a given epoch."""
-        return self.renewed(epoch // RENEW).to(self.images.device) if self.renewed else self
+        if not self.renewed:
+            return self
+        return replace(self.renewed(epoch // RENEW).to(self.images.device), flips=self.flips)
 
     def judged(self) -> "Dataset":
         """Return the set to train a judge on: its labels are the answers, int64 (N, questions)."""
@@ -82,8 +90,13 @@ class Dataset:
 def batches(dataset: Dataset, batch_size: int, generator: torch.Generator):
     """Yield batches (x_0, labels), once over the set in random order; the last may be smaller.
 
-    x_0: float32 (B,1,28,28) in [0, 1]. labels: int64 (B,). generator: decides the order.
+    x_0: float32 (B,1,28,28) in [0, 1]. labels: int64 (B,). generator: decides the order, and which
+    images are mirrored.
     """
     order = torch.randperm(len(dataset), generator=generator, device=generator.device)
     for index in order.to(dataset.images.device).split(batch_size):
-        yield dataset.images_at(index), dataset.labels[index]
+        x_0 = dataset.images_at(index)
+        if dataset.flips:
+            coin = torch.rand(len(x_0), 1, 1, 1, generator=generator, device=generator.device)
+            x_0 = torch.where(coin.to(x_0.device) < 0.5, x_0.flip(3), x_0)
+        yield x_0, dataset.labels[index]

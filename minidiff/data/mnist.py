@@ -38,8 +38,9 @@ def find(name: str, root: Path) -> Path:
     for raw in (whole / CLASSES[name] / "raw", whole / CLASSES[name], *near):
         if all(_file(raw, file).is_file() for file in FILES):
             return raw
-    _download(name, whole)
-    return whole / CLASSES[name] / "raw"
+    raw = whole / CLASSES[name] / "raw"
+    download(name, CLASSES[name], whole, raw, f"its four files, {', '.join(FILES)}")
+    return raw
 
 
 def load(name: str, split: str, root: Path):
@@ -63,22 +64,25 @@ def _file(raw: Path, name: str) -> Path:
     return dotted if dotted.is_file() else raw / name
 
 
-def _download(name: str, root: Path) -> None:
-    """Download with torchvision, which verifies checksums. ValueError if that fails; no folder or
-    file is then left behind."""
+def download(name: str, kind: str, root: Path, folder: Path, files: str) -> None:
+    """Download a set with torchvision, which verifies checksums. ValueError if that fails; no
+    folder or file is then left behind.
+
+    kind: its class in torchvision. folder: where its files will be. files: what they are, in words.
+    """
     print(f"downloading {name} to {root}", file=sys.stderr, flush=True)
-    before, raw = socket.getdefaulttimeout(), root.absolute() / CLASSES[name] / "raw"
-    made = next((p for p in (*reversed(raw.parents), raw) if not p.exists()), None)
+    before, folder = socket.getdefaulttimeout(), folder.absolute()
+    made = next((p for p in (*reversed(folder.parents), folder) if not p.exists()), None)
     socket.setdefaulttimeout(20)  # seconds; a network that drops packets would hang forever
     try:
-        getattr(torchvision_datasets(), CLASSES[name])(root, download=True)
+        getattr(torchvision_datasets(), kind)(root, download=True)
         made = None
     except (OSError, RuntimeError, EOFError) as e:
         reason = " ".join(str(e).split())[:200]
         raise ValueError(
-            f"{name} is not in {root} and could not be downloaded ({reason}); put its four files, "
-            f"{', '.join(FILES)}, into {raw}, or name another folder with --data-dir, "
-            "or use --dataset strokes, which needs no files"
+            f"{name} is not in {root} and could not be downloaded ({reason}); put {files}, into "
+            f"{folder}, or name another folder with --data-dir, or use --dataset strokes, which "
+            "needs no files"
         ) from e
     finally:
         socket.setdefaulttimeout(before)

@@ -49,20 +49,23 @@ def inpaint(
         )
     if resample < 1:
         raise ValueError(f"resample must be at least 1, got {resample}")
-    known_noise = _second_generator(generator)
+    known_noise, memory = _second_generator(generator), {}
     yield State(timesteps[0], x, None)
     for t, s in zip(timesteps, timesteps[1:]):
         for left in reversed(range(resample if s > 0 else 1)):
-            x, x_0_hat = take_step(eps_fn, schedule, x, t, s, generator=generator, **options)
+            x, x_0_hat = take_step(
+                eps_fn, schedule, x, t, s, memory=memory, generator=generator, **options
+            )
             x = torch.where(mask, x, noised(schedule, x_0, s, known_noise))
             if left:
                 x = _step_back(schedule, x, s, t, known_noise)
         yield State(s, x, x_0_hat)
 
 
-def inpaint_calls(steps, resample):
-    """Return how many network calls `inpaint` makes: its last step is never repeated."""
-    return resample * (steps - 1) + 1
+def inpaint_calls(calls, resample):
+    """Return how many network calls `inpaint` makes: its last step is never repeated. calls: those
+    of a trajectory whose last step makes one, such as one for each step."""
+    return resample * (calls - 1) + 1
 
 
 def _step_back(schedule, x_s, s, t, generator):

@@ -69,7 +69,7 @@ def load(path) -> Checkpoint:
     path = Path(os.path.expanduser(path))
     if not os.path.isfile(path):
         raise ValueError(f"there is no checkpoint {path}; name a .pt file or a run's folder")
-    found = _read(path)
+    found = read(path)
     if not isinstance(found, dict) or type(found.get("minidiff")) is not int:
         raise ValueError(f"{path} is not a minidiff checkpoint; it was written by another program")
     if found["minidiff"] > VERSION:
@@ -87,8 +87,9 @@ def load(path) -> Checkpoint:
     return found
 
 
-def _read(path):
-    """Return what torch.load reads in a file whose checksums are right."""
+def read(path):
+    """Return the tensors and plain values in a file whose checksums are right. Raises ValueError
+    for another file."""
     unreadable = ValueError(
         f"{path} cannot be read as a checkpoint: it is truncated or was not written by minidiff"
     )

@@ -18,7 +18,6 @@ import re
 import warnings
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps
@@ -31,6 +30,8 @@ WORDS = re.compile(r"(?:rows +(\d+):(\d+))?[ ,]*(?:columns +(\d+):(\d+))?")  # o
 def sample_photo(name="grace_hopper.jpg") -> str:
     """Return the path of an image in the public domain that comes with matplotlib: a photo of Grace
     Hopper, or "Minduka_Present_Blue_Pack.png", a drawn present."""
+    import matplotlib  # which takes a while, and nothing else here needs it
+
     return str(Path(matplotlib.get_data_path()) / "sample_data" / name)
 
 

@@ -5,11 +5,14 @@ sampler is called with. The defaults suit the laptop recipes; a model may bring 
 `defaults`, and what is typed takes precedence over both (system/cli.py).
 """
 
+import inspect
 from dataclasses import dataclass, fields
 
 from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
-from minidiff.theory.samplers import SAMPLERS, VARIANCES, ddpm_step
+from minidiff.theory.samplers import VARIANCES
+from minidiff.theory.schedule import evenly
+from minidiff.theory.solvers import SAMPLERS, network_calls
 
 CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
 LARGE = ("model_dir", "embeddings", "offload", "download")  # options that only DeepFloyd has
@@ -31,7 +34,7 @@ class SampleOptions:
     guide_until: float = flag(
         0.3, "gamma above 1 applies until this share of the steps is left", least=0, most=1
     )
-    sampler: str = flag("ddpm", "ddpm (ancestral) or ddim", tuple(SAMPLERS))
+    sampler: str = flag("ddpm", "ddpm (ancestral), ddim, heun, dpm2m (second order)", SAMPLERS)
     variance: str = flag(
         "beta_tilde", "ddpm: noise of a step", (*VARIANCES, "learned"), needs={"sampler": "ddpm"}
     )
@@ -67,9 +70,17 @@ class SampleOptions:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"{name} {value!r} is not for this model; use {', '.join(known)}")
-        ddpm = {"step": model.step or ddpm_step, "kind": self.variance}
-        how = ddpm if self.sampler == "ddpm" else {"step": SAMPLERS["ddim"], "eta": self.eta}
-        return {**how, "clip": model.clips[self.clip]}
+        step = self.sampler == "ddpm" and model.step or SAMPLERS[self.sampler]
+        own = {"kind": self.variance, "eta": self.eta}
+        own = {k: v for k, v in own.items() if k in inspect.signature(step).parameters}
+        return {"step": step, **own, "clip": model.clips[self.clip]}
+
+    def calls(self, model) -> int:
+        """Return how many network calls sampling an image takes: some samplers make several in a
+        step."""
+        if not model.schedule:
+            return self.steps
+        return network_calls(evenly(model.schedule.T, self.steps), SAMPLERS[self.sampler])
 
     @property
     def guidance(self) -> dict:
@@ -78,11 +89,14 @@ class SampleOptions:
 
     def describe(self, model) -> str:
         """Return a caption: sampler, steps, seed and, for a model with prompts, guidance."""
-        how = self.variance if self.sampler == "ddpm" else f"eta {self.eta:g}"
-        step = f"{self.sampler} ({how}{CLIPS[self.clip]})" if model.schedule else "Euler"
+        own = {"ddpm": self.variance, "ddim": f"eta {self.eta:g}"}.get(self.sampler, "")
+        how = (own + CLIPS[self.clip]).removeprefix(", ")
+        step = self.sampler + (f" ({how})" if how else "") if model.schedule else "Euler"
+        calls = self.calls(model)
+        calls = "" if calls == self.steps else f" of {calls} network calls"
         rough = "" if self.precision == "float32" else f", {self.precision}"
         guidance = f", {self.describe_guidance()}" if model.conditional else ""
-        return f"{step}, {self.steps} steps, seed {self.seed}{rough}{guidance}"
+        return f"{step}, {self.steps} steps{calls}, seed {self.seed}{rough}{guidance}"
 
     def describe_guidance(self) -> str:
         """Return a caption of the guidance alone."""

@@ -32,7 +32,10 @@ x_0_hat is clipped to the data range, eps_hat must be computed again from it, or
 describe the same x_t. And x_t, the network's input, is never clipped: noise has no bounds.
 
 A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` yields
-every state, so progress bars, animations and early stops are `for` loops outside.
+every state, so progress bars, animations and early stops are `for` loops outside. A step is any
+function step(schedule, x_t, t, s, eps_hat) that returns x_s and x_0_hat. If it needs more, it names
+it as a further parameter: `generator`, the source of noise; `eps_fn`, to call the network again; or
+`memory`, a dict of its own for as long as the trajectory lasts. Such steps: theory/solvers.py.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502.
 
@@ -46,6 +49,7 @@ Exercises
 Next: theory/guidance.py
 """
 
+import inspect
 from typing import NamedTuple
 
 import torch
@@ -132,14 +136,13 @@ def ddim_step(schedule, x_t, t, s, eps_hat, *, eta=0.0, clip=None, generator=Non
     return x_s, x_0_hat
 
 
-SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step}
-
-
 @torch.no_grad()
-def take_step(eps_fn, schedule, x_t, t, s, *, step=ddpm_step, **options):
+def take_step(eps_fn, schedule, x_t, t, s, *, step=ddpm_step, memory, generator=None, **options):
     """Predict the noise in x_t at t and step to s; return (x_s, x_0_hat). See `trajectory`."""
     eps_hat = eps_fn(x_t, torch.full((len(x_t),), t, device=x_t.device))
-    return step(schedule, x_t, t, s, eps_hat, **options)
+    offered = {"eps_fn": eps_fn, "memory": memory, "generator": generator}
+    wanted = offered.keys() & inspect.signature(step).parameters
+    return step(schedule, x_t, t, s, eps_hat, **{k: offered[k] for k in wanted}, **options)
 
 
 def check_timesteps(schedule, timesteps):
@@ -155,13 +158,14 @@ def trajectory(eps_fn, schedule, x, timesteps, **options):
 
     eps_fn: (x_t (B,C,H,W), t (B,) int64) -> eps_hat. x: the start, at level timesteps[0].
     timesteps: decreasing ints that end at 0 (see schedule.evenly, schedule.strided). options: step,
-    `ddpm_step` or `ddim_step`; its own options, clip and kind or eta; and generator, the source of
-    all noise, never reseeded on the way. Raises ValueError for timesteps that do not fit.
+    such as `ddpm_step`; its own options, such as clip and kind; and generator, the source of all
+    noise, never reseeded on the way. Raises ValueError for timesteps that do not fit.
     """
     check_timesteps(schedule, timesteps)
+    memory = {}
     yield State(timesteps[0], x, None)
     for t, s in zip(timesteps, timesteps[1:]):
-        x, x_0_hat = take_step(eps_fn, schedule, x, t, s, **options)
+        x, x_0_hat = take_step(eps_fn, schedule, x, t, s, memory=memory, **options)
         yield State(s, x, x_0_hat)
 
 

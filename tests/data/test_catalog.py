@@ -53,7 +53,7 @@ def test_unknown_names_and_sizes_list_what_is_allowed():
         load("cifar")
     with pytest.raises(ValueError, match="train, test"):
         load("strokes", "validation")
-    with pytest.raises(ValueError, match="only strokes .*56 pixels, got 'mnist'"):
+    with pytest.raises(ValueError, match="only strokes.*56 pixels, got 'mnist'"):
         load("mnist", size=56)
 
 

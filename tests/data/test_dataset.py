@@ -1,5 +1,8 @@
 """dataset.py: a set as one tensor; batches; what a judge is asked."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from minidiff.data import catalog, dataset
@@ -64,3 +67,26 @@ def test_a_digit_is_one_question(tiny):
     assert tiny.judged().labels.tolist() == [[k] for k in tiny.labels.tolist()]
     assert list(tiny.judged().questions) == ["digit"]
     assert tiny.prompts_at(torch.arange(3)) == [str(k) for k in tiny.labels[:3].tolist()]
+
+
+def test_half_of_the_images_are_mirrored_by_the_generator():
+    """Only where a set says so; with one seed the same ones; endless sets keep it."""
+    pixels = torch.zeros(200, 1, 4, 4, dtype=torch.uint8)
+    pixels[..., 0] = 255
+    found = Dataset("own", pixels, torch.zeros(200).long(), flips=True)
+
+    def mirrored(seed):
+        (x, _), = batches(found, 200, torch.Generator().manual_seed(seed))
+        return x[:, 0, 0, 3] == 1
+
+    assert 0.36 < mirrored(0).float().mean() < 0.64 and torch.equal(mirrored(0), mirrored(0))
+    assert not torch.equal(mirrored(0), mirrored(1))
+    (x, _), = batches(replace(found, flips=False), 200, torch.Generator())
+    assert (x[..., 0] == 1).all()
+    assert replace(found, renewed=lambda k: replace(found, flips=False)).at(3).flips
+
+
+def test_floats_are_refused_with_the_formula_that_converts_them():
+    """Divided by 255 once more they would all be black."""
+    with pytest.raises(ValueError, match=r"uint8.*float32; for x in \[0, 1\]: \(255"):
+        Dataset("own", torch.rand(2, 1, 4, 4), torch.zeros(2).long())

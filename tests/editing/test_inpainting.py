@@ -6,8 +6,9 @@ import torch
 
 from minidiff.editing.inpainting import inpaint, inpaint_calls
 from minidiff.models.generate import prompted
-from minidiff.theory.samplers import ddim_step, ddpm_step, trajectory
+from minidiff.theory.samplers import ddim_step, trajectory
 from minidiff.theory.schedule import cosine, evenly, linear, strided
+from minidiff.theory.solvers import SAMPLERS, dpm2m_step, heun_step, network_calls
 from tests.conftest import attentive
 
 LEVELS = evenly(300, 6)
@@ -36,7 +37,7 @@ def filled_last(mask, resample, step):
     return last.x_t, x_0
 
 
-@pytest.mark.parametrize("step", [ddpm_step, ddim_step])
+@pytest.mark.parametrize("step", SAMPLERS.values())
 @pytest.mark.parametrize("resample", [1, 3])
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_the_known_part_ends_exactly_as_it_was(share, resample, step):
@@ -47,7 +48,7 @@ def test_the_known_part_ends_exactly_as_it_was(share, resample, step):
     assert (found[mask] != x_0[mask]).all()
 
 
-@pytest.mark.parametrize("step", [ddpm_step, ddim_step])
+@pytest.mark.parametrize("step", SAMPLERS.values())
 @pytest.mark.parametrize("resample", [1, 3])
 def test_without_a_hole_the_image_is_returned(resample, step):
     """Bit for bit, whatever the network predicts."""
@@ -55,7 +56,8 @@ def test_without_a_hole_the_image_is_returned(resample, step):
     assert torch.equal(found, x_0)
 
 
-@pytest.mark.parametrize("options", [{}, {"kind": "beta_tilde"}, {"step": ddim_step, "eta": 0.5}])
+@pytest.mark.parametrize("options", [{}, {"kind": "beta_tilde"}, {"step": ddim_step, "eta": 0.5},
+                                     {"step": heun_step}, {"step": dpm2m_step}])
 def test_a_hole_everywhere_is_plain_sampling(options):
     """Bit for bit, every state: the known part's noise comes from a generator of its own."""
     model, x, x_0 = attentive(), noise(2, 1, 28, 28), noise(2, 1, 28, 28, seed=5)
@@ -115,6 +117,15 @@ def test_each_step_is_taken_as_often_as_resample_says_and_the_last_once(resample
     times = [t for t, _ in received]
     assert times == [t for t in LEVELS[:-2] for _ in range(resample)] + [LEVELS[-2]]
     assert [s.t for s in states] == LEVELS
+
+
+@pytest.mark.parametrize("step", SAMPLERS.values())
+def test_network_calls_of_every_sampler_are_those_of_inpaint_calls(step):
+    """Given how many a plain trajectory makes."""
+    calls, x = [], noise(1, 1, 8, 8)
+    list(inpaint(lambda x, t: calls.append(t) or x / 2, linear(), x, mask_of(0.5, 1, 1, 8, 8), x,
+                 LEVELS, resample=3, generator=seeded(), step=step))
+    assert len(calls) == inpaint_calls(network_calls(LEVELS, step), 3)
 
 
 class Pair:

@@ -9,7 +9,9 @@ from minidiff.models.generate import generate
 from minidiff.models.model import NoiseModel
 from minidiff.models.options import OutputOptions, SampleOptions, options_for
 from minidiff.network.unet import UNet
+from minidiff.system.cli import parse
 from minidiff.theory.samplers import ddim_step, ddpm_step
+from minidiff.theory.solvers import SAMPLERS, heun_step
 from sample.generate import CountOptions, DigitOptions
 from tests.models.conftest import unconditional
 
@@ -68,6 +70,27 @@ def test_names_become_what_the_sampler_takes():
         "step": ddpm_step, "kind": "beta_tilde", "clip": (0.0, 1.0)}
     ddim = SampleOptions(sampler="ddim", eta=0.5, clip="none").sampling(model)
     assert ddim == {"step": ddim_step, "eta": 0.5, "clip": None}
+    assert SampleOptions(sampler="heun").sampling(model) == {"step": heun_step, "clip": (0.0, 1.0)}
+
+
+def test_a_sampler_of_ones_own_is_a_function_in_samplers(monkeypatch):
+    """Nine lines: its name is accepted, its own options reach it, and its calls are counted."""
+    def midway(schedule, x_t, t, s, eps_hat, *, eps_fn, eta=0.0, clip=None):
+        between = (t + s) // 2
+        if between in (s, t):
+            return ddim_step(schedule, x_t, t, s, eps_hat, clip=clip)
+        x_s, _ = ddim_step(schedule, x_t, t, between, eps_hat, clip=clip)
+        eps_hat = eps_fn(x_s, torch.full((len(x_s),), between))
+        return ddim_step(schedule, x_s, between, s, eps_hat, clip=clip)
+
+    monkeypatch.setitem(SAMPLERS, "midway", midway)
+    (options,), _ = parse([SampleOptions], ["--sampler", "midway", "--steps", "5"])
+    model = conditional()
+    assert options.sampling(model) == {"step": midway, "eta": 0.0, "clip": (0.0, 1.0)}
+    assert options.describe(model).startswith("midway, 5 steps of 10 network calls, seed 0")
+    *_, last = generate(model, ["3"], steps=5, **options.sampling(model))
+    *_, ddim = generate(model, ["3"], steps=10, step=ddim_step)
+    assert torch.allclose(last.x_t, ddim.x_t, atol=1e-4)
 
 
 @pytest.mark.parametrize("wrong", [{"clip": "dynamic"}, {"variance": "learned"}])
@@ -82,6 +105,8 @@ def test_a_clip_or_a_variance_that_the_model_lacks_is_refused(wrong):
     ({"gamma": 1.0}, "ddpm (beta_tilde), 20 steps, seed 0, gamma 1"),
     ({"guide_until": 0.0}, "ddpm (beta_tilde), 20 steps, seed 0, gamma 3"),
     ({"sampler": "ddim", "eta": 0.5, "steps": 7, "gamma": 1.0}, "ddim (eta 0.5), 7 steps, seed 0"),
+    ({"sampler": "heun", "steps": 7}, "heun, 7 steps of 13 network calls, seed 0"),
+    ({"sampler": "dpm2m", "clip": "none"}, "dpm2m (not clipped), 20 steps, seed 0"),
     ({"variance": "beta", "clip": "none", "seed": 4, "precision": "bfloat16"},
      "ddpm (beta, not clipped), 20 steps, seed 4, bfloat16"),
 ])
@@ -97,7 +122,8 @@ def test_every_setting_that_changes_the_samples_changes_the_caption():
     model, found = conditional(), {}
     changes = [{}, {"steps": 5}, {"seed": 1}, {"gamma": 2.0}, {"guide_until": 0.5},
                {"variance": "beta"}, {"clip": "none"}, {"sampler": "ddim"},
-               {"sampler": "ddim", "eta": 0.3}, {"precision": "bfloat16"}]
+               {"sampler": "ddim", "eta": 0.3}, {"precision": "bfloat16"}, {"sampler": "heun"},
+               {"sampler": "dpm2m"}]
     for change in changes:
         options = dataclasses.replace(SampleOptions(), **change)
         found[options.describe(model)] = options

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minidiff.theory.diffusion import predict_eps, predict_x_0, q_sample
-from minidiff.theory.samplers import SAMPLERS, ddim_step, ddpm_step, sample, trajectory, variance
+from minidiff.theory.samplers import ddim_step, ddpm_step, sample, trajectory, variance
 from minidiff.theory.schedule import cosine, evenly, linear, strided
 
 
@@ -167,10 +167,24 @@ def test_clipping_keeps_x_0_hat_and_eps_hat_consistent():
 def test_a_clip_may_be_a_function():
     """It is given x_0_hat, and what it returns is used."""
     schedule, (x_t, eps_hat) = linear(), states()
-    for step in SAMPLERS.values():
+    for step in (ddpm_step, ddim_step):
         a = step(schedule, x_t, 200, 100, eps_hat, clip=(0.0, 1.0), generator=seeded())
         b = step(schedule, x_t, 200, 100, eps_hat, clip=lambda x: x.clamp(0, 1), generator=seeded())
         assert all(torch.equal(u, v) for u, v in zip(a, b))
+
+
+def test_a_step_gets_what_it_names():
+    """Only what it has a parameter for; its memory lasts from one step to the next."""
+    seen = []
+
+    def step(schedule, x_t, t, s, eps_hat, *, eps_fn, memory, scale):
+        memory[t] = s
+        seen.append((dict(memory), eps_fn(x_t, torch.full((3,), t)).sum().item(), scale))
+        return x_t, x_t
+
+    sample(lambda x, t: 0 * x + t.view(-1, 1, 1, 1), linear(), torch.zeros(3, 1, 1, 1), [9, 4, 0],
+           step=step, scale=7, generator=seeded())
+    assert seen == [({9: 4}, 27.0, 7), ({9: 4, 4: 0}, 12.0, 7)]
 
 
 def test_the_networks_input_is_never_clipped():

@@ -83,7 +83,7 @@ def learned_variance(schedule, t, s, v):
     return torch.exp(f * beta.log() + (1 - f) * beta_tilde.clamp(min=1e-20).log())
 
 
-def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="learned", **options):
+def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="learned", clip=None, generator=None):
     """Sample x_s as `samplers.ddpm_step` does, by default with the learned variance.
 
     eps_hat: like x_t; for "learned" with the attribute v. Raises ValueError where it has none.
@@ -92,7 +92,8 @@ def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="learned", **options):
         if not hasattr(eps_hat, "v"):
             raise ValueError("variance 'learned' needs a network with a second output v, got none")
         kind = learned_variance(schedule, t, s, eps_hat.v)
-    return samplers.ddpm_step(schedule, x_t, t, s, eps_hat, kind=kind, **options)
+    how = {"kind": kind, "clip": clip, "generator": generator}
+    return samplers.ddpm_step(schedule, x_t, t, s, eps_hat, **how)
 
 
 def dynamic_threshold(share=0.95, most=1.5):

@@ -1,11 +1,11 @@
-"""train/doodles.py: what the network is given of each sentence while it is trained."""
+"""training/losses.py: what the network is given of each sentence while it is trained."""
 
 import torch
 from torch import nn
 
-import train.doodles
 from minidiff.data.prompts import DOODLES
 from minidiff.models.model import NoiseModel
+from minidiff.training.losses import P_WORD, class_loss
 from minidiff.training.recipe import Recipe
 
 
@@ -30,11 +30,11 @@ def test_sentences_and_words_are_hidden_at_their_own_rates():
     labels = (torch.arange(words) % 2 == 0).byte().expand(n, words)
     model = NoiseModel(Seen(), 20, words=DOODLES.words)
     generator = torch.Generator().manual_seed(0)
-    train.doodles.loss(model, torch.zeros(n, 3, 4, 4), labels, generator, Recipe(p_uncond=0.2))
+    class_loss(model, torch.zeros(n, 3, 4, 4), labels, generator, Recipe(p_uncond=0.2))
     c = model.network.c
     hidden = c.sum(1) == 0
     assert abs(hidden.float().mean() - 0.2) < 4 * (0.2 * 0.8 / n) ** 0.5
     kept = c[~hidden][:, ::2]
-    p = train.doodles.P_WORD
+    p = P_WORD
     assert 0 < p < 1 and abs(kept.mean() - (1 - p)) < 4 * (p * (1 - p) / kept.numel()) ** 0.5
     assert c[:, 1::2].sum() == 0 and set(c.unique().tolist()) == {0, 1}
