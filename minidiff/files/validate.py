@@ -53,7 +53,7 @@ GUIDANCE = {"gamma": _real(-1000, 1000), "guide_until": _real(0, 1)}
 MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TEXT, "T": T}
 NETWORK = {
     "width": _number(1, 4096), "time": _number(0, 16, (int, bool)), "classes": _number(0, 10_000),
-    "size": _number(4, 1024), "scaled": FLAG, "answers": _several(_number(1, 10_000), 1, 100),
+    "size": _number(4, 1024), "scaled": FLAG, "film": FLAG, "answers": _several(_number(1, 10_000), 1, 100),
     "channels": Rule("one or two integers in 1..64", lambda v: _number(1, 64).holds(v)
                      or _several(_number(1, 64), 2, 2).holds(v)),
 }

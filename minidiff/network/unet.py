@@ -16,6 +16,7 @@ One class builds every UNet here. What each predicts depends on the loss it is t
     UNet(D, time=1, classes=10)        eps_hat(x_t, t/T, digit)
     UNet(D, time=1, scaled=True)       the velocity of a flow (second part, theory/flow.py)
     UNet(D, time=2, classes=10, size=56, channels=(2, 1))      an upsampler (second part)
+    UNet(D, time=1, classes=40, size=32, channels=(3, 3), film=True)      doodles, from sentences
 
 How does a number enter a stack of convolutions? An FCBlock turns it into one value per channel,
 which shifts the whole channel (time: t1, t2) or scales it (class: c1, c2):
@@ -26,10 +27,16 @@ which shifts the whole channel (time: t1, t2) or scales it (class: c1, c2):
 Time enters as t/T in (0, 1], so the network does not depend on T. A class enters as a one-hot
 vector; all zeros means "no class".
 
+Ten digits need no more. For sentences it is too little: at two of six places, colours were mixed up
+(docs/results.md). With `film` time and words together scale and shift the features at all six, with
+a and b from an FCBlock of each place:
+
+    x  <- (1 + a) * x + b        x0, x1, x2, z, u1, u2       feature-wise linear modulation, FiLM
+
 The first three have 1,975,361 / 1,996,417 / 2,019,201 parameters at D = 64. The last layer is a
 plain convolution: with BatchNorm and GELU it could not return noise, which has both signs.
 
-Source: UC Berkeley CS180, project 5 (Fall 2024).
+Sources: UC Berkeley CS180, project 5 (Fall 2024); FiLM, arXiv:1709.07871.
 
 Exercises
 1. How many parameters does time add at D = 64, and how many the class? Count, then compare.
@@ -40,6 +47,8 @@ Exercises
    test_unet.py: test_rows_of_a_batch_are_independent_in_eval_mode_and_not_in_training_mode
 Next: models/model.py
 """
+
+from functools import partial
 
 import torch
 from torch import nn
@@ -53,19 +62,21 @@ class UNet(nn.Module):
     width: channels D at full size, >= 1. time: how many values t forward takes for an image, 0, 1
     or more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
     of 4. channels: of the images in and out. scaled: time multiplies instead of being added, as in
-    the course's flow without classes: z <- t1 * z, u1 <- t2 * u1. Raises ValueError for arguments
-    that do not fit, and for classes without time.
+    the course's flow without classes: z <- t1 * z, u1 <- t2 * u1. film: time and class act on the
+    features everywhere, in place of that. Raises ValueError for arguments that do not fit, and for
+    classes or film without time.
     """
 
     def __init__(
-        self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1), scaled=False
+        self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1), scaled=False,
+        film=False,
     ):
         super().__init__()
         if width < 1 or classes < 0:
             raise ValueError(f"UNet needs width >= 1 and classes >= 0, got {width} and {classes}")
         if time < 0 or len(channels) != 2 or min(channels) < 1:
             raise ValueError(f"UNet needs time >= 0 and two channels >= 1, got {time}, {channels}")
-        if classes and not time:
+        if (classes or film) and not time:
             raise ValueError("a UNet with classes needs time=True: class and time enter together")
         if size < 4 or size % 4:
             raise ValueError(f"UNet needs a size that is a multiple of 4 pixels, got {size}")
@@ -79,6 +90,14 @@ class UNet(nn.Module):
         self.up1 = UpBlock(4 * D, D)
         self.up2 = UpBlock(2 * D, D)
         self.leave = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, channels[1], 3, 1, 1))
+        self.film = nn.ModuleList(
+            FCBlock(self.time + classes, 2 * c) for c in (D, D, 2 * D, 2 * D, D, D)
+        ) if film else None
+        if film:
+            for block in self.film:                          # at first they change nothing
+                nn.init.zeros_(block[2].weight)
+                nn.init.zeros_(block[2].bias)
+            return
         if time:
             self.time1, self.time2 = FCBlock(self.time, 2 * D), FCBlock(self.time, D)
         if classes:
@@ -92,25 +111,34 @@ class UNet(nn.Module):
         Raises ValueError if these do not fit.
         """
         self._check(x, t, c)
-        x0 = self.enter(x)                                   # D, 28, 28 (or size, size)
-        x1 = self.down1(x0)                                  # D, 14, 14
-        x2 = self.down2(x1)                                  # 2D, 7, 7
-        z = self.unflatten(self.flatten(x2))                 # 2D, 7, 7
-        z = self._condition(z, t, c, 1)
-        u1 = self.up1(torch.cat([x2, z], 1))                 # D, 14, 14
-        u1 = self._condition(u1, t, c, 2)
-        u2 = self.up2(torch.cat([x1, u1], 1))                # D, 28, 28
+        place = partial(self._modulate if self.film else self._condition, t, c)
+        x0 = place(0, self.enter(x))                         # D, 28, 28 (or size, size)
+        x1 = place(1, self.down1(x0))                        # D, 14, 14
+        x2 = place(2, self.down2(x1))                        # 2D, 7, 7
+        z = place(3, self.unflatten(self.flatten(x2)))       # 2D, 7, 7
+        u1 = place(4, self.up1(torch.cat([x2, z], 1)))       # D, 14, 14
+        u2 = place(5, self.up2(torch.cat([x1, u1], 1)))      # D, 28, 28
         return self.leave(torch.cat([x0, u2], 1))            # 1, 28, 28
 
-    def _condition(self, features, t, c, place):
-        """Scale features by the class and shift (or scale) them by the time, per channel."""
+    def _modulate(self, t, c, place, features):
+        """Scale and shift features by time and class together, per channel: FiLM."""
+        with torch.autocast(features.device.type, enabled=False):
+            known = t.view(-1, self.time) if c is None else torch.cat([t.view(-1, self.time), c], 1)
+            a, b = self.film[place](known)[..., None, None].to(features.dtype).chunk(2, 1)
+        return (1 + a) * features + b
+
+    def _condition(self, t, c, place, features):
+        """Scale features by the class and shift (or scale) them by the time, per channel, at two
+        places, z and u1."""
+        if place not in (3, 4):
+            return features
         # In float32 whatever autocast says: bfloat16 would round t/T to steps coarser than 1/300.
         with torch.autocast(features.device.type, enabled=False):
             if self.classes:
-                scale = (self.class1 if place == 1 else self.class2)(c)
+                scale = (self.class1 if place == 3 else self.class2)(c)
                 features = scale[..., None, None].to(features.dtype) * features
             if self.time:
-                value = (self.time1 if place == 1 else self.time2)(t.view(-1, self.time))
+                value = (self.time1 if place == 3 else self.time2)(t.view(-1, self.time))
                 value = value[..., None, None].to(features.dtype)
                 features = features * value if self.scaled else features + value
         return features

@@ -207,3 +207,37 @@ def test_an_empty_batch_passes():
     """One of several processes may get no image of an epoch's last batch."""
     network = UNet(2, time=1, classes=10).eval()
     assert network(torch.rand(0, 1, 28, 28), torch.rand(0), torch.rand(0, 10)).shape[0] == 0
+
+
+def test_film_changes_nothing_at_first_and_then_every_level():
+    """New blocks scale by 1 and shift by 0; a condition in any one of the six places reaches the
+    output."""
+    torch.manual_seed(0)
+    network = UNet(4, time=1, classes=3, size=16, channels=(3, 3), film=True).eval()
+    x, t, c = torch.randn(2, 3, 16, 16), torch.rand(2), torch.eye(3)[:2]
+    before = network(x, t, c)
+    assert torch.equal(before, network(x, 1 - t, 1 - c))
+    assert len(network.film) == 6 and not hasattr(network, "class1")
+    for block in network.film:
+        torch.nn.init.normal_(block[2].weight)
+        assert not torch.allclose(network(x, t, c), network(x, t, 1 - c))
+        assert not torch.allclose(network(x, t, c), network(x, 1 - t, c))
+        torch.nn.init.zeros_(block[2].weight)
+    assert torch.equal(before, network(x, t, c))
+
+
+def test_film_is_a_scale_and_a_shift_per_channel():
+    """By hand, at one place: (1 + a) x + b with a and b from time and class; without classes from
+    time alone."""
+    for classes in (0, 3):
+        torch.manual_seed(0)
+        network = UNet(2, time=1, classes=classes, size=8, film=True)
+        torch.nn.init.normal_(network.film[1][2].weight)
+        x, t = torch.randn(2, 2, 4, 4), torch.rand(2)
+        c = torch.rand(2, classes) if classes else None
+        known = t[:, None] if c is None else torch.cat([t[:, None], c], 1)
+        a, b = network.film[1](known).chunk(2, 1)
+        by_hand = (1 + a[:, :, None, None]) * x + b[:, :, None, None]
+        assert torch.allclose(network._modulate(t, c, 1, x), by_hand)
+    with pytest.raises(ValueError, match="needs time"):
+        UNet(2, film=True)
