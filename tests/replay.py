@@ -131,7 +131,8 @@ NETWORKS = {  # kind: arguments of its network
     "class": {"time": 1, "classes": 10}, "uncond": {"time": 1}, "denoiser": {},
     "flow": {"time": 1, "classes": 10}, "flow-uncond": {"time": 1, "scaled": True},
     "upsampler": {"time": 2, "classes": 10, "size": 56, "channels": (2, 1)},
-    "doodles": {"time": 1, "classes": len(prompts.DOODLES.words), "size": 32, "channels": (3, 3)},
+    "doodles": {"time": 1, "classes": len(prompts.DOODLES.words), "size": 32, "channels": (3, 3),
+                "film": True},
 }
 DOODLES = {"schedule": "cosine", "words": prompts.DOODLES.words, "data_range": (-1.0, 1.0)}
 

@@ -5,7 +5,8 @@
     python -m train.doodles --resume            continue the newest run
 
 Coloured images of 32x32 pixels in -1..1, drawn while it trains; a sentence is the sum of its words
-(data/prompts.py). The network is the digits' UNet with three channels in and out.
+(data/prompts.py). The network is the digits' UNet with three channels in and out, in which time and
+words act on the features at every level (`film`).
 """
 
 from minidiff.evaluation.gallery import draw_model
@@ -19,7 +20,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("doodles", unet(time=1, classes=True), loss, draw, CONDITIONAL)
+JOB = Job("doodles", unet(time=1, classes=True, film=True), loss, draw, CONDITIONAL)
 
 if __name__ == "__main__":
     with program():
