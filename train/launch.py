@@ -60,7 +60,7 @@ class Job(NamedTuple):
     judge: bool = False
 
 
-CONDITIONAL = ("T", "schedule", "sample_steps", "p_uncond")
+CONDITIONAL = ("T", "schedule", "predict", "sample_steps", "p_uncond")
 SPECIAL = (*CONDITIONAL, "sigma")  # options that are of no use to some trainings
 
 
@@ -128,7 +128,8 @@ def _training(job: Job, cfg, data, description=None) -> Training:
     device = data.images.device
     network = build(job.name, {"width": cfg.width, **job.network(data)})
     network = network.to(device, memory_format=hardware.memory_format(device))
-    description = description or {"T": cfg.T, "schedule": cfg.schedule, "words": data.words,
+    description = description or {"T": cfg.T, "schedule": cfg.schedule, "predict": cfg.predict,
+                                  "words": data.words,
                                   "data_range": (0.0, 1.0) if job.judge else data.data_range}
     model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
     return Training(model, partial(job.loss, cfg=cfg), cfg)

@@ -50,7 +50,8 @@ T = _number(2, MOST_T)
 OTHER = "other names"  # in a table: the rule for every name that is not in it
 
 GUIDANCE = {"gamma": _real(-1000, 1000), "guide_until": _real(0, 1)}
-MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TEXT, "T": T}
+MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TEXT, "T": T,
+         "predict": TEXT}
 NETWORK = {
     "width": _number(1, 4096), "time": _number(0, 16, (int, bool)), "classes": _number(0, 10_000),
     "size": _number(4, 1024), "channels": _several(_number(1, 64), 2, 2), "scaled": FLAG,

@@ -11,7 +11,7 @@ minutes on two CPU cores. `RECIPES` holds only what differs from the defaults.
 import dataclasses
 from dataclasses import dataclass
 
-from minidiff.models.model import SCHEDULE
+from minidiff.models.model import PREDICTIONS, SCHEDULE
 from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
 from minidiff.theory.schedule import SCHEDULES
@@ -42,7 +42,8 @@ class Recipe:
     warmup: int = flag(
         0, "steps over which the learning rate rises from 0", least=0, most=1_000_000_000
     )
-    schedule: str = flag(SCHEDULE, "of the noise; linear is the course's", tuple(SCHEDULES))
+    schedule: str = flag(SCHEDULE, "of the noise; linear is the course's", SCHEDULES)
+    predict: str = flag("eps", "what the network predicts: noise, or v of chapter 3", PREDICTIONS)
     T: int = flag(300, "noising steps of the schedule", least=2, most=10_000)
     sample_steps: int = flag(
         300, "sampling steps for the samples kept with the weights", least=1, most=10_000

@@ -26,6 +26,7 @@ WEIGHTS = {  # field: words that change the weights
     "decay": ["--decay", "constant"], "warmup": ["--warmup", "5"], "T": ["--T", "40"],
     "p_uncond": ["--p-uncond", "0.9"], "sigma": ["--sigma", "0.7"], "seed": ["--seed", "1"],
     "precision": ["--precision", "bfloat16"], "schedule": ["--schedule", "cosine"],
+    "predict": ["--predict", "v"],
 }
 OTHER = {"early_epoch", "sample_steps"}  # fields that change what is drawn, and when
 FIRST = {}  # kind: the weights that BASE gives
