@@ -10,8 +10,8 @@ Coloured images of 32x32 pixels in -1..1, drawn while it trains; a sentence is t
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.training.losses import class_loss as loss
-from train.launch import CONDITIONAL, Job, launch, unet
+from minidiff.training.kinds import KINDS
+from train.launch import CONDITIONAL, Job, launch
 
 
 def draw(model, cfg, test, name_file, caption):
@@ -19,7 +19,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("doodles", unet(time=1, classes=True), loss, draw, CONDITIONAL)
+JOB = Job("doodles", *KINDS["doodles"], draw, CONDITIONAL)
 
 if __name__ == "__main__":
     with program():

@@ -54,7 +54,10 @@ MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TE
          "predict": TEXT}
 NETWORK = {
     "width": _number(1, 4096), "time": _number(0, 16, (int, bool)), "classes": _number(0, 10_000),
-    "size": _number(4, 1024), "channels": _several(_number(1, 64), 2, 2), "scaled": FLAG,
+    "size": _number(4, 1024), "scaled": FLAG, "channels": Rule(
+        "a number in 1..64, or two", lambda v: _several(_number(1, 64), 2, 2).holds(
+            v if type(v) in (list, tuple) else [v, v])),
+    "answers": _several(_number(1, 10_000), 1, 64),
 }
 CONFIG = {"T": T, "sigma": _real(1e-9, 1e6), "epochs": _number(1, 10**9), OTHER: PLAIN}
 CHECKPOINT = {
