@@ -7,7 +7,8 @@
 from functools import partial
 
 from minidiff.system.cli import program
-from sample.generate import DigitOptions, run
+from sample.generate import run
+from sample.prompts import DigitOptions
 
 main = partial(run, "class_cond", ("class",), DigitOptions, "generate digits, a column for each")
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from minidiff.models.zoo import FLOWS
 from minidiff.system.cli import program
-from sample.generate import DigitOptions, run
+from sample.generate import run
+from sample.prompts import DigitOptions
 
 main = partial(run, "flow", FLOWS, DigitOptions, "generate digits with a flow")
 

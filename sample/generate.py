@@ -4,7 +4,6 @@
 """
 
 import time
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,56 +20,10 @@ from minidiff.models.generate import generate
 from minidiff.models.model import UNGUIDED
 from minidiff.models.options import LARGE, OutputOptions, SampleOptions
 from minidiff.system import cli, hardware
+from sample import prompts
 from sample.examples import EXAMPLES
 
 FRAMES = 40  # of a GIF
-
-
-@dataclass(frozen=True)
-class DigitOptions:
-    """Which digits, or sentences. Raises ValueError for anything but digits in `digits`."""
-
-    digits: str = cli.flag("0123456789", "the digits to generate, a column each")
-    prompts: tuple[str, ...] = cli.flag((), "what to generate instead: sentences, for deepfloyd")
-    per_digit: int = cli.flag(4, "images of each, the rows", least=1, most=100_000)
-
-    def __post_init__(self):
-        if not self.digits or not set(self.digits) <= set("0123456789"):
-            raise ValueError(f"digits must be some of 0123456789, got {self.digits!r}")
-        cli.check(self)
-
-    def all(self) -> list:
-        """Return a prompt for each image, row by row."""
-        return list(self.prompts or self.digits) * self.per_digit
-
-    def labels(self):
-        """Return the digits of the prompts, None where they are sentences."""
-        return None if self.prompts else [int(p) for p in self.all()]
-
-    def columns(self):
-        """Return how many images are in a row, None for the default."""
-        n = len(self.prompts or self.digits)
-        return n if n <= 20 else None
-
-
-@dataclass(frozen=True)
-class CountOptions:
-    """How many samples of a model without prompts. Raises ValueError below 1."""
-
-    n: int = cli.flag(40, "how many images", least=1, most=1_000_000)
-
-    def __post_init__(self):
-        cli.check(self)
-
-    def all(self) -> list:
-        """Return a null prompt for each image."""
-        return [""] * self.n
-
-    def labels(self):
-        """Return None: there are no labels."""
-
-    def columns(self):
-        """Return None: the default number of columns."""
 
 
 class Session(NamedTuple):
@@ -142,22 +95,23 @@ def refuse(kind, unused):
 def run(script, kinds, own, about, argv=None):
     """Generate an image per prompt as the options say; write what they name.
 
-    script, kinds, about: see `begin`. own: DigitOptions or CountOptions.
+    script, kinds, about: see `begin`. own: of prompts.py.
     """
     own, options, outputs, _, typed, model, second, files = begin(
         script, own, argv, about, kinds=kinds
     )
     if "digits" in typed and ("prompts" in typed or model.kind == "deepfloyd"):
         raise ValueError("--digits are for digit models; --prompts replace them, so drop one")
-    prompts, labels = own.all(), own.labels()
+    own = prompts.known(own, model, typed)
+    asked, labels = own.all(), own.labels()
     if not model.conditional:
         refuse(model.kind, typed & {"digits", "prompts"})
-        prompts, labels = [""] * len(prompts), None
-    states = generate(model, prompts, steps=options.steps, seed=options.seed,
+        asked, labels = [""] * len(asked), None
+    states = generate(model, asked, steps=options.steps, seed=options.seed,
                       **options.guidance, **options.sampling(model))
     x, kept = watch(states, options.steps + 1, outputs.gif)
     caption = f"{model.summary}; {options.describe(model)}"
-    x, larger = enlarge(model.to_unit(x), second, outputs, options, prompts)
+    x, larger = enlarge(model.to_unit(x), second, outputs, options, asked)
     kept = [state._replace(x_t=model.to_unit(state.x_t)) for state in kept]
     write(files, x, kept, caption, larger=larger, labels=labels, columns=own.columns())
 

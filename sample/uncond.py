@@ -6,7 +6,8 @@
 from functools import partial
 
 from minidiff.system.cli import program
-from sample.generate import CountOptions, run
+from sample.generate import run
+from sample.prompts import CountOptions
 
 main = partial(run, "uncond", ("uncond",), CountOptions, "generate digits from noise")
 

@@ -8,8 +8,8 @@ Classifier-free guidance, algorithm 1.
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.training.losses import class_loss as loss
-from train.launch import CONDITIONAL, Job, launch, unet
+from minidiff.training.kinds import KINDS
+from train.launch import CONDITIONAL, Job, launch
 
 
 def draw(model, cfg, test, name_file, caption):
@@ -17,7 +17,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("class", unet(time=1, classes=True), loss, draw, CONDITIONAL)
+JOB = Job("class", *KINDS["class"], draw, CONDITIONAL)
 
 if __name__ == "__main__":
     with program():

@@ -7,8 +7,8 @@
 
 from minidiff.evaluation.gallery import draw_denoiser
 from minidiff.system.cli import program
-from minidiff.training.losses import clean_loss as loss
-from train.launch import Job, launch, unet
+from minidiff.training.kinds import KINDS
+from train.launch import Job, launch
 
 
 def draw(model, cfg, test, name_file, caption):
@@ -16,7 +16,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_denoiser(name_file, model, test.images_at(slice(0, 10)), cfg.sigma, caption)
 
 
-JOB = Job("denoiser", unet(), loss, draw, ("sigma",))
+JOB = Job("denoiser", *KINDS["denoiser"], draw, ("sigma",))
 
 if __name__ == "__main__":
     with program():

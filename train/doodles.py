@@ -11,8 +11,8 @@ words act on the features at every level (`film`).
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.training.losses import class_loss as loss
-from train.launch import CONDITIONAL, Job, launch, unet
+from minidiff.training.kinds import KINDS
+from train.launch import CONDITIONAL, Job, launch
 
 
 def draw(model, cfg, test, name_file, caption):
@@ -20,7 +20,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("doodles", unet(time=1, classes=True, film=True), loss, draw, CONDITIONAL)
+JOB = Job("doodles", *KINDS["doodles"], draw, CONDITIONAL)
 
 if __name__ == "__main__":
     with program():

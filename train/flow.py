@@ -8,8 +8,8 @@ hidden.
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.training.losses import velocity_loss as loss
-from train.launch import Job, launch, unet
+from minidiff.training.kinds import KINDS
+from train.launch import Job, launch
 
 
 def draw(model, cfg, test, name_file, caption):
@@ -17,7 +17,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
-JOB = Job("flow", unet(time=1, classes=True), loss, draw, ("sample_steps", "p_uncond"))
+JOB = Job("flow", *KINDS["flow"], draw, ("sample_steps", "p_uncond"))
 
 if __name__ == "__main__":
     with program():

@@ -37,7 +37,7 @@ from minidiff.network.registry import build
 from minidiff.system import cli, errors, hardware
 from minidiff.training import parallel
 from minidiff.training.loop import Training, fit, steps_per_epoch
-from minidiff.training.recipe import RECIPES, Recipe, RunOptions
+from minidiff.training.recipe import RECIPES, Recipe, RunOptions, for_images
 from train.record import Record
 
 
@@ -60,19 +60,8 @@ class Job(NamedTuple):
     judge: bool = False
 
 
-CONDITIONAL = ("T", "schedule", "sample_steps", "p_uncond")
+CONDITIONAL = ("T", "schedule", "predict", "sample_steps", "p_uncond")
 SPECIAL = (*CONDITIONAL, "sigma")  # options that are of no use to some trainings
-
-
-def unet(**options) -> Callable:
-    """Return the arguments of a UNet besides its width, as a function of the training set. options:
-    of UNet; classes=True stands for as many as the set has words."""
-    def arguments(data):
-        own = {"classes": len(data.words)} if options.get("classes") else {}
-        channels = {"size": data.shape[1], "channels": (data.shape[0], data.shape[0])}
-        return {**(channels if data.shape != (1, 28, 28) else {}), **options, **own}
-
-    return arguments
 
 
 def launch(job: Job, argv=None) -> Path:
@@ -128,21 +117,22 @@ def _training(job: Job, cfg, data, description=None) -> Training:
     device = data.images.device
     network = build(job.name, {"width": cfg.width, **job.network(data)})
     network = network.to(device, memory_format=hardware.memory_format(device))
-    description = description or {"T": cfg.T, "schedule": cfg.schedule, "words": data.words,
+    description = description or {"T": cfg.T, "schedule": cfg.schedule, "predict": cfg.predict,
+                                  "words": data.words,
                                   "data_range": (0.0, 1.0) if job.judge else data.data_range}
     model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
     return Training(model, partial(job.loss, cfg=cfg), cfg)
 
 
-def _load(job: Job, name: str, flags, device) -> dict:
-    split, size = "all" if job.judge else "train", job.scale * catalog.SIZES.get(name, 28)
-    size = 0 if job.scale == 1 else size
+def _load(job: Job, cfg, flags, device) -> dict:
+    split, name = "all" if job.judge else "train", catalog.named(cfg.dataset, cfg.size, cfg.colour)
+    size = 0 if job.scale == 1 else job.scale * catalog.size_of(name)
     with parallel.writer_first():
         train = catalog.load(name, split, flags.data_dir, size).to(device)
     if train.name != (first := parallel.agreed(train.name)):
         raise ValueError(f"one process found {first}, another {train.name}; give all the same data")
     test = catalog.load(train.name, "test", flags.data_dir, size).to(device)
-    sets = {"train": train, "test": test}
+    sets = {"train": dataclasses.replace(train, flips=cfg.flip), "test": test}
     return {k: v.judged() for k, v in sets.items()} if job.judge else sets
 
 
@@ -153,8 +143,9 @@ def _start(job: Job, cfg, flags, typed, held: ExitStack):
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
     precision = hardware.pick_precision(cfg.precision, device)
     cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may pick another
-    sets = _load(job, cfg.dataset, flags, device)
+    sets = _load(job, cfg, flags, device)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
+    cfg = for_images(cfg, len(sets["train"]), typed) if cfg.dataset.startswith("folder:") else cfg
     training = _training(job, cfg, sets["train"])
     folder = None
     if parallel.writer():
@@ -186,7 +177,7 @@ def _resume(job: Job, given, flags, typed, held: ExitStack):
         print(f"note: started on {about['hardware']}; results may differ here", file=sys.stderr)
     if parallel.writer():
         held.enter_context(runs.locked(folder))
-    sets = _load(job, cfg.dataset, flags, device)
+    sets = _load(job, cfg, flags, device)
     training = _training_in(job, folder, cfg, sets["train"], about)
     log = runs.read_log(folder)
     steps = training.epoch * steps_per_epoch(len(sets["train"]), cfg.batch_size)

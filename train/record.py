@@ -53,12 +53,17 @@ class Record:
         self.bar.set_description(f"epoch {p.epoch}/{self.training.cfg.epochs}", refresh=False)
         self.bar.set_postfix_str(f"loss {p.loss:.4f}, {speed:.0f} images/s", refresh=False)
         self.bar.update(p.step - self.bar.n)
-        if p.epoch_ended:
+        if p.epoch_ended and self.keeps(p.epoch):
             self.end_of_epoch()
             self.bar.write(f"epoch {p.epoch}: mean loss {sum(self.losses) / len(self.losses):.4f}")
             sys.stdout.flush()
             self.losses = []
         self.start = time.perf_counter()
+
+    def keeps(self, epoch) -> bool:
+        """Return whether an epoch is saved: each, or every so many where there are hundreds."""
+        cfg = self.training.cfg
+        return epoch % max(1, cfg.epochs // 50) == 0 or epoch in (cfg.early_epoch, cfg.epochs)
 
     def end_of_epoch(self) -> None:
         """Save, draw after the early epoch and the last, then draw the loss curve.
@@ -116,7 +121,9 @@ def announce(job, training, dataset, folder) -> None:
     left = (cfg.epochs * per_epoch - training.step) * seconds
     count = sum(p.numel() for p in training.network.parameters())
     print(f"model     {job.name} of width {cfg.width}, {count:,} parameters")
-    print(f"data      {dataset.name}, {len(dataset):,} images")
+    words = dataset.words[:12] + ("...",) * (len(dataset.words) > 12)
+    print(f"data      {dataset.name}, {len(dataset):,} images {'x'.join(map(str, dataset.shape))}"
+          + (f", {len(dataset.words)} words: {' '.join(words)}" if words else ""))
     print(
         f"recipe    {cfg.recipe}: {cfg.epochs} epochs of {per_epoch} steps, batch "
         f"{cfg.batch_size}, lr {cfg.lr} ({cfg.decay}); expected {_duration(left)} from here"

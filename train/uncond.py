@@ -7,8 +7,8 @@
 
 from minidiff.evaluation.gallery import draw_model
 from minidiff.system.cli import program
-from minidiff.training.losses import uncond_loss as loss
-from train.launch import Job, launch, unet
+from minidiff.training.kinds import KINDS
+from train.launch import Job, launch
 
 
 def draw(model, cfg, test, name_file, caption):
@@ -16,7 +16,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("uncond", unet(time=1), loss, draw, ("T", "schedule", "sample_steps"))
+JOB = Job("uncond", *KINDS["uncond"], draw, ("T", "schedule", "predict", "sample_steps"))
 
 if __name__ == "__main__":
     with program():

@@ -13,7 +13,7 @@ made.
 import torch
 
 from minidiff.data.doodles.scenes import MEDIA, SUBJECTS
-from minidiff.data.prompts import DIGITS
+from minidiff.data.prompts import DIGITS, DOODLES
 from minidiff.files.images import frames_of, save_gif, save_grid
 from minidiff.models.generate import generate
 from minidiff.models.options import options_for
@@ -85,10 +85,12 @@ def _in_unit(model, state):
 
 
 def grid_prompts(model, rows=4):
-    """Return the prompts of a grid, row by row: ten digits each, or null prompts; for a model of
-    sentences every subject of the doodles, in a different medium in each row."""
+    """Return the prompts of a grid, row by row: ten digits each, or null prompts; for doodles every
+    subject, in a different medium in each row; for others the first ten words."""
     words = model.vocabulary.words
-    if words and words != DIGITS.words:
+    if words and words not in (DIGITS.words, DOODLES.words):
+        return list(words[:10]) * rows
+    if words == DOODLES.words:
         media = [f"a {name} of " if name else "" for name in MEDIA]
         return [f"{medium}{subject}" for medium in media[:rows] for subject in SUBJECTS]
     return [str(k % 10) if model.conditional else "" for k in range(10 * rows)]

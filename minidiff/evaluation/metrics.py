@@ -202,7 +202,7 @@ def _parts(order, classes, counts, most=10):
     groups = [(order[classes.cpu() == k], count) for k, count in enumerate(counts) if count]
     most = max(1, min(most, *(len(group) // count for group, count in groups)))
     return [torch.cat([group[torch.arange(k * count, (k + 1) * count) % len(group)]
-                       for group, count in groups]) for k in range(most)]
+                       for group, count in groups if len(group)]) for k in range(most)]
 
 
 @torch.no_grad()
@@ -220,11 +220,12 @@ def loss_at(model, x_0, prompts, times, seed=0) -> list[float]:
 
 def score(train: Dataset, test: Dataset, seed=0, **recipe) -> float:
     """Train a new classifier on `train` alone, samples labelled with their prompts; return its
-    accuracy on `test`. recipe: fields of Recipe; the precision is float32."""
+    accuracy on `test`, in the first question. recipe: fields of Recipe, always in float32."""
     cfg = Recipe(**{**recipe, "seed": seed, "precision": "float32"})
     torch.manual_seed(seed)
-    network = Classifier(cfg.width).to(train.images.device)
-    for _ in fit(Training(Model(network), classification_loss, cfg), train.judged()):
+    train, test = train.judged(), test.judged()
+    answers = [*map(len, train.questions.values())][:1]
+    network = Classifier(cfg.width, train.shape[0], answers).to(train.images.device)
+    for _ in fit(Training(Model(network), classification_loss, cfg), train):
         pass
-    right = predict(network.eval(), test)[:, 0] == test.judged().labels[:, 0]
-    return right.float().mean().item()
+    return (predict(network.eval(), test)[:, 0] == test.labels[:, 0]).float().mean().item()

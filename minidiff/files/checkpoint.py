@@ -108,7 +108,8 @@ def read(path):
 
 def summary(checkpoint: dict) -> str:
     """Return a caption such as "uncond (D=64), mnist, epoch 20"."""
+    v = checkpoint.get("model", {}).get("predict") == "v"
     return (
-        f"{checkpoint['kind']} (D={checkpoint['network']['width']}), {checkpoint['dataset']}, "
-        f"epoch {checkpoint['epoch']}"
+        f"{checkpoint['kind']} (D={checkpoint['network']['width']}{', predicts v' if v else ''}), "
+        f"{checkpoint['dataset']}, epoch {checkpoint['epoch']}"
     )

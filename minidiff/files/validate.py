@@ -50,12 +50,14 @@ T = _number(2, MOST_T)
 OTHER = "other names"  # in a table: the rule for every name that is not in it
 
 GUIDANCE = {"gamma": _real(-1000, 1000), "guide_until": _real(0, 1)}
-MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TEXT, "T": T}
+MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TEXT, "T": T,
+         "predict": TEXT}
 NETWORK = {
     "width": _number(1, 4096), "time": _number(0, 16, (int, bool)), "classes": _number(0, 10_000),
-    "size": _number(4, 1024), "scaled": FLAG, "film": FLAG, "answers": _several(_number(1, 10_000), 1, 100),
-    "channels": Rule("one or two integers in 1..64", lambda v: _number(1, 64).holds(v)
-                     or _several(_number(1, 64), 2, 2).holds(v)),
+    "size": _number(4, 1024), "scaled": FLAG, "film": FLAG, "channels": Rule(
+        "a number in 1..64, or two", lambda v: _several(_number(1, 64), 2, 2).holds(
+            v if type(v) in (list, tuple) else [v, v])),
+    "answers": _several(_number(1, 10_000), 1, 64),
 }
 CONFIG = {"T": T, "sigma": _real(1e-9, 1e6), "epochs": _number(1, 10**9), OTHER: PLAIN}
 CHECKPOINT = {

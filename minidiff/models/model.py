@@ -32,18 +32,20 @@ import torch.nn.functional as F
 
 from minidiff.data.prompts import DIGITS, Vocabulary
 from minidiff.theory.schedule import SCHEDULES
+from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
 
+PREDICTIONS = ("eps", "v")  # what a network may predict (chapter 3)
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
 
 class Model:
     """A model without a schedule, such as the single-step denoiser: it returns an image.
 
-    network: in training or evaluation mode. T, schedule: see `NoiseModel`. words: the vocabulary of
-    its prompts; default: the ten digits, if the network has classes. data_range: (low, high).
-    precision: the network's number format, "float32" or "bfloat16".
+    network: in training or evaluation mode. T, schedule, predict: see `NoiseModel`. words: the
+    vocabulary of its prompts; default: the ten digits, if the network has classes. data_range:
+    (low, high). precision: the network's number format, "float32" or "bfloat16".
     """
 
     ignored = ()  # sampling options that do not apply to it
@@ -54,8 +56,8 @@ class Model:
     file = kind = summary = dataset = None  # set by zoo.load_model
     schedule = None
 
-    def __init__(self, network, T=None, schedule=None, *, words=None, data_range=(0.0, 1.0),
-                 precision="float32"):
+    def __init__(self, network, T=None, schedule=None, predict=None, *, words=None,
+                 data_range=(0.0, 1.0), precision="float32"):
         self.network, self.bfloat16 = network, precision == "bfloat16"
         self.evaluate = network  # what is called; several GPUs replace it (training/parallel.py)
         self.device = next(network.parameters()).device
@@ -117,18 +119,28 @@ class Model:
 
 class NoiseModel(Model):
     """A UNet that predicts noise, eps_hat(x_t, t, cond). T: steps of its schedule. schedule: its
-    name, a key of SCHEDULES; default: SCHEDULE. The rest as in `Model`."""
+    name, a key of SCHEDULES; default: SCHEDULE. predict: what the network itself returns, one of
+    PREDICTIONS. The rest as in `Model`."""
 
-    def __init__(self, network, T=300, schedule=None, **options):
+    predict = "eps"
+
+    def __init__(self, network, T=300, schedule=None, predict="eps", **options):
         super().__init__(network, **options)
+        self.predict = predict
         self.schedule_name = schedule or SCHEDULE
         self.schedule = SCHEDULES[self.schedule_name](T).to(self.device)
 
     def description(self) -> dict:
         """Return what a checkpoint stores besides the network, as arguments of `__init__`."""
-        return {"schedule": self.schedule_name, "T": self.schedule.T, **super().description()}
+        return {"schedule": self.schedule_name, "T": self.schedule.T, "predict": self.predict,
+                **super().description()}
+
+    def eps_hat(self, x_t, t, output):
+        """Return eps_hat, given what the network returned for x_t and t."""
+        return output if self.predict == "eps" else eps_of(self.schedule, x_t, t, output)
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""
         with self.number_format():
-            return self.evaluate(x_t, t / self.schedule.T, cond).float()
+            output = self.evaluate(x_t, t / self.schedule.T, cond).float()
+        return self.eps_hat(x_t, t, output)

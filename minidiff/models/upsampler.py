@@ -130,7 +130,8 @@ class Upsampler(NoiseModel):
         digit, level, low = cond.split([self.network.classes, 1, x_t[0].numel()], 1)
         times = torch.cat([t[:, None] / self.schedule.T, level], 1)
         with self.number_format():
-            return self.evaluate(torch.cat([x_t, low.view_as(x_t)], 1), times, digit).float()
+            output = self.evaluate(torch.cat([x_t, low.view_as(x_t)], 1), times, digit).float()
+        return self.eps_hat(x_t, t, output)
 
 
 def consistent(low, data_range):

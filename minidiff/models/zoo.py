@@ -20,7 +20,7 @@ import torch
 
 from minidiff.files import checkpoint, runs, validate
 from minidiff.models.flow_model import FlowModel
-from minidiff.models.model import UNGUIDED, Model, NoiseModel
+from minidiff.models.model import PREDICTIONS, UNGUIDED, Model, NoiseModel
 from minidiff.models.upsampler import Upsampler
 from minidiff.network.blocks import folded
 from minidiff.network.registry import rebuild
@@ -139,6 +139,8 @@ def description(found: dict, name="this checkpoint") -> dict:
     about = found.get("model", {"T": found["config"].get("T"), "schedule": "linear"})
     if (schedule := about.get("schedule", "linear")) not in SCHEDULES:
         raise ValueError(f"{name} has the unknown schedule {schedule!r}; update minidiff")
+    if (predict := about.get("predict", "eps")) not in PREDICTIONS:
+        raise ValueError(f"{name} has the unknown prediction {predict!r}; update minidiff")
     if MODELS.get(found["kind"]) in (NoiseModel, Upsampler) and not about.get("T"):
         raise ValueError(f"{name} does not say how many steps T its model has")
     return about

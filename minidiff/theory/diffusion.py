@@ -24,22 +24,14 @@ each t counts. DDPM tried both, and noise worked better (section 3.2). It derive
 bound on the likelihood of the data; (14) drops that bound's weights, which favours the noisy steps,
 where the large shapes are decided (section 3.4).
 
-A network may also predict v, a mixture of both (`--predict v`); the model turns it into eps_hat,
-so nothing after it changes. Progressive distillation, section 4 and appendix D:
-
-    v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0                        `v_of`
-    eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t                        `eps_of`
-
-Given x_t, an error in eps is sqrt(alpha_bar_t) times that in v. So the loss of v is that of eps
-divided by alpha_bar_t: the noisy steps count more, where predicting eps is too easy.
+A network may also predict a mixture of both, v (`--predict v`): theory/velocity.py.
 
 Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
 much noisier. Even independent t make the mean noisy, so the timesteps are *stratified*: 1..T is
 cut into B equal parts, and a batch of B images has one t in each. Their order is random, so each
 image's t is still uniform. The loss is computed in float32. In formulas, ab is short for alpha_bar.
 
-Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630; progressive
-distillation, arXiv:2202.00512.
+Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 
 Exercises
 1. What is `noise_loss` for a model that always returns 0? And `denoising_loss` for a denoiser that
@@ -105,18 +97,6 @@ def predict_eps(schedule, x_t, t, x_0_hat):
     return (x_t - ab.sqrt() * x_0_hat) / (1 - ab).sqrt()
 
 
-def v_of(schedule, x_0, t, eps):
-    """Return v = sqrt(ab_t) eps - sqrt(1 - ab_t) x_0, like x_0 (B,C,H,W). t: (B,) int64 in 0..T."""
-    ab = schedule.at(t)
-    return ab.sqrt() * eps - (1 - ab).sqrt() * x_0
-
-
-def eps_of(schedule, x_t, t, v_hat):
-    """Return eps_hat = sqrt(ab_t) v_hat + sqrt(1 - ab_t) x_t, like x_t. t: (B,) int64 in 0..T."""
-    ab = schedule.at(t)
-    return ab.sqrt() * v_hat + (1 - ab).sqrt() * x_t
-
-
 def noise_like(x, generator=None):
     """Return standard normal noise of x's shape and dtype, on x's device.
 
@@ -139,7 +119,7 @@ def stratified_timesteps(B, T, generator=None, device="cpu"):
 
 def noise_loss(schedule, model, x_0, cond=None, generator=None):
     """Return the mean of |eps_hat(x_t, t, cond) - eps|², t uniform in 1..T for each image and
-    stratified over the batch. DDPM (14).
+    stratified over the batch. DDPM (14). Where model.predict is "v", of |v_hat - v|².
 
     model: (x_t, t, cond) -> eps_hat. x_0: (B,C,H,W) float. cond: the model's third argument.
     generator: on x_0's device. Returns a float32 scalar.
@@ -148,6 +128,9 @@ def noise_loss(schedule, model, x_0, cond=None, generator=None):
     eps = noise_like(x_0, generator)
     eps_hat = model(q_sample(schedule, x_0, t, eps), t, cond)
     _check_same("the model's eps_hat", eps_hat, "eps", eps)
+    if getattr(model, "predict", "eps") == "v":  # v_hat - v = (eps_hat - eps) / sqrt(ab)
+        signal = schedule.at(t).sqrt()
+        eps_hat, eps = eps_hat / signal, eps / signal
     return F.mse_loss(eps_hat.float(), eps)
 
 

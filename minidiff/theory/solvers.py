@@ -4,7 +4,7 @@ A DDIM step with eta = 0 follows a differential equation. With phi, the angle be
 noise,
 
     cos phi = sqrt(alpha_bar_t),   x_t = cos(phi) x_0_hat + sin(phi) eps_hat
-    dx / dphi = v_hat = cos(phi) eps_hat - sin(phi) x_0_hat        `v_of` in diffusion.py
+    dx / dphi = v_hat = cos(phi) eps_hat - sin(phi) x_0_hat        `v_of` in velocity.py
 
 x_t turns on a circle, and a DDIM step is an arc of the one that the prediction at t gives. It keeps
 that prediction to the end of the step, so its error over the trajectory is proportional to the step
@@ -43,15 +43,11 @@ import math
 
 import torch
 
-from minidiff.theory.diffusion import predict_eps, v_of
-from minidiff.theory.samplers import (
-    check_step,
-    clipped_prediction,
-    ddim_step,
-    ddpm_step,
-    trajectory,
-)
+from minidiff.theory import samplers
+from minidiff.theory.diffusion import predict_eps
+from minidiff.theory.samplers import check_step, clipped_prediction, ddim_step
 from minidiff.theory.schedule import linear
+from minidiff.theory.velocity import v_of
 
 
 def heun_step(schedule, x_t, t, s, eps_hat, *, eps_fn, clip=None):
@@ -93,13 +89,12 @@ def dpm2m_step(schedule, x_t, t, s, eps_hat, *, memory, clip=None):
     return ab_s.sqrt() * D + (1 - ab_s).sqrt() * predict_eps(schedule, x_t, at, D), x_0_hat
 
 
-SAMPLERS = {"ddpm": ddpm_step, "ddim": ddim_step, "heun": heun_step, "dpm2m": dpm2m_step}
+SAMPLERS = {"ddpm": samplers.ddpm_step, "ddim": ddim_step, "heun": heun_step, "dpm2m": dpm2m_step}
 
 
 def network_calls(timesteps, step):
     """Return how many network calls a trajectory makes with this step, counted on one pixel."""
     calls, pixel = [], torch.zeros(1, 1, 1, 1)
-    for _ in trajectory(lambda x, t: calls.append(t) or x, linear(timesteps[0]), pixel, timesteps,
-                        step=step):
-        pass
+    samplers.sample(lambda x, t: calls.append(t) or x, linear(max(2, timesteps[0])), pixel,
+                    timesteps, step=step)
     return len(calls)

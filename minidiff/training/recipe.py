@@ -11,11 +11,13 @@ minutes on two CPU cores. `RECIPES` holds only what differs from the defaults.
 import dataclasses
 from dataclasses import dataclass
 
-from minidiff.models.model import SCHEDULE
+from minidiff.data.folder import COLOURS
+from minidiff.models.model import PREDICTIONS, SCHEDULE
 from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
 from minidiff.theory.schedule import SCHEDULES
 
+WHOLE = 60_000  # images of MNIST, which the recipes were chosen on
 DECAYS = ("constant", "exponential", "linear")
 
 
@@ -27,7 +29,12 @@ class Recipe:
     """
 
     recipe: str = flag("auto", "auto: full on a cuda GPU, else laptop", ("auto", "full", "laptop"))
-    dataset: str = flag("auto", "auto, mnist, fashion, strokes, doodles; auto: MNIST, else strokes")
+    dataset: str = flag("auto", "auto, mnist, fashion, strokes, doodles, cifar10, or folder:PATH; "
+                        "auto: MNIST, else strokes")
+    size: int = flag(0, "side of a folder's images, pixels, a multiple of 4; 0: 32", least=0,
+                     most=1024)
+    colour: str = flag("auto", "of a folder's images; auto: as they are", COLOURS)
+    flip: bool = flag(False, "mirror half of the training images, chosen at random")
     width: int = flag(64, "D, the UNet's channels at full size", least=1, most=4096)
     batch_size: int = flag(128, "images per step", least=2, most=100_000)
     epochs: int = flag(20, "passes over the training set", least=1, most=10_000)
@@ -42,7 +49,8 @@ class Recipe:
     warmup: int = flag(
         0, "steps over which the learning rate rises from 0", least=0, most=1_000_000_000
     )
-    schedule: str = flag(SCHEDULE, "of the noise; linear is the course's", tuple(SCHEDULES))
+    schedule: str = flag(SCHEDULE, "of the noise; linear is the course's", SCHEDULES)
+    predict: str = flag("eps", "what the network predicts: noise, or v of chapter 3", PREDICTIONS)
     T: int = flag(300, "noising steps of the schedule", least=2, most=10_000)
     sample_steps: int = flag(
         300, "sampling steps for the samples kept with the weights", least=1, most=10_000
@@ -67,6 +75,16 @@ class Recipe:
         if unknown := config.keys() - {f.name for f in dataclasses.fields(cls)}:
             raise ValueError(f"{place}: unknown in the recipe: {', '.join(sorted(unknown))}")
         return cls(**config)
+
+
+def for_images(cfg: Recipe, count: int, typed=()) -> Recipe:
+    """Return a recipe for a set of `count` images of one's own: it sees as many images as it would
+    in its epochs over WHOLE, unless epochs or a limit are among the names `typed`."""
+    if {"epochs", "limit"} & {*typed}:
+        return cfg
+    epochs = max(1, min(10_000, round(cfg.epochs * WHOLE / count)))
+    early = cfg.early_epoch if "early_epoch" in typed else max(1, epochs // 4)
+    return dataclasses.replace(cfg, epochs=epochs, early_epoch=early)
 
 
 def learning_rate(cfg: Recipe, step: int, per_epoch: int) -> float:

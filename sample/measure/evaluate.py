@@ -136,7 +136,7 @@ def measure_samples(file, found, options, flags, typed):
     few = slice(flags.n if file else None)
     x, labels = x.to(device), None if labels is None else labels.to(device)
     about["measures"] = measure(x[few], None if labels is None else labels[few])
-    if file and measure.test.captions and model.conditional:
+    if file and measure.test.name == "doodles" and model.conditional:
         unseen = catalog.load(measure.test.name, "held_out", flags.data_dir)
         x, labels, _ = make(model, options, min(flags.n, HELD_OUT_N), unseen)
         found = measure.accuracy(x.to(device), labels.to(device))
@@ -182,10 +182,11 @@ def make(model, options, n, test):
 def scores(measure, x, labels):
     """Return the classification accuracy score, and the same of as many real digits."""
     real = torch.arange(len(x), device=x.device) % len(measure.train)
-    sets = {
-        "score": Dataset("samples", (x * 255).round().byte(), labels),
-        "score_real": Dataset("real", measure.train.images[real], measure.train.labels[real]),
-    }
+    about = {"questions": measure.test.questions, "words": measure.test.words}
+    sets = {name: Dataset(name, images, answers[:, :1], answers=answers[:, :1], **about)
+            for name, images, answers in (
+        ("score", (x * 255).round().byte(), labels.view(len(x), -1)),
+        ("score_real", measure.train.images[real], measure.train.labels[real]))}
     recipe = RECIPES["classifier"]["laptop"]
     found = {name: score(each, measure.test, **recipe) for name, each in sets.items()}
     return {"score_n": len(x), **found}

@@ -10,6 +10,7 @@ from minidiff.models.model import Model, NoiseModel
 from minidiff.models.zoo import load_model
 from minidiff.network.unet import UNet
 from minidiff.theory.schedule import cosine, linear
+from minidiff.theory.velocity import v_of
 from tests.models.conftest import Recorder, stored, unconditional
 
 
@@ -20,6 +21,27 @@ def test_the_network_receives_t_over_T():
     model(torch.zeros(3, 1, 28, 28), torch.tensor([1, 50, 200]))
     assert torch.allclose(network.inputs[0][1], torch.tensor([0.005, 0.25, 1.0]))
     assert model.schedule.T == 200 and model.image_shape == (1, 28, 28)
+
+
+def test_a_network_that_predicts_v_is_turned_into_one_that_predicts_the_noise(gaussian):
+    """With the ideal v of Gaussian data, the model returns the ideal eps: its mean given x_t."""
+    schedule = linear(300)
+    data = gaussian(schedule)
+
+    class IdealV(UNet):
+        def forward(self, x_t, time, cond=None):
+            t = (time * 300).round().long()
+            ab = schedule.at(t)
+            gain = ab.sqrt() * data.std**2 / (ab * data.std**2 + 1 - ab)
+            x_0_hat = data.mean + gain * (x_t - ab.sqrt() * data.mean)
+            return v_of(schedule, x_0_hat, t, data.eps(x_t, t))
+
+    model = NoiseModel(IdealV(2, True), 300, predict="v")
+    x_t, t = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor(
+        [1, 60, 200, 300])
+    assert torch.allclose(model(x_t, t), data.eps(x_t, t), atol=1e-5)
+    assert model.description()["predict"] == "v"
+    assert NoiseModel(UNet(2, True)).description()["predict"] == "eps"
 
 
 def test_prompts_become_one_hot_rows_and_the_null_prompt_zeros():
@@ -80,7 +102,7 @@ def test_a_loaded_model_keeps_its_schedule_whatever_new_models_get(trained, monk
 @pytest.mark.parametrize("cls", [NoiseModel, Model])
 def test_a_model_is_rebuilt_from_its_description(cls):
     """A model made of another's description describes itself alike."""
-    model = cls(UNet(2, True, 3), T=30, schedule="cosine", words=("red", "dog", "big"),
+    model = cls(UNet(2, True, 3), T=30, schedule="cosine", predict="v", words=("red", "dog", "big"),
                 data_range=(-1.0, 1.0))
     again = cls(UNet(2, True, 3), **model.description())
     assert again.description() == model.description()

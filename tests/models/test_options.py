@@ -12,7 +12,7 @@ from minidiff.network.unet import UNet
 from minidiff.system.cli import parse
 from minidiff.theory.samplers import ddim_step, ddpm_step
 from minidiff.theory.solvers import SAMPLERS, heun_step
-from sample.generate import CountOptions, DigitOptions
+from sample.prompts import CountOptions, DigitOptions
 from tests.models.conftest import unconditional
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from minidiff.models.deepfloyd import pipelines, stages
-from sample import generate
+from sample import generate, prompts
 from tests.models.test_deepfloyd import Unet, needs_it, stage
 
 
@@ -85,7 +85,7 @@ def test_precision_reaches_both_stages(workplace, monkeypatch, words, half):
         return made
 
     monkeypatch.setattr("minidiff.models.zoo.load_model", load)
-    generate.begin("class_cond", generate.DigitOptions,
+    generate.begin("class_cond", prompts.DigitOptions,
                    ["--model", "deepfloyd", "--upsample", "--device", "cpu", *words], "",
                    kinds=("class",))
     assert found == [(1, half), (2, half)]

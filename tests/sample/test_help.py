@@ -9,7 +9,7 @@ import pytest
 from minidiff.files import checkpoint, runs
 from sample import generate
 from sample.examples import EXAMPLES
-from sample.generate import CountOptions, DigitOptions
+from sample.prompts import CountOptions, DigitOptions
 
 SHIPPED = {"class_cond": {"gamma": "1.6", "guide-until": "0.2", "steps": "20", "per-digit": "4"},
            "flow": {"gamma": "2.0", "guide-until": "0.5", "steps": "50", "digits": "0123456789"},

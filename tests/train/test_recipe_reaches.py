@@ -26,15 +26,17 @@ WEIGHTS = {  # field: words that change the weights
     "decay": ["--decay", "constant"], "warmup": ["--warmup", "5"], "T": ["--T", "40"],
     "p_uncond": ["--p-uncond", "0.9"], "sigma": ["--sigma", "0.7"], "seed": ["--seed", "1"],
     "precision": ["--precision", "bfloat16"], "schedule": ["--schedule", "cosine"],
+    "predict": ["--predict", "v"], "flip": ["--flip"],
 }
 OTHER = {"early_epoch", "sample_steps"}  # fields that change what is drawn, and when
+OWN = {"size", "colour"}  # of folders: test_own_data.py
 FIRST = {}  # kind: the weights that BASE gives
 FLAGS = {"device", "data_dir", "run_dir", "resume"}
 
 
 def test_every_field_is_here():
     """A new one is entered, or nothing sees whether it reaches the training."""
-    assert {f.name for f in dataclasses.fields(Recipe)} == WEIGHTS.keys() | OTHER
+    assert {f.name for f in dataclasses.fields(Recipe)} == WEIGHTS.keys() | OTHER | OWN
     assert {f.name for f in dataclasses.fields(RunOptions)} == FLAGS
 
 

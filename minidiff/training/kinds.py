@@ -1,9 +1,12 @@
-"""The losses that networks are trained with, by kind of model.
+"""What is trained, by kind of model: the arguments of its network, and its loss.
 
-Each is a function (model, x_0, labels, generator, cfg) -> scalar: x_0 (B,C,H,W) in the model's data
-range, labels as in a Dataset, cfg a Recipe. The formulas are those of theory/; here is what each
-kind of model is given. Of a sentence, words are hidden too, so that short prompts work as well.
+A network follows the data: size, channels, words. A loss is a function (model, x_0, labels,
+generator, cfg) -> scalar: x_0 (B,C,H,W) in the model's data range, labels as in a Dataset, cfg a
+Recipe. The formulas are those of theory/; here is what each kind of model is given. Of a sentence,
+words are hidden too, so that short prompts work as well.
 """
+
+from collections.abc import Callable
 
 from minidiff.data.prompts import drop_words
 from minidiff.theory.diffusion import denoising_loss, noise_loss
@@ -11,6 +14,20 @@ from minidiff.theory.flow import flow_loss
 from minidiff.theory.guidance import drop_condition
 
 P_WORD = 0.1  # probability of hiding a word, besides those that captions leave out
+
+
+def unet(**options) -> Callable:
+    """Return the arguments of a UNet besides its width, as a function of the training set. options:
+    of UNet; classes=True stands for as many as the set has words."""
+    def arguments(data):
+        if options.get("classes") and not data.words:
+            raise ValueError(f"{data.name} has no classes or captions to be prompted with; train a "
+                             "model without prompts: make train-uncond")
+        own = {"classes": len(data.words)} if options.get("classes") else {}
+        channels = {"size": data.shape[1], "channels": (data.shape[0], data.shape[0])}
+        return {**(channels if data.shape != (1, 28, 28) else {}), **options, **own}
+
+    return arguments
 
 
 def hidden(model, labels, generator, cfg):
@@ -48,5 +65,11 @@ def clean_loss(model, x_0, labels, generator, cfg):
     return denoising_loss(model, x_0, cfg.sigma, generator)
 
 
-LOSSES = {"uncond": uncond_loss, "class": class_loss, "doodles": class_loss, "flow": velocity_loss,
-          "flow-uncond": uncond_velocity_loss, "denoiser": clean_loss}
+KINDS = {  # kind of model: (training set -> arguments of its network besides width, its loss)
+    "denoiser": (unet(), clean_loss),
+    "uncond": (unet(time=1), uncond_loss),
+    "class": (unet(time=1, classes=True), class_loss),
+    "doodles": (unet(time=1, classes=True, film=True), class_loss),
+    "flow": (unet(time=1, classes=True), velocity_loss),
+    "flow-uncond": (unet(time=1, scaled=True), uncond_velocity_loss),
+}

@@ -1,11 +1,11 @@
-"""training/losses.py: what the network is given of each sentence while it is trained."""
+"""training/kinds.py: what the network is given of each sentence while it is trained."""
 
 import torch
 from torch import nn
 
 from minidiff.data.prompts import DOODLES
 from minidiff.models.model import NoiseModel
-from minidiff.training.losses import P_WORD, class_loss
+from minidiff.training.kinds import P_WORD, class_loss
 from minidiff.training.recipe import Recipe
 
 
