@@ -3,11 +3,13 @@
 A `Job` says what differs: how the network is built, its loss, what to draw. A run's folder holds
 
     config.json            the recipe, the data set, the hardware
-    metrics.csv            step, epoch, loss, lr, images_per_second
+    metrics.csv            step, epoch, loss, lr, images_per_second, validation
     loss.png               the loss so far
     last.pt                the last complete epoch, with all that --resume needs
     weights-epoch-05.pt    the weights after the early epoch and after the last
     *-epoch-05.png         figures made at the same epochs
+
+A finished run may go on: --resume --epochs N, with the learning rate of a run of N epochs.
 
 While a training runs, its folder is locked: a second one is refused. Before a resumed run goes on,
 all that its folder holds is checked.
@@ -30,7 +32,6 @@ from typing import NamedTuple
 
 import torch
 
-from minidiff.data import catalog
 from minidiff.files import runs, validate
 from minidiff.models import zoo
 from minidiff.network.registry import build
@@ -38,6 +39,7 @@ from minidiff.system import cli, errors, hardware
 from minidiff.training import parallel
 from minidiff.training.loop import Training, fit, steps_per_epoch
 from minidiff.training.recipe import RECIPES, Recipe, RunOptions, for_images
+from train import start
 from train.record import Record
 
 
@@ -109,31 +111,23 @@ def _recipe(job: Job, typed: dict) -> dict:
     return {**RECIPES[job.name][name], "recipe": name}
 
 
-def _training(job: Job, cfg, data, description=None) -> Training:
-    """Build the network from the seed, its model, and the training around it. data: the training
-    set. description: of the model, from a checkpoint; default: that of a new one."""
+def _training(job: Job, cfg, data, description=None, known=False) -> Training:
+    """Build the network from the seed or from given weights, its model, and the training around it.
+    data: the training set. description: of the model, stored; default: that of a new one. known:
+    whether its weights are going to be loaded."""
     torch.manual_seed(cfg.seed)
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     device = data.images.device
-    network = build(job.name, {"width": cfg.width, **job.network(data)})
-    network = network.to(device, memory_format=hardware.memory_format(device))
+    arguments = {"width": cfg.width, **job.network(data)}
+    network = build(job.name, arguments).to(device, memory_format=hardware.memory_format(device))
     description = description or {"T": cfg.T, "schedule": cfg.schedule, "predict": cfg.predict,
                                   "words": data.words,
                                   "data_range": (0.0, 1.0) if job.judge else data.data_range}
     model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
-    return Training(model, partial(job.loss, cfg=cfg), cfg)
-
-
-def _load(job: Job, cfg, flags, device) -> dict:
-    split, name = "all" if job.judge else "train", catalog.named(cfg.dataset, cfg.size, cfg.colour)
-    size = 0 if job.scale == 1 else job.scale * catalog.size_of(name)
-    with parallel.writer_first():
-        train = catalog.load(name, split, flags.data_dir, size).to(device)
-    if train.name != (first := parallel.agreed(train.name)):
-        raise ValueError(f"one process found {first}, another {train.name}; give all the same data")
-    test = catalog.load(train.name, "test", flags.data_dir, size).to(device)
-    sets = {"train": dataclasses.replace(train, flips=cfg.flip), "test": test}
-    return {k: v.judged() for k, v in sets.items()} if job.judge else sets
+    training = Training(model, partial(job.loss, cfg=cfg), cfg)
+    if cfg.init and not known:
+        start.initialise(training, job.name, arguments)
+    return training
 
 
 def _start(job: Job, cfg, flags, typed, held: ExitStack):
@@ -143,7 +137,7 @@ def _start(job: Job, cfg, flags, typed, held: ExitStack):
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
     precision = hardware.pick_precision(cfg.precision, device)
     cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may pick another
-    sets = _load(job, cfg, flags, device)
+    sets = start.load_sets(job, cfg, flags, device)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     cfg = for_images(cfg, len(sets["train"]), typed) if cfg.dataset.startswith("folder:") else cfg
     training = _training(job, cfg, sets["train"])
@@ -167,17 +161,21 @@ def _resume(job: Job, given, flags, typed, held: ExitStack):
     about, cfg = _read_config(job, folder)
     for name in sorted(typed & {f.name for f in dataclasses.fields(Recipe)}):
         value = getattr(given, name)
+        if name == "epochs" and value > cfg.epochs:
+            continue
         if value not in (getattr(cfg, name), "auto"):
             raise ValueError(
                 f"--resume continues with the run's own settings, but {name} = {value} was given; "
                 "drop the flag, or start again without --resume"
             )
+    more = max(cfg.epochs, given.epochs if "epochs" in typed else 0)
+    longer, cfg = more > cfg.epochs, dataclasses.replace(cfg, epochs=more)
     device = hardware.pick_device(about["device"] if flags.device == "auto" else flags.device)
     if parallel.named(hardware.describe(device)) != about["hardware"]:
         print(f"note: started on {about['hardware']}; results may differ here", file=sys.stderr)
     if parallel.writer():
         held.enter_context(runs.locked(folder))
-    sets = _load(job, cfg, flags, device)
+    sets = start.load_sets(job, cfg, flags, device)
     training = _training_in(job, folder, cfg, sets["train"], about)
     log = runs.read_log(folder)
     steps = training.epoch * steps_per_epoch(len(sets["train"]), cfg.batch_size)
@@ -189,6 +187,8 @@ def _resume(job: Job, given, flags, typed, held: ExitStack):
         )
     if parallel.writer():
         runs.write_log(folder, [r for r in log if r["step"] <= training.step])
+        if longer:
+            runs.write_json(folder / runs.CONFIG, {**about, "config": dataclasses.asdict(cfg)})
     return training, sets, folder
 
 
@@ -197,13 +197,14 @@ def _training_in(job: Job, folder, cfg, data, about) -> Training:
     file, found = folder / runs.LAST, None
     if file.is_file():
         found = zoo.load_kind(job.name, folder)
-        if Recipe.stored(found["config"], file) != cfg:
+        before = Recipe.stored(found["config"], file)
+        if before.epochs > cfg.epochs or dataclasses.replace(before, epochs=cfg.epochs) != cfg:
             raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
     known = zoo.description(found, file) if found else about.get("description")
-    training = _training(job, cfg, data, known)
+    training = _training(job, cfg, data, known, known=bool(found))
     if found:
         try:
-            training.network.load_state_dict(found["weights"])
+            training.final.load_state_dict(found["weights"])
             shapes = [p.shape for p in training.network.parameters()]
             validate.check_training(
                 found["training"], training.state_dict(), shapes, found["step"])

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from copy import copy, deepcopy
 
+import torch
 from tqdm import tqdm
 
 from minidiff.files import checkpoint, runs
@@ -14,6 +15,8 @@ from minidiff.files.images import save_curves
 from minidiff.system import errors, hardware
 from minidiff.training import loop, parallel
 from minidiff.training.recipe import RECIPES, Recipe
+
+TESTED = 512  # images of the test set whose loss is computed after each epoch
 
 
 class Record:
@@ -48,6 +51,9 @@ class Record:
         self.losses.append(p.loss)
         row = {"step": p.step, "epoch": p.epoch, "loss": f"{p.loss:.6f}", "lr": f"{p.lr:.3e}",
                "images_per_second": f"{speed:.1f}"}
+        if p.epoch_ended:
+            with self.optional("the loss on test images was not computed"):
+                row["validation"] = f"{validation_loss(self.training, self.sets['test']):.6f}"
         with self.optional("a row of the log was not written"):
             runs.append_log(self.folder, row)
         self.bar.set_description(f"epoch {p.epoch}/{self.training.cfg.epochs}", refresh=False)
@@ -55,7 +61,9 @@ class Record:
         self.bar.update(p.step - self.bar.n)
         if p.epoch_ended and self.keeps(p.epoch):
             self.end_of_epoch()
-            self.bar.write(f"epoch {p.epoch}: mean loss {sum(self.losses) / len(self.losses):.4f}")
+            tested = f"; on test images {row['validation'][:-2]}" if "validation" in row else ""
+            mean = sum(self.losses) / len(self.losses)
+            self.bar.write(f"epoch {p.epoch}: mean loss {mean:.4f}{tested}")
             sys.stdout.flush()
             self.losses = []
         self.start = time.perf_counter()
@@ -76,7 +84,7 @@ class Record:
         if training.epoch in (cfg.early_epoch, cfg.epochs):
             name = f"epoch-{training.epoch:02d}"
             checkpoint.save(folder / f"weights-{name}.pt", content)
-            network = training.network.eval()
+            network = training.final.eval()
             model = type(training.model)(network, **training.model.description())  # in float32
             with self.optional("a figure was not drawn"):
                 job.draw(model, cfg, self.sets["test"],
@@ -102,7 +110,7 @@ class Record:
         return {
             "kind": self.job.name,
             "network": {"width": training.cfg.width, **self.job.network(self.sets["train"])},
-            "weights": training.network.state_dict(),
+            "weights": training.final.state_dict(),
             "model": training.model.description(),
             "config": dataclasses.asdict(training.cfg),
             "dataset": training.cfg.dataset,
@@ -111,6 +119,20 @@ class Record:
             "device": training.device.type,
             "hardware": parallel.named(hardware.describe(training.device)),
         }
+
+
+@torch.no_grad()
+def validation_loss(training, test) -> float:
+    """Return the loss of the final network on TESTED test images, with the same noise and t each
+    time, and BatchNorm as in sampling: comparable from epoch to epoch."""
+    model = type(training.model)(training.final.eval(), **training.model.description())
+    generator, total = torch.Generator(training.device).manual_seed(0), 0.0
+    parts = torch.arange(min(TESTED, len(test)), device=test.labels.device).split(64)
+    for index in parts:
+        x_0 = model.from_unit(test.images_at(index))
+        loss = training.loss_fn(model, x_0, test.labels[index], generator)
+        total += loss.item() * len(index)
+    return total / sum(map(len, parts))
 
 
 def announce(job, training, dataset, folder) -> None:

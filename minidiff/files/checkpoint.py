@@ -108,8 +108,10 @@ def read(path):
 
 def summary(checkpoint: dict) -> str:
     """Return a caption such as "uncond (D=64), mnist, epoch 20"."""
-    v = checkpoint.get("model", {}).get("predict") == "v"
-    return (
-        f"{checkpoint['kind']} (D={checkpoint['network']['width']}{', predicts v' if v else ''}), "
-        f"{checkpoint['dataset']}, epoch {checkpoint['epoch']}"
-    )
+    about = f"D={checkpoint['network']['width']}"
+    if checkpoint.get("model", {}).get("predict") == "v":
+        about += ", predicts v"
+    if ema := checkpoint["config"].get("ema"):
+        about += f", EMA {ema:g}"
+    return (f"{checkpoint['kind']} ({about}), {checkpoint['dataset']}, "
+            f"epoch {checkpoint['epoch']}")

@@ -21,7 +21,8 @@ RUNS = Path("runs")
 LAST = "last.pt"
 CONFIG = "config.json"
 LOG = "metrics.csv"
-COLUMNS = {"step": int, "epoch": int, "loss": float, "lr": float, "images_per_second": float}
+COLUMNS = {"step": int, "epoch": int, "loss": float, "lr": float, "images_per_second": float,
+           "validation": lambda text: float(text) if text else None}  # at the end of an epoch
 
 
 def folders(kind: str) -> list[Path]:
@@ -172,11 +173,12 @@ def read_log(folder: Path) -> list[dict]:
         return []
     reader, found = csv.reader(_lines(file), strict=True), []
     try:
-        if next(reader, list(COLUMNS)) != list(COLUMNS):
+        header = next(reader, list(COLUMNS))
+        if header not in (list(COLUMNS), list(COLUMNS)[:-1]):  # older ones have no validation
             raise ValueError("the columns are not those of a log")
         for row in reader:
             found.append({name: kind(v) for (name, kind), v in zip(COLUMNS.items(), row)})
-            if len(row) != len(COLUMNS) or not _possible(**found[-1]):
+            if len(row) != len(header) or not _possible(**found[-1]):
                 raise ValueError("a value is missing or out of range")
     except (ValueError, TypeError, csv.Error) as e:
         line = max(1, reader.line_num)
@@ -194,9 +196,9 @@ def _lines(file):
                 yield line.replace(",", ".").replace(";", ",") if ";" in first else line
 
 
-def _possible(step, epoch, loss, lr, images_per_second):
-    rest = math.isfinite(loss) and 0 <= lr < math.inf and 0 < images_per_second < math.inf
-    return 0 < step < 10**12 and 0 < epoch < 10**9 and rest
+def _possible(step, epoch, loss, lr, images_per_second, validation=None):
+    finite = all(map(math.isfinite, (loss, lr, images_per_second, validation or 0)))
+    return finite and 0 < step < 10**12 and 0 < epoch < 10**9 and lr >= 0 < images_per_second
 
 
 def seconds(rows: list[dict], batch_size: int) -> float:
@@ -206,11 +208,15 @@ def seconds(rows: list[dict], batch_size: int) -> float:
 
 
 def loss_curves(rows: list[dict]) -> dict:
-    """Return the curves of a log for `images.save_curves`: each record and each epoch's mean."""
+    """Return the curves of a log for `images.save_curves`: each record, each epoch's mean and, if
+    it was computed, the loss on test images."""
     epochs = sorted({r["epoch"] for r in rows})
     losses = {e: [r["loss"] for r in rows if r["epoch"] == e] for e in epochs}
     ends = [max(r["step"] for r in rows if r["epoch"] == e) for e in epochs]
+    tested = [(r["step"], r["validation"]) for r in rows if r.get("validation") is not None]
+    validation = {"test images": tuple(map(list, zip(*tested)))} if tested else {}
     return {
         "every record": ([r["step"] for r in rows], [r["loss"] for r in rows]),
         "mean of the epoch": (ends, [sum(v) / len(v) for v in losses.values()]),
+        **validation,
     }

@@ -59,7 +59,10 @@ NETWORK = {
             v if type(v) in (list, tuple) else [v, v])),
     "answers": _several(_number(1, 10_000), 1, 64),
 }
-CONFIG = {"T": T, "sigma": _real(1e-9, 1e6), "epochs": _number(1, 10**9), OTHER: PLAIN}
+PATH = Rule("a path of at most 4,096 characters", lambda v: type(v) is str and len(v) <= 4096)
+CONFIG = {
+    "init": PATH, "T": T, "sigma": _real(1e-9, 1e6), "epochs": _number(1, 10**9), OTHER: PLAIN,
+}
 CHECKPOINT = {
     "kind": TEXT, "dataset": TEXT, "device": TEXT, "hardware": TEXT, "epoch": _number(0, 10**9),
     "step": _number(0, 10**12), "network": NETWORK, "model": MODEL, "config": CONFIG,
@@ -118,6 +121,15 @@ def check_checkpoint(found: dict) -> None:
     words = found.get("model", {}).get("words")
     if words and len(words) < network.get("classes", 0):
         raise ValueError(f"it names {len(words)} words for {network['classes']} classes")
+    check_weights(weights)
+    D, count = network["width"], sum(w.numel() for w in weights.values())
+    widest = max(D, network.get("classes", 0), network.get("time", 0))
+    if max(D * widest, (D * network.get("size", 4) // 4) ** 2) > count:  # some layer has that many
+        raise ValueError(f"its network is too large for its {count:,} weights")
+
+
+def check_weights(weights) -> None:
+    """Raise ValueError for weights that are not finite numbers."""
     if not isinstance(weights, dict):
         raise ValueError("its weights should be a dict of tensors")
     for name, w in weights.items():
@@ -127,10 +139,6 @@ def check_checkpoint(found: dict) -> None:
             sound = dense(w) and torch.isfinite(w.float()).all()
         if not sound:
             raise ValueError(f"its weight {reprlib.repr(name)} should be finite real numbers")
-    D, count = network["width"], sum(w.numel() for w in weights.values())
-    widest = max(D, network.get("classes", 0), network.get("time", 0))
-    if max(D * widest, (D * network.get("size", 4) // 4) ** 2) > count:  # some layer has that many
-        raise ValueError(f"its network is too large for its {count:,} weights")
 
 
 def dense(w, types=(torch.float16, torch.bfloat16, torch.float32, torch.float64)) -> bool:
@@ -146,6 +154,7 @@ def check_training(state, fresh: dict, shapes: list, step: int) -> None:
     state: what Training.state_dict returned, from a file. fresh: the same of a new Training.
     shapes: of all parameters, in order. step: how many steps Adam has done.
     """
+    check_weights(state.get("weights", {}))
     adam, new = state["optimizer"], fresh["optimizer"]
     group, = adam["param_groups"]
     for name in ("params", "betas", "eps", "weight_decay", "amsgrad", "maximize"):

@@ -38,7 +38,7 @@ from typing import NamedTuple
 import torch
 
 from minidiff.data.dataset import Dataset, batches
-from minidiff.training import parallel
+from minidiff.training import ema, parallel
 from minidiff.training.recipe import Recipe, learning_rate
 
 
@@ -74,6 +74,7 @@ class Training:
     def __init__(self, model, loss_fn, cfg: Recipe):
         self.model, self.loss_fn, self.cfg, self.device = model, loss_fn, cfg, model.device
         self.network = model.network
+        self.average = ema.begin(self.network) if cfg.ema else None
         model.evaluate = parallel.shared(self.network, cfg.batch_size)  # one device: itself
         self.optimizer = torch.optim.Adam(self.network.parameters(), cfg.lr, fused=True)
         self.generator = torch.Generator(self.device).manual_seed(cfg.seed)
@@ -89,15 +90,24 @@ class Training:
         loss.backward()
         self.optimizer.step()
         self.step += 1
+        if self.average is not None:
+            ema.update(self.average, self.network, self.cfg.ema, self.step)
         return loss.detach()
 
+    @property
+    def final(self):
+        """The network to sample from: the average, if there is one."""
+        return self.network if self.average is None else self.average
+
     def state_dict(self) -> dict:
-        """Return all that resuming needs besides the weights."""
-        optimizer, generator = self.optimizer.state_dict(), self.generator.get_state()
-        return {"optimizer": optimizer, "generator": generator}
+        """Return all that resuming needs besides the final weights."""
+        state = {"optimizer": self.optimizer.state_dict(), "generator": self.generator.get_state()}
+        return state if self.average is None else {**state, "weights": self.network.state_dict()}
 
     def load_state_dict(self, state: dict, epoch: int, step: int) -> None:
-        """Continue from what `state_dict` returned. The weights are loaded by the caller."""
+        """Continue from what `state_dict` returned. The final weights are loaded by the caller."""
+        if self.average is not None:
+            self.network.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         for p in self.network.parameters():
             found = self.optimizer.state[p]

@@ -6,6 +6,9 @@ and printed at its start. The flags of the command line are its fields (system/c
 Each model has two recipes. *full* is the course's (the upsampler, which the course does not have,
 borrows one); *laptop* is narrower and shorter, chosen by measurement so that it ends within 12
 minutes on two CPU cores. `RECIPES` holds only what differs from the defaults.
+
+A finished run may go on: `--resume --epochs 20`. From there on its learning rate is that of a run
+of 20 epochs, which is higher again than where the shorter run ended, unless it is constant.
 """
 
 import dataclasses
@@ -35,6 +38,8 @@ class Recipe:
                      most=1024)
     colour: str = flag("auto", "of a folder's images; auto: as they are", COLOURS)
     flip: bool = flag(False, "mirror half of the training images, chosen at random")
+    limit: int = flag(0, "images to train on; 0: all", least=0, most=1_000_000_000)
+    init: str = flag("", "weights to start from: a kind, a run or a checkpoint; default: random")
     width: int = flag(64, "D, the UNet's channels at full size", least=1, most=4096)
     batch_size: int = flag(128, "images per step", least=2, most=100_000)
     epochs: int = flag(20, "passes over the training set", least=1, most=10_000)
@@ -43,6 +48,10 @@ class Recipe:
         within="epochs",
     )
     lr: float = flag(1e-3, "peak learning rate of Adam", least=1e-9, most=100)
+    ema: float = flag(
+        0.0, "decay of a moving average of the weights, which is sampled from; 0: none",
+        least=0, most=0.999999,
+    )
     decay: str = flag(
         "exponential", "constant; exponential: by 0.1^(1/epochs) an epoch; linear: to 0", DECAYS
     )

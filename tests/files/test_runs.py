@@ -13,7 +13,8 @@ import pytest
 
 from minidiff.files import runs
 
-ROW = {"step": 10, "epoch": 1, "loss": 0.5, "lr": 0.001, "images_per_second": 99.5}
+ROW = {"step": 10, "epoch": 1, "loss": 0.5, "lr": 0.001, "images_per_second": 99.5,
+       "validation": None}
 
 
 def test_numbers_count_up_and_the_newest_is_by_number_not_by_name(workplace):
@@ -98,17 +99,32 @@ def test_a_log_that_a_spreadsheet_saved_is_read(tmp_path, change):
 
 
 @pytest.mark.parametrize("row", [
-    "x,1,0.5,0.001,99.5", "10,1,0.5", "10,1,0.5,0.001,99.5,7", "10,1,nan,0.001,99.5", "",
+    "x,1,0.5,0.001,99.5", "10,1,0.5", "10,1,0.5,0.001,99.5,7,8", "10,1,0.5,0.001,99.5,x",
+    "10,1,0.5,0.001,99.5,nan", "10,1,nan,0.001,99.5", "",
     "-1,1,0.5,0.001,99.5", "10,1,0.5,0.001,0", "1.5,1,0.5,0.001,9", "#REF!,1,1,1,1", '"10,1,1,1,1',
     "10,1,0.5,inf,99.5", "9" * 30 + ",1,1,1,1", "\0,1,1,1,1", None,
 ])
 def test_a_log_with_a_bad_row_names_file_and_line(tmp_path, row):
     """Text, missing and further cells, impossible numbers; other columns; and the cure."""
-    text = ",".join(runs.COLUMNS) + f"\n10,1,1,1,1\n{row}\n" if row is not None else "a,b\n1,2\n"
+    text = ",".join(runs.COLUMNS) + f"\n10,1,1,1,1,\n{row}\n" if row is not None else "a,b\n1,2\n"
     (tmp_path / runs.LOG).write_text(text)
     number = 1 if row is None else 3
     with pytest.raises(ValueError, match=f"metrics.csv was changed, line {number}: .*delete it"):
         runs.read_log(tmp_path)
+
+
+def test_a_log_has_the_loss_on_test_images_at_the_end_of_an_epoch(tmp_path):
+    """Its curve goes through those; a log of an older version has no such column."""
+    rows = [ROW, {**ROW, "step": 20, "validation": 0.25}, {**ROW, "step": 40, "epoch": 2,
+                                                           "validation": 0.125}]
+    runs.write_log(tmp_path, rows)
+    assert runs.read_log(tmp_path) == rows
+    assert runs.loss_curves(rows)["test images"] == ([20, 40], [0.25, 0.125])
+    old = ",".join([*runs.COLUMNS][:-1]) + "\n10,1,0.5,0.001,99.5\n"
+    (tmp_path / runs.LOG).write_text(old)
+    found = runs.read_log(tmp_path)
+    assert len(found) == 1 and found[0].get("validation") is None
+    assert len(runs.loss_curves(found)) == 2
 
 
 def test_a_log_that_was_deleted_begins_again(tmp_path):

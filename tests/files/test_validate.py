@@ -100,7 +100,8 @@ def test_a_network_of_other_arguments_than_its_weights_names_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("model, message", [
-    ({"schedule": "sine", "T": 20}, "unknown schedule 'sine'"), ({"predict": "x", "T": 20}, "unknown prediction 'x'"), ({"words": []}, "how many steps T"),
+    ({"schedule": "sine", "T": 20}, "unknown schedule 'sine'"), ({"words": []}, "how many steps T"),
+    ({"predict": "x", "T": 20}, "unknown prediction 'x'"),
 ])
 def test_a_diffusion_model_needs_a_known_schedule(tmp_path, model, message):
     """And its number of steps."""

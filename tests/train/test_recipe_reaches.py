@@ -26,7 +26,8 @@ WEIGHTS = {  # field: words that change the weights
     "decay": ["--decay", "constant"], "warmup": ["--warmup", "5"], "T": ["--T", "40"],
     "p_uncond": ["--p-uncond", "0.9"], "sigma": ["--sigma", "0.7"], "seed": ["--seed", "1"],
     "precision": ["--precision", "bfloat16"], "schedule": ["--schedule", "cosine"],
-    "predict": ["--predict", "v"], "flip": ["--flip"],
+    "predict": ["--predict", "v"], "ema": ["--ema", "0.9"], "limit": ["--limit", "20"],
+    "init": ["--init", "other/last.pt"], "flip": ["--flip"],
 }
 OTHER = {"early_epoch", "sample_steps"}  # fields that change what is drawn, and when
 OWN = {"size", "colour"}  # of folders: test_own_data.py
@@ -85,6 +86,8 @@ def test_a_field_of_the_recipe_changes_the_weights(run, name):
     if job.name not in FIRST:
         FIRST[job.name] = weights(run(job=job)[0])
     before = FIRST[job.name]
+    if name == "init":
+        run("--seed", "9", "--run-dir", "other")
     after = weights(run(*WEIGHTS[name], job=job)[0])
     assert any(before[k].shape != after[k].shape or not torch.equal(before[k], after[k])
                for k in before)

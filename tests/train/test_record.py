@@ -2,14 +2,21 @@
 
 from copy import deepcopy
 
+import pytest
 import torch
 
+import train.uncond
+from minidiff.data import catalog
+from minidiff.files import checkpoint, runs
 from minidiff.models.model import NoiseModel
+from minidiff.network import registry
 from minidiff.network.unet import UNet
 from minidiff.theory.diffusion import noise_loss
+from minidiff.theory.schedule import linear
 from minidiff.training.loop import Training
 from minidiff.training.recipe import Recipe
-from tests.conftest import same
+from tests.conftest import TINY, same
+from train.launch import launch
 from train.record import cost, seconds_per_step
 
 
@@ -33,3 +40,21 @@ def test_the_cost_of_a_width_is_near_what_was_measured():
     and 128 / 64 took 4.2 and 3.3 times as long."""
     for wide, narrow, measured in ((64, 4, 28), (64, 24, 4.2), (128, 64, 3.3)):
         assert 0.75 < cost(wide) / cost(narrow) / measured < 1.33
+
+
+def test_the_validation_loss_is_that_of_test_images_with_the_same_noise(workplace):
+    """Written out, on the weights of each epoch; the training itself is not changed by it."""
+    folder = launch(train.uncond.JOB, [*TINY, "--T", "20"])
+    rows = [r for r in runs.read_log(folder) if r["validation"] is not None]
+    assert [r["epoch"] for r in rows] == [1, 2]
+    test = catalog.load("strokes", "test")
+    for row in rows:
+        found = checkpoint.load(folder / f"weights-epoch-{row['epoch']:02d}.pt")
+        network = registry.rebuild(found)
+        g, total = torch.Generator().manual_seed(0), 0.0
+        for index in torch.arange(len(test)).split(64):
+            with torch.no_grad():
+                loss = noise_loss(linear(20), lambda x, t, c, network=network: network(x, t / 20),
+                                  test.images_at(index), None, g)
+            total += loss.item() * len(index)
+        assert row["validation"] == pytest.approx(total / len(test), abs=2e-6)

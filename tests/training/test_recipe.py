@@ -38,8 +38,8 @@ def test_a_stored_recipe_may_lack_a_field_and_may_not_have_one_too_many():
     stored = dataclasses.asdict(Recipe(width=3))
     del stored["sigma"]
     assert Recipe.stored(stored, "config.json") == Recipe(width=3)
-    with pytest.raises(ValueError, match="^config.json: unknown in the recipe: dropout, ema$"):
-        Recipe.stored({**stored, "ema": 1, "dropout": 0}, "config.json")
+    with pytest.raises(ValueError, match="^config.json: unknown in the recipe: dropout, mood$"):
+        Recipe.stored({**stored, "mood": 1, "dropout": 0}, "config.json")
 
 
 @pytest.mark.parametrize(
