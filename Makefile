@@ -17,7 +17,7 @@ RIVALS := .venv-peers
 .PHONY: help setup first toy \
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
 	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
-	sample-hybrid evaluate sweep versus figures book bench ablation speedrun \
+	sample-hybrid evaluate sweep versus illusions figures book bench ablation speedrun \
 	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
@@ -97,6 +97,9 @@ sweep: $(READY)           ## the same for many settings of guidance, steps and s
 
 versus: $(READY)          ## measure a flow against a diffusion model at equal numbers of steps
 	@$(PY) -m sample.measure.compare $(ARGS)
+
+illusions: $(READY)       ## measure which anagrams and hybrids the doodle model can make
+	@$(PY) -m sample.measure.illusions $(ARGS)
 
 figures: $(READY)         ## build the page of figures, figures/out/index.html (ONLY="inpaint anagram" builds only these)
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
