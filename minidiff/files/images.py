@@ -50,6 +50,13 @@ def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
     return sheet
 
 
+def sheet(images: torch.Tensor, columns=None, scale=SCALE) -> Image.Image:
+    """Return images (N,C,H,W) in [0, 1] in rows, as a Pillow image, without a caption."""
+    found = _tile(images, columns or default_columns(len(images)))
+    grid = Image.fromarray((found * 255).round().byte().numpy())
+    return grid.resize((grid.width * scale, grid.height * scale), Image.NEAREST)
+
+
 def default_columns(n: int) -> int:
     """Return a good number of columns for n images: rows of ten, or a square for over 100."""
     return min(n, 10) if n <= 100 else math.ceil(math.sqrt(n))
@@ -151,9 +158,7 @@ def save_gif(path, frames, caption, milliseconds=60):
     """
     pages = []
     for frame in frames:
-        sheet = _tile(frame, default_columns(len(frame)))
-        grid = Image.fromarray((sheet * 255).round().byte().numpy())
-        grid = grid.resize((grid.width * SCALE, grid.height * SCALE), Image.NEAREST)
+        grid = sheet(frame)
         lines = _wrap(caption, max(20, grid.width // 6))
         strip = 14 * (lines.count("\n") + 1) + 6
         page = Image.new(grid.mode, (grid.width, grid.height + strip), "white")
