@@ -18,6 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from minidiff.files.atomic import atomic_write
 
@@ -90,6 +91,16 @@ def save_grid(
     axes.set_frame_on(False)
     figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
     save_figure(figure, path, caption)
+
+
+def save_each(folder, images, caption):
+    """Write images float (N,C,H,W) in [0, 1], a PNG of its own size each: folder/0000.png, ..."""
+    about = PngInfo()
+    about.add_itxt("Description", caption)
+    for k, image in enumerate((images * 255).round().byte()):
+        pixels = image[0] if len(image) == 1 else image.permute(1, 2, 0)
+        with atomic_write(folder / f"{k:04d}.png") as f:
+            Image.fromarray(pixels.numpy()).save(f, "png", pnginfo=about)
 
 
 @own_style()
