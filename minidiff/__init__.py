@@ -9,6 +9,7 @@
     evaluation/   numbers and figures that show whether a model is good
     files/        checkpoints, runs, images
     system/       the hardware and the command line
+    api/          all of it from Python: load, sample, edit, train, save
     weights/      the shipped weights
 
 Read the chapters in order; each ends by naming the next file. The first is train/first.py, the
@@ -64,6 +65,9 @@ _PLACES = {  # public name: where it is defined; imported when it is first used
     "editing.inpainting": "inpaint",
     "editing.illusions": "anagram hybrid",
     "models.generate": "generate",
+    "api.pipeline": "load show",
+    "api.edits": "anagram_image edit hybrid_image inpaint_image",
+    "api.training": "train",
     "models.zoo": "load_model",
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names.split()}

@@ -3,18 +3,22 @@
     python -m sample.anagram --prompts 6 9 --view rotate180
 
 The image as it is shows the first prompt; each view shows a further one. With as many views as
-prompts, the first prompt is seen through the first view.
+prompts, the first prompt is seen through the first view. A GIF (--gif) ends with the turn.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from minidiff.editing.illusions import anagram
 from minidiff.editing.views import VIEWS
 from minidiff.system import cli
 from minidiff.theory.samplers import trajectory
 from sample.edit import Edit, report
+
+TURN = 24  # frames of a GIF in which the finished image turns
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,20 @@ class AnagramOptions:
             )
 
 
+def turned(x, degrees):
+    """Return images x (B,C,H,W) turned counter-clockwise about their middle."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    matrix = torch.tensor([[cos, -sin, 0], [sin, cos, 0]], device=x.device).expand(len(x), 2, 3)
+    grid = F.affine_grid(matrix, x.shape, align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def turning(x, degrees):
+    """Return TURN frames of images that turn by so many degrees, slow at both ends."""
+    angles = (degrees * (1 - math.cos(math.pi * k / TURN)) / 2 for k in range(1, TURN + 1))
+    return [x] * 10 + [turned(x, angle) for angle in angles]
+
+
 def main(argv=None):
     """Generate as the options say: a row as it is, and one for each view."""
     about = "generate one image that can be seen in two ways"
@@ -53,9 +71,11 @@ def main(argv=None):
     eps_fn = model.combine(anagram, [edit.eps_fn(prompt) for prompt in own.prompts], views)
     states = trajectory(eps_fn, model.schedule, edit.noise(), edit.timesteps, **edit.sampling)
     seen = ", ".join(f"{p!r} by {name}" for p, name in zip(own.prompts, names))
+    turns = [int(name.removeprefix("rotate")) for name in names if name.startswith("rotate")]
     x = edit.finish(
         states, edit.options.steps + 1, f"one image, seen as {seen}; a row each",
         lambda x: torch.cat([view.see(x) for view in views]), columns=own.n, row_labels=names,
+        film=(lambda x: turning(x, turns[-1])) if turns else None,
     )
     seen = [(f"by {n}", v.see(x), p) for n, v, p in zip(names, views, own.prompts)]
     report(edit.model, *seen)

@@ -11,7 +11,7 @@ from minidiff.editing.blur import best_blur, gaussian_blur
 from minidiff.editing.image_to_image import noised, one_step
 from minidiff.system import cli
 from minidiff.theory.samplers import trajectory
-from sample.edit import Edit, resized
+from sample.edit import Edit, check_start, resized
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,15 @@ class DenoiseOptions:
         -1, "step whose noise is added, 0 (most) .. --steps - 1 (least); -1: 40% of --steps",
         least=-1, most=10_000, within="steps",
     )
+    strength: float = cli.flag(
+        -1.0, "instead of --start: how much is made anew, 0 (nothing) .. 1 (all); -1: by --start",
+        least=-1, most=1,
+    )
     n: int = cli.flag(4, "how many results of sampling", least=1, most=1_000_000)
 
     def __post_init__(self):
         cli.check(self)
+        check_start(self)
 
 
 def main(argv=None):

@@ -49,7 +49,9 @@ class Edit:
 
     @property
     def start(self):
-        """The index to start at; 40% of the steps unless it was typed."""
+        """The index to start at: typed, or by the strength, else 40% of the steps."""
+        if self.own.strength >= 0:
+            return round((1 - self.own.strength) * self.options.steps)
         return self.own.start if self.own.start != -1 else round(0.4 * self.options.steps)
 
     @property
@@ -81,14 +83,17 @@ class Edit:
         path, here = Path(self.image.image).resolve(), Path.cwd()
         return str(path.relative_to(here)) if path.is_relative_to(here) else self.image.image
 
-    def finish(self, states, total, caption, shown, prompt="", **grid):
+    def finish(self, states, total, caption, shown, prompt="", film=None, **grid):
         """Sample `total` states, and write the files that the options name. caption: how theirs
         begins. shown: from the result to the images of the PNG. prompt: a digit becomes the npz's
-        labels. grid: of `images.save_grid`. Returns the result (n,C,H,W)."""
+        labels. film: from the result, in [0, 1], to further frames of the GIF. grid: of
+        `images.save_grid`. Returns the result (n,C,H,W)."""
         x, kept = generate.watch(states, total, self.outputs.gif)
         model = self.model
         caption = f"{caption}; {model.summary}; {self.options.describe(model)}"
         kept = [s._replace(x_t=model.to_unit(s.x_t)) for s in kept]
+        if film and self.outputs.gif:
+            kept += [kept[-1]._replace(x_t=frame) for frame in film(model.to_unit(x))]
         labels = [int(prompt)] * len(x) if prompt.isdigit() else None
         result, larger = generate.enlarge(
             model.to_unit(x), self.second, self.outputs, self.options, [prompt] * len(x)
@@ -98,6 +103,14 @@ class Edit:
             self.files, result, kept, caption, larger=larger, labels=labels, shown=seen, **grid
         )
         return x
+
+
+def check_start(own):
+    """Raise ValueError where both a start and a strength were given, and for a strength below 0."""
+    if own.strength != -1 and own.start != -1:
+        raise ValueError("--start and --strength say the same; give one of them")
+    if -1 < own.strength < 0:
+        raise ValueError(f"strength must lie in 0..1, got {own.strength:g}")
 
 
 def resized(image, x):

@@ -3,6 +3,7 @@
     from options to images:  begin -> generate -> watch -> enlarge -> write
 """
 
+import os
 import time
 from typing import NamedTuple
 
@@ -81,7 +82,8 @@ def load(options, kinds, typed=frozenset(), place=""):
     else:
         precision = hardware.pick_precision(options.precision, device)
         model = zoo.load_model(place, device, precision, kinds)
-    refuse(model.kind, typed & {*model.ignored, *(() if model.conditional else UNGUIDED)})
+    unguided = () if model.conditional else (*UNGUIDED, "negative")
+    refuse(model.kind, typed & {*model.ignored, *unguided})
     print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
     return model
 
@@ -158,11 +160,10 @@ def enlarge(x, model, outputs, options, prompts=None):
 def writable(outputs):
     """Return the files that OutputOptions name, {".png": path, ...}. Raises ValueError for those
     that cannot be written."""
-    return {
-        suffix: cli.writable(getattr(outputs, name), suffix)
-        for name, suffix in (("out", ".png"), ("gif", ".gif"), ("npz", ".npz"))
-        if getattr(outputs, name)
-    }
+    files = {".png": outputs.out, ".gif": outputs.gif, ".npz": outputs.npz}
+    if outputs.out.endswith(("/", os.sep)):
+        files = {"folder": cli.empty_folder(files.pop(".png")), **files}
+    return {k: v if k == "folder" else cli.writable(v, k) for k, v in files.items() if v}
 
 
 def watch(states, total, film=False):
@@ -189,8 +190,10 @@ def write(files, x, states, caption, *, larger="", labels=None, shown=None, **gr
         shown = x if shown is None else shown.clamp(0, 1).cpu()
         scale = 1 if shown.shape[2] > 28 else images.SCALE
         images.save_grid(files[".png"], shown, caption + larger, scale=scale, **grid)
+    if "folder" in files:
+        images.save_each(files["folder"], x, caption + larger)
     if ".gif" in files:
-        draw_gif(files[".gif"], states, caption)
+        draw_gif(files[".gif"], states, caption, len(states))
     if ".npz" in files:
         arrays = {"images": x.numpy()}
         if labels is not None:

@@ -22,6 +22,7 @@ class InpaintOptions:
     """The hole, and what fills it. Raises ValueError for values out of range."""
 
     mask: str = cli.flag("rows 14:28", "the hole: 'rows 2:20 columns 8:20', or an image (light)")
+    invert_mask: bool = cli.flag(False, "the mask is what is kept, and the rest is the hole")
     prompt: str = cli.flag("", "what the image shows; empty: no prompt")
     resample: int = cli.flag(
         5, "how often each step is taken: RePaint's resampling; 1: none", least=1, most=1000
@@ -38,6 +39,9 @@ def main(argv=None):
     own, image, x_0 = edit.own, edit.image, edit.load()
     size = photos.size_of(image.image)
     mask = photos.load_mask(own.mask, edit.model.image_shape, size, image.fit).to(x_0.device)
+    mask = ~mask if own.invert_mask else mask
+    if not mask.any():
+        raise ValueError(f"the inverted mask {own.mask} has no hole; leave out --invert-mask")
     once = edit.options.calls(edit.model)
     calls = inpaint_calls(once, own.resample)
     print(f"cost: {calls} network calls ({once} without resampling)", flush=True)
@@ -46,8 +50,9 @@ def main(argv=None):
         resample=own.resample, **edit.sampling,
     )
     grey = sum(edit.model.data_range) / 2
+    hole = f"all but {own.mask}" if own.invert_mask else own.mask
     caption = (
-        f"left: {edit.image_name}, and its hole in grey ({own.mask}); then filled as "
+        f"left: {edit.image_name}, and its hole in grey ({hole}); then filled as "
         f"{own.prompt!r}, each step taken {own.resample} times"
     )
     given = torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey)])

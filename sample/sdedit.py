@@ -11,7 +11,7 @@ import torch
 
 from minidiff.editing.image_to_image import sdedit
 from minidiff.system import cli
-from sample.edit import Edit, report, resized
+from sample.edit import Edit, check_start, report, resized
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,15 @@ class SdeditOptions:
         -1, "step to start at, 0 (noise) .. --steps (the image); -1: 40% of --steps",
         least=-1, most=10_000, within="steps",
     )
+    strength: float = cli.flag(
+        -1.0, "instead of --start: how much is made anew, 0 (nothing) .. 1 (all); -1: by --start",
+        least=-1, most=1,
+    )
     n: int = cli.flag(8, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
         cli.check(self)
+        check_start(self)
 
 
 def main(argv=None):

@@ -18,6 +18,7 @@ from minidiff.models.options import LARGE, OutputOptions, SampleOptions
 from minidiff.system import hardware
 from minidiff.theory import samplers
 from minidiff.theory.schedule import linear
+from sample.anagram import TURN
 from tests import replay
 from tests.replay import close, models
 
@@ -40,7 +41,8 @@ DDIM = ["--sampler", "ddim", "--eta", "0.6"]
 SAMPLED = {  # field of SampleOptions: words that change it; a second list is the first call's
     "model": (["--model", "runs/{kind}/001/weights-epoch-01.pt"],), "steps": (["--steps", "5"],),
     "gamma": (["--gamma", "3"],), "guide_until": (["--guide-until", "0.8"],),
-    "sampler": (["--sampler", "ddim"],), "variance": (["--variance", "beta"],),
+    "negative": (["--negative", "{negative}"],), "sampler": (["--sampler", "heun"],),
+    "variance": (["--variance", "beta"],),
     "eta": ([*DDIM[:-1], "0.5"], DDIM), "clip": (["--clip", "none"],),
     "seed": (["--seed", "7"],), "precision": (["--precision", "bfloat16"],),
 }
@@ -56,8 +58,10 @@ OWN = {  # script: {field: words that change it; a second list is the first call
                    "prompts": (["--prompts", "7", "3"], ["--prompts", "7", "4"])},
     "uncond": {"n": (["--n", "3"],)},
     "doodles": {"prompts": (["--prompts", "a blue ship"],), "per_prompt": (["--per-prompt", "2"],)},
-    "sdedit": {"prompt": (["--prompt", "3"],), "start": (["--start", "2"],), "n": (["--n", "3"],)},
-    "inpaint": {"prompt": (["--prompt", "3"],), "mask": (["--mask", "rows 3:21"],),
+    "sdedit": {"prompt": (["--prompt", "3"],), "start": (["--start", "2"],),
+               "strength": (["--start", "-1", "--strength", "0.3"],), "n": (["--n", "3"],)},
+    "inpaint": {"invert_mask": (["--invert-mask"],), "prompt": (["--prompt", "3"],),
+                "mask": (["--mask", "rows 3:21"],),
                 "resample": (["--resample", "3"],), "n": (["--n", "3"],)},
     "anagram": {"prompts": (["--prompts", "6", "3"],), "view": (["--view", "vflip"],),
                 "n": (["--n", "3"],)},
@@ -132,7 +136,7 @@ def test_every_option_of_every_sampling_script_is_here():
 
 
 CASES = [(script, name) for script in SCRIPTS for name in SAMPLED
-         if not (script == "uncond" and name in ("gamma", "guide_until"))
+         if not (script == "uncond" and name in ("gamma", "guide_until", "negative"))
          and not (script == "flow" and name in ("sampler", "variance", "eta", "clip"))]
 
 
@@ -141,7 +145,8 @@ def test_every_option_of_sampling_changes_the_image(result, script, name):
     """In every script that samples."""
     words, *before = SAMPLED[name]
     kind = script if script in ("uncond", "flow", "doodles") else "class"
-    words = [word.format(kind=kind) for word in words]
+    negative = "a dog" if kind == "doodles" else "1"
+    words = [word.format(kind=kind, negative=negative) for word in words]
     assert differ(result.first(script, *(before[0] if before else [])), result(script, *words))
 
 
@@ -168,7 +173,8 @@ def test_every_file_is_written_where_it_is_named(models, tmp_path, monkeypatch, 
     place = {name: tmp_path / file for name, file in WRITTEN.items()}
     call_script(script, *(word for name in place for word in (f"--{name}", str(place[name]))))
     assert all(file.stat().st_size > 500 for file in place.values())
-    assert Image.open(place["gif"]).n_frames == 5 - (script in ("sdedit", "denoise"))
+    frames = 5 - (script in ("sdedit", "denoise")) + (TURN if script == "anagram" else 0)
+    assert Image.open(place["gif"]).n_frames == frames
     assert Image.open(place["out"]).format == "PNG" and "images" in np.load(place["npz"])
 
 

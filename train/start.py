@@ -13,6 +13,8 @@ from minidiff.training import parallel
 
 def load_sets(job, cfg, flags, device) -> dict:
     """Return the training set and the test set that a recipe names, on the device."""
+    if device.index is not None and parallel.size() > 1:
+        raise ValueError(f"{parallel.size()} processes take a GPU each; say --device cuda")
     split, name = "all" if job.judge else "train", catalog.named(cfg.dataset, cfg.size, cfg.colour)
     size = 0 if job.scale == 1 else job.scale * catalog.size_of(name)
     with parallel.writer_first():

@@ -18,6 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from minidiff.files.atomic import atomic_write
 
@@ -48,6 +49,13 @@ def _tile(images: torch.Tensor, columns: int, gap: int = 2) -> torch.Tensor:
         y, x = gap + k // columns * (h + gap), gap + k % columns * (w + gap)
         sheet[y : y + h, x : x + w] = image
     return sheet
+
+
+def sheet(images: torch.Tensor, columns=None, scale=SCALE) -> Image.Image:
+    """Return images (N,C,H,W) in [0, 1] in rows, as a Pillow image, without a caption."""
+    found = _tile(images, columns or default_columns(len(images)))
+    grid = Image.fromarray((found * 255).round().byte().numpy())
+    return grid.resize((grid.width * scale, grid.height * scale), Image.NEAREST)
 
 
 def default_columns(n: int) -> int:
@@ -83,6 +91,16 @@ def save_grid(
     axes.set_frame_on(False)
     figure.text(left / total_w, 0.06 / total_h, lines, fontsize=7.5, va="bottom")
     save_figure(figure, path, caption)
+
+
+def save_each(folder, images, caption):
+    """Write images float (N,C,H,W) in [0, 1], a PNG of its own size each: folder/0000.png, ..."""
+    about = PngInfo()
+    about.add_itxt("Description", caption)
+    for k, image in enumerate((images * 255).round().byte()):
+        pixels = image[0] if len(image) == 1 else image.permute(1, 2, 0)
+        with atomic_write(folder / f"{k:04d}.png") as f:
+            Image.fromarray(pixels.numpy()).save(f, "png", pnginfo=about)
 
 
 @own_style()
@@ -151,9 +169,7 @@ def save_gif(path, frames, caption, milliseconds=60):
     """
     pages = []
     for frame in frames:
-        sheet = _tile(frame, default_columns(len(frame)))
-        grid = Image.fromarray((sheet * 255).round().byte().numpy())
-        grid = grid.resize((grid.width * SCALE, grid.height * SCALE), Image.NEAREST)
+        grid = sheet(frame)
         lines = _wrap(caption, max(20, grid.width // 6))
         strip = 14 * (lines.count("\n") + 1) + 6
         page = Image.new(grid.mode, (grid.width, grid.height + strip), "white")

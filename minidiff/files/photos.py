@@ -38,9 +38,10 @@ def sample_photo(name="grace_hopper.jpg") -> str:
 def load_image(path, shape=(1, 28, 28), data_range=(0.0, 1.0), fit="crop"):
     """Read an image file of any size and format; return float32 (1,C,H,W) in a model's data range.
 
-    shape: (C,H,W), C 1 or 3. data_range: (low, high) of black and white. fit: "crop" the middle, or
-    "pad" with the colour of the edges. A transparent background becomes white, or black under light
-    ink. Raises ValueError for a file that is not an image.
+    path: of the file; or a Pillow image. shape: (C,H,W), C 1 or 3. data_range: (low, high) of black
+    and white. fit: "crop" the middle, or "pad" with the colour of the edges. A transparent
+    background becomes white, or black under light ink. Raises ValueError for a file that is not an
+    image.
     """
     channels, height, width = shape
     image, _ = _opened(path)
@@ -102,8 +103,11 @@ def dark_on_light(x) -> bool:
 
 
 def _opened(path):
-    """Open an image file: return it turned upright, as RGB without alpha, at most MOST_PIXELS or
-    hardly more; and its own size."""
+    """Open an image file, or take a Pillow image: return it turned upright, as RGB without alpha,
+    at most MOST_PIXELS or hardly more; and its own size."""
+    if isinstance(path, Image.Image):
+        upright = ImageOps.exif_transpose(path)
+        return _flat(_reduced(_in_bytes(upright))), upright.size
     path = os.path.expanduser(path)
     if not os.path.isfile(path):  # a pipe would be waited for
         raise ValueError(f"there is no image file {path}; name one, such as a PNG or JPEG")

@@ -26,17 +26,18 @@ from minidiff.theory.schedule import evenly
 CHUNK = 256  # images of 28 x 28 per network call
 
 
-def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, **options):
+def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, negative="", **options):
     """Yield every State of sampling an image for each prompt, from noise N(0, 1) to data.
 
     model: as in model.py. prompts: list of str. steps: network calls, 1..T for a model with a
     schedule. gamma: of guidance (6); above 1 it applies only while t > guide_until · T, and is 1
-    after that. options: of the model's `trajectory`. Raises ValueError for a prompt that the model
-    does not know, for guidance of a model without prompts, and for steps out of range.
+    after that. negative: a prompt in place of the null prompt. options: of the model's
+    `trajectory`. Raises ValueError for a prompt that the model does not know, for guidance of a
+    model without prompts, and for steps out of range.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
-    fn = prompted(model, prompts, gamma, guide_until)
+    fn = prompted(model, prompts, gamma, guide_until, negative)
     return states(model, fn, x, steps, **{"generator": generator, **options})
 
 
@@ -49,7 +50,7 @@ def states(model, eps_fn, x, steps, **options):
     return trajectory(eps_fn, model.schedule, x, timesteps, **{"clip": model.data_range, **options})
 
 
-def prompted(model, prompts, gamma=1.0, guide_until=0.0):
+def prompted(model, prompts, gamma=1.0, guide_until=0.0, negative=""):
     """Return the eps_fn(x_t, t) of a model that is given these prompts, one for each image.
 
     Arguments and errors: those of `generate`.
@@ -60,7 +61,7 @@ def prompted(model, prompts, gamma=1.0, guide_until=0.0):
         if gamma != 1:
             raise ValueError(f"a model without classes can't be guided; got gamma = {gamma}")
         return partial(network, cond=None)
-    null = cond if gamma == 1 else model.embed([""] * len(prompts))
+    null = cond if gamma == 1 else model.embed([negative] * len(prompts))
     strong, plain = (model.combine(guided, network, cond, null, g) for g in (gamma, 1))
     if gamma <= 1:
         return strong

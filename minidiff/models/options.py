@@ -34,6 +34,7 @@ class SampleOptions:
     guide_until: float = flag(
         0.3, "gamma above 1 applies until this share of the steps is left", least=0, most=1
     )
+    negative: str = flag("", "prompt to guide away from, in place of none")
     sampler: str = flag("ddpm", "ddpm (ancestral), ddim, heun, dpm2m (second order)", SAMPLERS)
     variance: str = flag(
         "beta_tilde", "ddpm: noise of a step", (*VARIANCES, "learned"), needs={"sampler": "ddpm"}
@@ -60,6 +61,8 @@ class SampleOptions:
 
     def __post_init__(self):
         check(self)
+        if self.negative and self.gamma == 1:
+            raise ValueError("negative has no effect without guidance; give a gamma above 1")
 
     def sampling(self, model) -> dict:
         """Return the keyword arguments of the model's `trajectory`; none for a flow. Raises
@@ -85,7 +88,8 @@ class SampleOptions:
     @property
     def guidance(self) -> dict:
         """The keyword arguments of `generate.prompted`."""
-        return {"gamma": self.gamma, "guide_until": self.guide_until}
+        away = {"negative": self.negative} if self.negative else {}
+        return {"gamma": self.gamma, "guide_until": self.guide_until, **away}
 
     def describe(self, model) -> str:
         """Return a caption: sampler, steps, seed and, for a model with prompts, guidance."""
@@ -103,7 +107,7 @@ class SampleOptions:
         early = self.guide_until and self.gamma > 1
         return f"gamma {self.gamma:g}" + (
             f" until {100 * self.guide_until:g}% of the steps are left" if early else ""
-        )
+        ) + (f", away from {self.negative!r}" if self.negative else "")
 
 
 def options_for(model, **given) -> SampleOptions:
@@ -121,7 +125,7 @@ class OutputOptions:
     """Where images go, and whether the second stage enlarges them. Raises ValueError for values out
     of range."""
 
-    out: str = flag("grid.png", "PNG of all images")
+    out: str = flag("grid.png", "PNG of all images; a folder, images/: a PNG of each")
     gif: str = flag("", "GIF of sampling, from noise to image (first stage)", bare="way.gif")
     npz: str = flag(
         "", "npz with `images`, float32 (N,C,H,W) in [0, 1], and `labels` of digits",

@@ -59,7 +59,7 @@ def check(options):
         if kind in (int, float) and not least <= value <= most:
             raise ValueError(f"{name} must lie in {_range(least, most)}, got {value!s:.40}")
         choices = f.metadata["choices"]
-        if choices and value not in (*choices, f.default):
+        if choices and value not in choices and value != f.default:
             raise ValueError(f"unknown {name} {value!r:.40}; choose from: {', '.join(choices)}")
 
 
@@ -180,6 +180,21 @@ def writable(path, suffix):
             trial.unlink()
     except FileExistsError as e:
         raise ValueError(f"{path} is a link that leads nowhere; choose another path") from e
+    except OSError as e:
+        raise ValueError(f"{path} cannot be written ({e.strerror}); choose another path") from e
+    return path
+
+
+def empty_folder(path):
+    """Make a folder, before long work and not after; return it as a Path. Raises ValueError for one
+    that is not empty, and where none can be made."""
+    path = Path(path)
+    try:
+        path.mkdir(exist_ok=True)
+        if any(path.iterdir()):
+            raise ValueError(f"{path} is not empty; name another folder, or empty it")
+        (path / "0000.png").touch()
+        (path / "0000.png").unlink()
     except OSError as e:
         raise ValueError(f"{path} cannot be written ({e.strerror}); choose another path") from e
     return path

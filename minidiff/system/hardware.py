@@ -18,26 +18,37 @@ Name        A line for the run's records, since a time means nothing without its
 
 import ctypes
 import platform
+import re
 import time
 
 import torch
 import torch.nn.functional as F
 
-DEVICES = ("auto", "cuda", "mps", "cpu")
+
+class Devices(tuple):
+    """Names of devices; it contains numbered GPUs, "cuda:1", as well."""
+
+    def __contains__(self, name):
+        return super().__contains__(name) or bool(re.fullmatch(r"cuda:\d{1,3}", str(name)))
+
+
+DEVICES = Devices(("auto", "cuda", "mps", "cpu"))
 PRECISIONS = ("auto", "float32", "bfloat16")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the device called `name`, or the best one available for "auto". Raises ValueError for
+    """Return the device called `name`, such as "cuda:1", the second GPU, or for "auto" the best one
+    available. Raises ValueError for
     an unknown name or a device that is not available."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(),
                  "cpu": True}
     if name == "auto":
         return torch.device(next(d for d in available if available[d]))
-    if name not in available:
+    if name not in DEVICES:
         raise ValueError(f"unknown device {name!r}; choose from: {', '.join(DEVICES)}")
-    if not available[name]:
+    available |= {f"cuda:{k}": True for k in range(torch.cuda.device_count())}
+    if not available.get(name):
         usable = ", ".join(d for d in available if available[d])
         raise ValueError(f"device {name!r} is not available on this machine; usable: {usable}")
     return torch.device(name)

@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from minidiff.system import hardware
+from minidiff.models.options import SampleOptions
+from minidiff.system import cli, hardware
 
 
 def test_a_forced_choice_is_kept():
@@ -117,3 +118,18 @@ def test_an_older_glibc_gets_the_size_that_it_accepts(monkeypatch):
         assert hardware.keep_memory() is granted
         assert accepted.get(hardware.M_MMAP_THRESHOLD, 0) == most
         assert (hardware.M_TRIM_THRESHOLD in accepted) == granted
+
+
+def test_a_gpu_may_be_numbered(monkeypatch):
+    """"cuda:1" is the second; one that is not there is refused, as are other words."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert hardware.pick_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match="'cuda:2' is not available .*cuda:0, cuda:1"):
+        hardware.pick_device("cuda:2")
+    for wrong in ("cuda:", "cuda:x", "cpu:0", "cuda:-1"):
+        assert wrong not in hardware.DEVICES
+        with pytest.raises(ValueError, match="unknown device"):
+            hardware.pick_device(wrong)
+    (options,), _ = cli.parse([SampleOptions], ["--device", "cuda:1"])
+    assert options.device == "cuda:1"

@@ -1,0 +1,83 @@
+"""edits.py: a photo of any form is edited, with the pixels of the scripts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import minidiff
+import sample.anagram
+import sample.hybrid
+import sample.inpaint
+import sample.sdedit
+
+DRAWN = Path(__file__).parents[2] / "figures" / "inputs" / "drawn-3.png"
+QUIET = {"steps": 5, "progress": False, "n": 2}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The shipped class-conditioned model."""
+    return minidiff.load("class", device="cpu")
+
+
+@pytest.mark.parametrize(("script", "words", "call"), [
+    (sample.sdedit, ["--image", str(DRAWN), "--prompt", "8", "--start", "2"],
+     lambda m: minidiff.edit(m, DRAWN, prompt="8", start=0.4, **QUIET)),
+    (sample.inpaint, ["--image", str(DRAWN), "--prompt", "3", "--mask", "rows 14:28"],
+     lambda m: minidiff.inpaint_image(m, str(DRAWN), "rows 14:28", "3", **QUIET)),
+    (sample.anagram, ["--prompts", "6", "9", "--view", "rotate180"],
+     lambda m: minidiff.anagram_image(m, ("6", "9"), **QUIET)),
+    (sample.hybrid, ["--low", "1", "--high", "4"],
+     lambda m: minidiff.hybrid_image(m, "1", "4", **QUIET)),
+], ids=["edit", "inpaint", "anagram", "hybrid"])
+def test_edits_are_those_of_the_scripts(workplace, model, script, words, call):
+    """The same defaults, seed and number of images: the same pixels."""
+    script.main([*words, "--n", "2", "--steps", "5", "--device", "cpu", "--npz", "s.npz"])
+    found = torch.from_numpy(np.load("s.npz")["images"])
+    images = call(model)
+    assert images.shape == (2, 1, 28, 28) and torch.equal(images, found)
+
+
+def test_a_photo_may_have_any_form(model):
+    """A path, a Pillow image, arrays of bytes and floats: with start 1 it comes back."""
+    image = Image.open(DRAWN).convert("L").resize((28, 28))
+    pixels = np.asarray(image)
+    forms = [image, pixels, pixels / 255.0, torch.tensor(pixels), torch.tensor(pixels)[None] / 255,
+             np.repeat(pixels[..., None], 3, 2), torch.tensor(pixels)[None, None]]
+    expected = torch.tensor(pixels)[None, None] / 255
+    for form in forms:
+        found = minidiff.edit(model, form, start=1, invert=False, progress=False)
+        assert torch.allclose(found, expected, atol=1 / 255)
+    same = minidiff.edit(model, pixels, start=1, progress=False)
+    assert torch.allclose(same, 1 - expected, atol=1 / 255)  # dark ink on light
+
+
+def test_a_hole_may_be_an_array(model):
+    """What is outside of it stays."""
+    photo, hole = torch.rand(1, 28, 28), torch.zeros(28, 28, dtype=torch.bool)
+    hole[4:9, 5:] = True
+    for mask in (hole, hole.numpy()):
+        found = minidiff.inpaint_image(model, photo, mask, "3", steps=3, invert=False,
+                                       progress=False)
+        known = (255 * photo).round() / 255
+        assert torch.allclose(found[0, 0][~hole], known[0][~hole], atol=1e-6)
+        assert (found[0, 0][hole] != known[0][hole]).any()
+
+
+def test_what_does_not_fit_is_one_sentence(model):
+    """Photos, views, starts, and a flow."""
+    flow = minidiff.load("flow", device="cpu")
+    for call, message in (
+        (lambda: minidiff.edit(model, "no.png"), "no image file no.png"),
+        (lambda: minidiff.edit(model, torch.rand(5, 28, 28)), "a photo is .H,W.*got .5, 28, 28."),
+        (lambda: minidiff.edit(model, 255 * torch.rand(28, 28)), "values in .0, 1.; divide"),
+        (lambda: minidiff.edit(model, DRAWN, start=5), "start must lie in 0..1"),
+        (lambda: minidiff.edit(flow, DRAWN), "a flow has no noise levels"),
+        (lambda: minidiff.anagram_image(model, views=("identity", "x")), "unknown view 'x'"),
+        (lambda: minidiff.inpaint_image(model, DRAWN, "everywhere"), "neither an image file nor"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
