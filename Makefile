@@ -16,7 +16,7 @@ RIVALS := .venv-peers
 .DEFAULT_GOAL := help
 .PHONY: help setup first toy \
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
-	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-anagram \
+	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-interpolate sample-anagram \
 	sample-hybrid evaluate sweep versus illusions figures book bench ablation speedrun \
 	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
@@ -82,6 +82,9 @@ sample-sdedit: $(READY)   ## generate a variation of your image
 
 sample-inpaint: $(READY)  ## fill a hole in an image
 	@$(PY) -m sample.inpaint $(ARGS)
+
+sample-interpolate: $(READY)  ## generate the images between two images
+	@$(PY) -m sample.interpolate $(ARGS)
 
 sample-anagram: $(READY)  ## generate an image that shows something else when it is turned
 	@$(PY) -m sample.anagram $(ARGS)

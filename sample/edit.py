@@ -68,10 +68,11 @@ class Edit:
         x = torch.randn(self.own.n, *self.model.image_shape, generator=self.generator)
         return x.to(self.model.device)
 
-    def load(self):
-        """Return the user's image n times, inverted if it is dark on light and --invert is on."""
+    def load(self, file=""):
+        """Return the user's image n times, inverted if it is dark on light and --invert is on.
+        file: of another image."""
         image, model = self.image, self.model
-        x = photos.load_image(image.image, model.image_shape, model.data_range, image.fit)
+        x = photos.load_image(file or image.image, model.image_shape, model.data_range, image.fit)
         if image.invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
             print("dark ink on light ground: inverted (--no-invert keeps it)")
             x = 1 - x

@@ -16,6 +16,8 @@ EXAMPLES = {  # (script, kind of model) -> values of its flags
     ("denoise", "digits"): {"image": DRAWN, "n": 4},
     ("sdedit", "digits"): {"image": DRAWN, "n": 8},
     ("inpaint", "digits"): {"image": DRAWN, "n": 8, "mask": "rows 14:28"},
+    ("interpolate", "digits"): {**UNGUIDED, "image": DRAWN, "to": str(INPUTS / "web-5.png"),
+                                "sampler": "ddim", "steps": 50},
     ("anagram", "digits"): {**MIXED, "prompts": ("6", "9"), "view": ("rotate180",), "n": 10},
     ("hybrid", "digits"): {**MIXED, "low": "1", "high": "4", "sigma": 1.4, "n": 10},
     ("denoise", "doodles"): {"image": PHOTO, "n": 4},

@@ -32,6 +32,7 @@ SCRIPTS = {  # script: the words of its first call
     "sdedit": [*IMAGE, "--prompt", "8", "--start", "1"],
     "denoise": [*IMAGE, "--prompt", "8", "--start", "1"],
     "inpaint": [*IMAGE, "--prompt", "8", "--resample", "2", "--mask", "rows 3:20"],
+    "interpolate": [*IMAGE, "--prompt", "8"],
     "anagram": ["--prompts", "6", "2", "--n", "2"], "hybrid": ["--low", "6", "--high", "2",
                                                               "--n", "2"],
 }
@@ -63,6 +64,8 @@ OWN = {  # script: {field: words that change it; a second list is the first call
     "inpaint": {"invert_mask": (["--invert-mask"],), "prompt": (["--prompt", "3"],),
                 "mask": (["--mask", "rows 3:21"],),
                 "resample": (["--resample", "3"],), "n": (["--n", "3"],)},
+    "interpolate": {"prompt": (["--prompt", "3"],), "n": (["--n", "3"],),
+                    "to": (["--to", str(INPUTS / "drawn-spiral.png")],)},
     "anagram": {"prompts": (["--prompts", "6", "3"],), "view": (["--view", "vflip"],),
                 "n": (["--n", "3"],)},
     "hybrid": {"low": (["--low", "5"],), "high": (["--high", "5"],), "n": (["--n", "3"],),
@@ -72,7 +75,7 @@ OWN = {  # script: {field: words that change it; a second list is the first call
 OWN["denoise"], OWN["flow"] = OWN["sdedit"], OWN["class_cond"]
 WIDE = {"image": (["--image", str(INPUTS / "drawn-spiral.png")],), "invert": (["--no-invert"],),
         "fit": (["--image", "wide.png", "--fit", "pad"], ["--image", "wide.png"])}
-for edit in ("sdedit", "denoise", "inpaint"):
+for edit in ("sdedit", "denoise", "inpaint", "interpolate"):
     OWN[edit] = {**OWN[edit], **WIDE}
 ELSEWHERE = {"ToyOptions"}  # its figures are those of points: tests/sample/test_toy.py
 
@@ -137,7 +140,8 @@ def test_every_option_of_every_sampling_script_is_here():
 
 CASES = [(script, name) for script in SCRIPTS for name in SAMPLED
          if not (script == "uncond" and name in ("gamma", "guide_until", "negative"))
-         and not (script == "flow" and name in ("sampler", "variance", "eta", "clip"))]
+         and not (script == "flow" and name in ("sampler", "variance", "eta", "clip"))
+         and not (script == "interpolate" and name in ("variance", "eta", "seed"))]  # no noise
 
 
 @pytest.mark.parametrize("script, name", CASES)

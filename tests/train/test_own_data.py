@@ -21,6 +21,7 @@ from sample.class_cond import main as sample_class
 from sample.flow import main as sample_flow
 from sample.measure.evaluate import main as evaluate
 from sample.uncond import main as sample_uncond
+from tests.data.test_cifar import write as cifar_files
 from tests.data.test_folder import classes, write
 from train.launch import launch
 
@@ -109,6 +110,19 @@ def test_a_judge_of_the_same_folder_measures_samples(workplace, names):
     evaluate(["--steps", "2", "--device", "cpu", "--n", "12"])
     found = json.loads((workplace / "evaluation.json").read_text())["measures"]
     assert found["n"] == 12 and 0 <= found["accuracy"] <= 1 and found["distance"] > 0
+
+
+def test_files_of_cifar10_are_trained_on_and_sampled_by_name(workplace, monkeypatch):
+    """In its layout, made here; the flip is of use, the size of folders is not."""
+    cifar_files(workplace / "data", monkeypatch)
+    words = [*TINY[:6], "--recipe", "laptop", "--device", "cpu", "--precision", "float32",
+             "--dataset", "cifar10", "--flip"]
+    folder = launch(train.class_cond.JOB, words)
+    assert checkpoint.load(folder / runs.LAST)["network"]["channels"] == (3, 3)
+    sample_class([*STEPS, "--prompts", "cat", "a truck", "--per-digit", "1"])
+    assert samples()[0].shape == (2, 3, 32, 32)
+    with pytest.raises(ValueError, match="--size and --colour are of use"):
+        launch(train.class_cond.JOB, [*words, "--size", "32"])
 
 
 def test_a_judge_of_other_data_is_refused(workplace):
