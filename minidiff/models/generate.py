@@ -51,11 +51,13 @@ def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, negat
 
 def states(model, eps_fn, x, steps, **options):
     """Return the States from noise x in so many evenly spaced steps. options: of samplers.py's
-    `trajectory`; clip defaults to the data range. A flow has a trajectory of its own."""
+    `trajectory`; clip defaults to the data range, the variance of a DDPM step to the command line's
+    beta_tilde. A flow has a trajectory of its own."""
     if hasattr(model, "trajectory"):
         return model.trajectory(eps_fn, x, steps, **options)
-    timesteps = evenly(model.schedule.T, steps)
-    return trajectory(eps_fn, model.schedule, x, timesteps, **{"clip": model.data_range, **options})
+    timesteps, own = evenly(model.schedule.T, steps), {"clip": model.data_range}
+    own |= {} if "step" in options else {"kind": "beta_tilde"}
+    return trajectory(eps_fn, model.schedule, x, timesteps, **{**own, **options})
 
 
 def prompted(model, prompts, gamma=1.0, guide_until=0.0, negative=""):
