@@ -44,7 +44,7 @@ def main(argv=None):
             f"start must lie in 0..{len(timesteps) - 2}, from most noise to least; got {start}"
         )
     t, eps_fn = timesteps[start], edit.eps_fn(own.prompt)
-    x_t = noised(schedule, x_0[:1], t, edit.generator).expand(own.n, -1, -1, -1)
+    x_t = noised(schedule, x_0[:1], t, edit.generator[:1]).expand(own.n, -1, -1, -1)
     jump = one_step(eps_fn, schedule, x_t, t)[:1]
     sigma, best = best_blur(x_t[:1], x_0[:1])
     blurred = gaussian_blur(x_t[:1])

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from minidiff.data import catalog
 from minidiff.evaluation import judge
 from minidiff.files import photos
-from minidiff.models.generate import prompted
+from minidiff.models.generate import generators, prompted
 from minidiff.network.registry import rebuild
 from minidiff.system import cli
 from minidiff.theory import schedule
+from minidiff.theory.diffusion import noise_like
 from sample import generate
 
 
@@ -45,7 +46,7 @@ class Edit:
             )
         self.schedule = self.model.schedule
         self.timesteps = schedule.evenly(self.schedule.T, self.options.steps)
-        self.generator = torch.Generator().manual_seed(self.options.seed)
+        self.generator = generators(self.options.seed, self.own.n)  # one for each image
 
     @property
     def start(self):
@@ -65,8 +66,9 @@ class Edit:
 
     def noise(self):
         """Return n images of noise."""
-        x = torch.randn(self.own.n, *self.model.image_shape, generator=self.generator)
-        return x.to(self.model.device)
+        model = self.model
+        like = torch.empty(self.own.n, *model.image_shape, device=model.device)
+        return noise_like(like, self.generator)
 
     def load(self, file=""):
         """Return the user's image n times, inverted if it is dark on light and --invert is on.

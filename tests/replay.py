@@ -55,9 +55,15 @@ def eps_fn(model, prompts, gamma, share=0.0):
 
 
 def noise(model, n, seed):
-    """Return (x_T, generator): n images of noise from a seed, and the generator after them."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, *model.image_shape, generator=generator), generator
+    """Return (x_T, generators): n images of noise from a seed, and the generators after them."""
+    found = sources(seed, n)
+    return torch.stack([torch.randn(model.image_shape, generator=g) for g in found]), found
+
+
+def sources(seed, n):
+    """Return the generators of n images: their seeds are 2⁶⁴ divided by the golden ratio apart."""
+    golden = 0x9E3779B97F4A7C15
+    return [torch.Generator().manual_seed((seed + k * golden) % 2**63) for k in range(n)]
 
 
 def step_options(model, said):

@@ -4,6 +4,8 @@
     python -m train.classifier --dataset doodles    reads subject, medium, colour, time of day
 """
 
+import re
+
 from minidiff.data import catalog
 from minidiff.evaluation import judge
 from minidiff.files.images import save_grid
@@ -40,7 +42,8 @@ def draw(model, cfg, test, name_file, caption):
         print(line, flush=True)
         mistakes = wrong.any(1).nonzero().flatten()[:100]
         if len(mistakes):
-            save_grid(name_file(f"mistakes-{found.name}-{split}"), found.images_at(mistakes),
+            name = re.sub(r"\W+", "-", found.name)  # of a folder it has slashes and colons
+            save_grid(name_file(f"mistakes-{name}-{split}"), found.images_at(mistakes),
                       f"the first mistakes: {line}; {caption}")
 
 

@@ -17,7 +17,8 @@ from minidiff.editing.image_to_image import sdedit
 from minidiff.editing.inpainting import inpaint
 from minidiff.editing.views import VIEWS
 from minidiff.files import photos
-from minidiff.models.generate import prompted
+from minidiff.models.generate import generators, prompted
+from minidiff.theory.diffusion import noise_like
 from minidiff.theory.samplers import trajectory
 from minidiff.theory.schedule import evenly
 
@@ -33,15 +34,15 @@ class _Edit:
         self.model, self.n, self.show = model.model, n, (progress, callback)
         self.options = model.options(**options)
         self.timesteps = evenly(model.schedule.T, self.options.steps)
-        self.generator = torch.Generator().manual_seed(self.options.seed)
+        self.generator = generators(self.options.seed, n)
         self.sampling = {"generator": self.generator, **self.options.sampling(self.model)}
 
     def eps_fn(self, prompt):
         return prompted(self.model, [prompt] * self.n, **self.options.guidance)
 
     def noise(self):
-        x = torch.randn(self.n, *self.model.image_shape, generator=self.generator)
-        return x.to(self.model.device)
+        like = torch.empty(self.n, *self.model.image_shape, device=self.model.device)
+        return noise_like(like, self.generator)
 
     def photo(self, photo, invert, fit):
         model = self.model

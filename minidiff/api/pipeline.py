@@ -23,7 +23,8 @@ from minidiff.models.model import UNGUIDED
 from minidiff.models.options import SampleOptions, options_for
 from minidiff.system import hardware
 
-OPTIONS = ("steps", "gamma", "guide_until", "sampler", "variance", "eta", "clip", "seed")
+OPTIONS = ("steps", "gamma", "guide_until", "negative", "sampler", "variance", "eta", "clip",
+           "seed")
 
 
 class Pipeline:
@@ -50,7 +51,7 @@ class Pipeline:
     def options(self, **given) -> SampleOptions:
         """Return all options of sampling: the given ones, else the model's, else the defaults.
         Raises ValueError for one that does not exist, or that this model has no use for."""
-        unused = {*self.model.ignored, *(() if self.model.conditional else UNGUIDED)}
+        unused = {*self.model.ignored, *(() if self.model.conditional else (*UNGUIDED, "negative"))}
         if wrong := sorted(given.keys() - {*OPTIONS} | given.keys() & unused):
             left = ", ".join(name for name in OPTIONS if name not in unused)
             raise ValueError(f"this model has no option {', '.join(wrong)}; there are {left}")
@@ -78,7 +79,8 @@ class Pipeline:
 
         prompts: a list of str, "" for none; one str; or how many images without a prompt. progress:
         show a bar. callback: a function that gets each State. options: steps, gamma, guide_until,
-        sampler, variance, eta, clip, seed. Raises ValueError for values that do not fit the model.
+        negative, sampler, variance, eta, clip, seed. Raises ValueError for values that do not fit
+        the model.
         """
         steps = self.options(**options).steps
         return last(self.states(prompts, **options), steps + 1, progress, callback)

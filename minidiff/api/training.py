@@ -42,17 +42,17 @@ class Run:
 
     def __iter__(self) -> Iterator[Reached]:
         for progress in fit(self.training, self.data):
-            self.training.network.eval()  # which `fit` undoes
+            self.training.final.eval()  # which `fit` undoes
             reached = Reached(*progress)
             reached.model = self.model
             yield reached
-        self.training.network.eval()
+        self.training.final.eval()
 
     @property
     def model(self) -> Pipeline:
         """The model with the present weights, in float32."""
-        now = self.training.model
-        model = type(now)(now.network.eval(), **now.description())
+        model = type(self.training.model)(self.training.final.eval(),
+                                          **self.training.model.description())
         model.kind, model.dataset = self.kind, NAME
         model.summary = f"{self.kind} (D={self.network['width']}), {NAME}"
         return Pipeline(model, self.content)
@@ -61,7 +61,7 @@ class Run:
         """Return what a checkpoint of this training holds."""
         now, device = self.training, self.training.device
         return {
-            "kind": self.kind, "network": self.network, "weights": now.network.state_dict(),
+            "kind": self.kind, "network": self.network, "weights": now.final.state_dict(),
             "model": now.model.description(), "config": asdict(now.cfg), "dataset": NAME,
             "epoch": now.epoch, "step": now.step, "device": device.type,
             "hardware": hardware.describe(device),

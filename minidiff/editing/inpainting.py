@@ -75,9 +75,11 @@ def _step_back(schedule, x_s, s, t, generator):
 
 
 def _second_generator(generator):
-    """Return a generator seeded by the state of another, which stays as it is."""
+    """Return a generator seeded by the state of another, which stays; of a list, a list."""
     if generator is None:
         return None
+    if isinstance(generator, list):
+        return [_second_generator(g) for g in generator]
     twin = generator.clone_state()
     seed = torch.randint(2**62, (), generator=twin, device=twin.device)
     return twin.manual_seed(seed.item())

@@ -1,11 +1,12 @@
 """9. From prompts to images: model, guidance and sampler put together.
 
-    generator, x_T        noise from one seed
+    generators, x_T       noise from a seed for each image
     cond, null            model.embed(prompts), and the same for as many null prompts
     eps_fn                guided(model, cond, null, gamma), with gamma = 1 from t = guide_until · T
     x_T, ..., x_0         trajectory(eps_fn, model.schedule, x_T, timesteps)
 
-Noise is generated on the CPU, so it is the same on every device. Large batches are split.
+Noise is generated on the CPU, so it is the same on every device. Image k has seed + k · GOLDEN: it
+does not depend on how many others are generated, nor on their prompts. Large batches are split.
 
 Exercises
 1. Generate "7" twice with one seed, each time with other prompts beside it. Is it the same 7?
@@ -19,11 +20,18 @@ from functools import partial
 
 import torch
 
+from minidiff.theory.diffusion import noise_like
 from minidiff.theory.guidance import guided, until
 from minidiff.theory.samplers import trajectory
 from minidiff.theory.schedule import evenly
 
 CHUNK = 256  # images of 28 x 28 per network call
+GOLDEN = 0x9E3779B97F4A7C15  # 2⁶⁴ / golden ratio: its multiples are far apart modulo 2³² and 2⁶⁴
+
+
+def generators(seed, n) -> list[torch.Generator]:
+    """Return a source of noise for each of n images; that of the first has the seed itself."""
+    return [torch.Generator().manual_seed((seed + k * GOLDEN) % 2**63) for k in range(n)]
 
 
 def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, negative="", **options):
@@ -35,19 +43,21 @@ def generate(model, prompts, *, steps, seed=0, gamma=1.0, guide_until=0.0, negat
     `trajectory`. Raises ValueError for a prompt that the model does not know, for guidance of a
     model without prompts, and for steps out of range.
     """
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(len(prompts), *model.image_shape, generator=generator).to(model.device)
+    generator = generators(seed, len(prompts))
+    x = noise_like(torch.empty(len(prompts), *model.image_shape, device=model.device), generator)
     fn = prompted(model, prompts, gamma, guide_until, negative)
     return states(model, fn, x, steps, **{"generator": generator, **options})
 
 
 def states(model, eps_fn, x, steps, **options):
     """Return the States from noise x in so many evenly spaced steps. options: of samplers.py's
-    `trajectory`; clip defaults to the data range. A flow has a trajectory of its own."""
+    `trajectory`; clip defaults to the data range, the variance of a DDPM step to the command line's
+    beta_tilde. A flow has a trajectory of its own."""
     if hasattr(model, "trajectory"):
         return model.trajectory(eps_fn, x, steps, **options)
-    timesteps = evenly(model.schedule.T, steps)
-    return trajectory(eps_fn, model.schedule, x, timesteps, **{"clip": model.data_range, **options})
+    timesteps, own = evenly(model.schedule.T, steps), {"clip": model.data_range}
+    own |= {} if "step" in options else {"kind": "beta_tilde"}
+    return trajectory(eps_fn, model.schedule, x, timesteps, **{**own, **options})
 
 
 def prompted(model, prompts, gamma=1.0, guide_until=0.0, negative=""):

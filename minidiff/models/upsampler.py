@@ -50,7 +50,7 @@ import copy
 import torch
 import torch.nn.functional as F
 
-from minidiff.models.generate import generate
+from minidiff.models.generate import generate, generators
 from minidiff.models.model import NoiseModel
 from minidiff.theory.diffusion import noise_like, q_sample
 
@@ -160,14 +160,14 @@ def upsample(
     of which the first stage uses with that seed or its neighbours. held: make each step
     `consistent` with low. options: of `generate`. Raises ValueError as it does.
     """
-    generator, low = torch.Generator().manual_seed(seed ^ OWN), low.to(model.device)
-    given = model.given(low, level, generator)
+    low = low.to(model.device)
+    given = model.given(low, level, generators(seed ^ OWN, len(low)))
     prompts = [""] * len(low) if prompts is None else prompts
     if "step" not in options:
         options = {"kind": "beta_tilde", **options}
     options = {"clip": model.data_range, **options}
     if held:
         options["clip"] = consistent(low, model.data_range)
-    second_seed = int(torch.randint(2**32, (), generator=generator))  # independent of the noise
+    second_seed = int(torch.randint(2**62, (), generator=generators(seed ^ OWN, 1)[0]))
     *_, last = generate(given, prompts, steps=steps, seed=second_seed, gamma=gamma, **options)
     return last.x_t.clamp(*model.data_range)

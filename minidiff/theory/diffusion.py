@@ -100,9 +100,14 @@ def predict_eps(schedule, x_t, t, x_0_hat):
 def noise_like(x, generator=None):
     """Return standard normal noise of x's shape and dtype, on x's device.
 
-    It is generated on the generator's device and then moved, so a CPU generator gives the same
-    noise on every device.
+    generator: its noise is made on its device and then moved, so that of a CPU generator is the
+    same everywhere. Or a list of one for each image, which then does not depend on the others.
     """
+    if isinstance(generator, list):
+        if len(generator) != len(x):
+            raise ValueError(f"{len(generator)} generators for {len(x)} images")
+        each = [torch.randn(x.shape[1:], generator=g, dtype=x.dtype) for g in generator]
+        return torch.stack(each).to(x.device)
     where = generator.device if generator is not None else x.device
     return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=where).to(x.device)
 

@@ -75,7 +75,8 @@ def test_a_saved_model_is_the_same_model(tmp_path):
 def test_it_is_a_model_for_every_function_of_the_library():
     """What it lacks it has from the model; it predicts noise when it is called."""
     model = minidiff.load("class", device="cpu")
-    *_, last = minidiff.generate(model, ["3"], steps=2)
+    *_, last = minidiff.generate(model, ["3"], steps=2, **model.options().guidance)
+    assert torch.equal(last.x_t.clamp(0, 1), model.sample("3", steps=2, progress=False))
     assert last.x_t.shape == (1, 1, 28, 28)
     assert model(last.x_t, torch.tensor([9]), model.embed(["3"])).shape == last.x_t.shape
 
