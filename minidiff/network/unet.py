@@ -27,9 +27,8 @@ which shifts the whole channel (time: t1, t2) or scales it (class: c1, c2):
 Time enters as t/T in (0, 1], so the network does not depend on T. A class enters as a one-hot
 vector; all zeros means "no class".
 
-Ten digits need no more. For sentences it is too little: at two of six places, colours were mixed up
-(docs/results.md). With `film` time and words together scale and shift the features at all six, with
-a and b from an FCBlock of each place:
+Ten digits need no more; sentences do, or colours are mixed up (docs/results.md). With `film`, time
+and words together scale and shift the features at all six levels, by a and b from FCBlocks:
 
     x  <- (1 + a) * x + b        x0, x1, x2, z, u1, u2       feature-wise linear modulation, FiLM
 
@@ -63,8 +62,7 @@ class UNet(nn.Module):
     or more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
     of 4. channels: of the images in and out. scaled: time multiplies instead of being added, as in
     the course's flow without classes: z <- t1 * z, u1 <- t2 * u1. film: time and class act on the
-    features everywhere, in place of that. Raises ValueError for arguments that do not fit, and for
-    classes or film without time.
+    features everywhere instead. Raises ValueError for arguments that do not fit.
     """
 
     def __init__(
@@ -93,14 +91,12 @@ class UNet(nn.Module):
         self.film = nn.ModuleList(
             FCBlock(self.time + classes, 2 * c) for c in (D, D, 2 * D, 2 * D, D, D)
         ) if film else None
-        if film:
-            for block in self.film:                          # at first they change nothing
-                nn.init.zeros_(block[2].weight)
-                nn.init.zeros_(block[2].bias)
-            return
-        if time:
+        for block in self.film or ():                        # at first they change nothing
+            nn.init.zeros_(block[2].weight)
+            nn.init.zeros_(block[2].bias)
+        if time and not film:
             self.time1, self.time2 = FCBlock(self.time, 2 * D), FCBlock(self.time, D)
-        if classes:
+        if classes and not film:
             self.class1, self.class2 = FCBlock(classes, 2 * D), FCBlock(classes, D)
 
     def forward(self, x, t=None, c=None):

@@ -31,7 +31,7 @@ from sample.examples import MIXED
 from sample.generate import load
 
 VIEWS = ("vflip", "rotate180", "rotate90", "negative")
-SIGMAS = (1.0, 1.5)  # pixels; what a Gaussian of this size keeps is seen from a distance
+SIGMAS = (1.5, 2.0, 2.5)  # pixels; what a Gaussian of this size keeps is seen from a distance
 SHOWN = {  # what the course's page shows, measured whatever the first seeds say
     "anagram": [("a photo of the amalfi cost", "a photo of a man"),
                 ("an oil painting of an old man", "an oil painting of people around a campfire"),
