@@ -67,7 +67,7 @@ class UNet(nn.Module):
 
     def __init__(
         self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1), scaled=False,
-        film=False,
+        *, film=False,
     ):
         super().__init__()
         if width < 1 or classes < 0:
