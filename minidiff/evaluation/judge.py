@@ -15,7 +15,7 @@ Exercises
 import torch
 import torch.nn.functional as F
 
-from minidiff.data.prompts import Vocabulary
+from minidiff.data.prompts import SMALL, Vocabulary
 from minidiff.editing.blur import gaussian_blur
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
@@ -91,7 +91,8 @@ def asked(prompt: str, questions: dict) -> list[int]:
 
     found = []
     for names in questions.values():
-        known = tuple(word for name in names for word in name.split())
+        known = tuple(word for name in names for word in name.split()
+                      if word not in SMALL or word == name)
         known = known if any(map(str.isalpha, known)) else names
         score = [(len(words(name) & words(prompt)), -len(words(name))) for name in names]
         best = max(range(len(names)), key=score.__getitem__)
