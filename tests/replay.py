@@ -70,7 +70,8 @@ def step_options(model, said):
     """Return the options of `trajectory` that parsed options mean."""
     step = {"ddpm": samplers.ddpm_step, "ddim": samplers.ddim_step, "heun": solvers.heun_step,
             "dpm2m": solvers.dpm2m_step}[said["sampler"]]
-    how = {"ddim": {"eta": said["eta"]}, "ddpm": {"kind": said["kind"]}}.get(said["sampler"], {})
+    name = {"ddim": "eta", "ddpm": "kind"}.get(said["sampler"])
+    how = {name: said[name]} if name else {}
     return {"step": step, "clip": model.data_range if said["clip"] else None, **how}
 
 

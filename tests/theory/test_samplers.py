@@ -173,20 +173,6 @@ def test_a_clip_may_be_a_function():
         assert all(torch.equal(u, v) for u, v in zip(a, b))
 
 
-def test_a_step_gets_what_it_names():
-    """Only what it has a parameter for; its memory lasts from one step to the next."""
-    seen = []
-
-    def step(schedule, x_t, t, s, eps_hat, *, eps_fn, memory, scale):
-        memory[t] = s
-        seen.append((dict(memory), eps_fn(x_t, torch.full((3,), t)).sum().item(), scale))
-        return x_t, x_t
-
-    sample(lambda x, t: 0 * x + t.view(-1, 1, 1, 1), linear(), torch.zeros(3, 1, 1, 1), [9, 4, 0],
-           step=step, scale=7, generator=seeded())
-    assert seen == [({9: 4}, 27.0, 7), ({9: 4, 4: 0}, 12.0, 7)]
-
-
 def test_the_networks_input_is_never_clipped():
     """Clipping changes x_0_hat only: the x_t that the network receives keeps its tails."""
     inputs = []
