@@ -1,6 +1,6 @@
 """Draw the sections of the page that are out of date, then build the page.
 
-With --model deepfloyd it is part A as the course has it, in a folder of its own.
+With --model doodles or deepfloyd it is part A from sentences, in a folder of its own.
 
 A section is up to date if everything it depends on is what it was when it was drawn: the package,
 its own script and what that imports, the studio, the weights, the inputs and the data;
@@ -22,6 +22,7 @@ from figures.page import html
 from figures.page.studio import INPUTS
 from figures.part_a.deepfloyd import DeepFloydStudio
 from figures.part_a.digits import DigitStudio
+from figures.part_a.doodles import DoodleStudio
 from minidiff.files import runs, validate
 from minidiff.models import options, zoo
 from minidiff.models.deepfloyd import hub
@@ -32,7 +33,9 @@ PART_A = ("generation", "forward", "blur", "one_step", "iterative", "sampling", 
 PART_B = ("denoiser", "uncond", "class", "sweep", "upsampler", "flow", "health")
 SECTIONS = PART_A + PART_B  # in the page's order
 FILES = {"class": "class_cond"}  # "class" is a keyword
-STUDIOS = {"": DigitStudio, "deepfloyd": DeepFloydStudio}  # --model: what part A is drawn from
+STUDIOS = {  # --model: what part A is drawn from
+    "": DigitStudio, "doodles": DoodleStudio, "deepfloyd": DeepFloydStudio,
+}
 MEASURED = ("sweep.json", "versus.json")
 ENTRY = {  # of a section in manifest.json: the rules of its fields
     "key": validate.Rule("a checksum", lambda v: type(v) is str),
@@ -46,13 +49,13 @@ ROOT = Path(__file__).parent.parent
 class FigureOptions:
     """What to draw and where."""
 
-    out: str = cli.flag("", "folder for the page; default: figures/out, or figures/out/deepfloyd")
+    out: str = cli.flag("", "folder for the page; default: figures/out, or figures/out/<model>")
     only: str = cli.flag("", f"sections to draw, of: {' '.join(SECTIONS)}; default: all")
     fresh: bool = cli.flag(False, "draw what is up to date, too")
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
-    model: str = cli.flag("", "deepfloyd: part A with it; default: digit models", ("deepfloyd",))
-    photo: str = cli.flag("", "deepfloyd: your test photo; default: the one matplotlib installs")
-    device: str = cli.flag("auto", "deepfloyd: auto, cuda, mps or cpu", hardware.DEVICES)
+    model: str = cli.flag("", "part A with another model than digits", ("doodles", "deepfloyd"))
+    photo: str = cli.flag("", "not for digits: your photo; default: the one matplotlib installs")
+    device: str = cli.flag("auto", "not for digits: auto, cuda, mps or cpu", hardware.DEVICES)
     model_dir: str = cli.flag("", "deepfloyd: folder of both stages, or a hub name")
     embeddings: str = cli.flag("", "deepfloyd: .pth dictionary, prompt to embedding")
     offload: bool = cli.flag(False, "deepfloyd: for a GPU too small to hold it; slower")
@@ -163,7 +166,7 @@ def draw(chosen, studio, flags, out, manifest):
     """Draw the chosen sections unless they are up to date, keep the manifest and the page current;
     return the names of those for which something is missing."""
     common = outside(flags.data_dir, filter(None, (flags.photo, flags.embeddings)))
-    common += hub.identity(flags.model_dir, "unet") if flags.model else ""
+    common += hub.identity(flags.model_dir, "unet") if flags.model == "deepfloyd" else ""
     missing, bar = [], tqdm(chosen, unit="section")
     for name in bar:
         bar.set_postfix_str(name)
