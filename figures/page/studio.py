@@ -17,9 +17,10 @@ from minidiff.editing.blur import gaussian_blur
 from minidiff.files.images import save_grid
 from minidiff.files.photos import load_image, load_mask
 from minidiff.models import upsampler
-from minidiff.models.generate import prompted
+from minidiff.models.generate import generators, prompted
 from minidiff.models.options import OutputOptions, SampleOptions
 from minidiff.theory import samplers, schedule
+from minidiff.theory.diffusion import noise_like
 
 INPUTS = Path(__file__).parent.parent / "inputs"
 
@@ -78,6 +79,7 @@ class Studio:
     hybrids: dict  # end of the file's name: (prompt from afar, prompt from near)
     logo: tuple | str  # a hybrid's prompts, or digits that are anagrams with themselves
     sigma, far = 2.0, 1 / 16  # of blurs: where hybrids are split, pixels; from afar, of the width
+    scales = (2, 1)  # how much larger images of both stages are drawn, without blur
     tries = (1, 1)  # how many illusions are measured, and how many are shown
 
     def image(self, name):
@@ -128,10 +130,9 @@ class Studio:
         mask = load_mask(words, (C, side, side)).float()
         return interpolate(mask, (H, W)).bool().to(self.model.device)
 
-    def options(self, seed=0):
-        """Return the options of `trajectory`, with a new generator."""
-        generator = torch.Generator().manual_seed(seed)
-        return {**own(self.model).sampling(self.model), "generator": generator}
+    def options(self, n, seed=0):
+        """Return the options of `trajectory` of n images, with new generators."""
+        return {**own(self.model).sampling(self.model), "generator": generators(seed, n)}
 
     def eps_fn(self, prompts, **guidance):
         """Return the eps_fn for these prompts. guidance: gamma, guide_until, or the model's own."""
@@ -140,18 +141,18 @@ class Studio:
 
     def noised(self, x_0, t):
         """Return images x_0 noised to level t, seed 0."""
-        return image_to_image.noised(self.schedule, x_0, t, self.options()["generator"])
+        return image_to_image.noised(self.schedule, x_0, t, self.options(len(x_0))["generator"])
 
     def sample(self, eps_fn, n, steps=None):
         """Return n samples (n,C,H,W) made in so many steps; None: along the course's levels."""
-        options = self.options()
+        options = self.options(n)
         x_T = self.noise(n, options["generator"])
         return samplers.sample(eps_fn, self.schedule, x_T, self.timesteps(steps), **options)
 
     def noise(self, n, generator):
-        """Return n images of noise, (n,C,H,W)."""
-        x_T = torch.randn(n, *self.model.image_shape, generator=generator)
-        return x_T.to(self.model.device)
+        """Return n images of noise, (n,C,H,W). generator: as in `noise_like`."""
+        return noise_like(torch.empty(n, *self.model.image_shape, device=self.model.device),
+                          generator)
 
     def timesteps(self, steps):
         """Return the timesteps of so many steps; None: the course's levels."""
@@ -187,7 +188,7 @@ class Studio:
         its side."""
         if columns == 1:
             columns, row_labels, column_labels = len(x), (), row_labels
-        scale = 2 if x.shape[1:] == self.model.image_shape else 1
+        scale = self.scales[x.shape[1:] != self.model.image_shape]
         save_grid(path, self.model.to_unit(x).cpu(), f"{caption}; seed 0; {self.model.summary}",
                   columns, row_labels, column_labels, scale=scale)
         return path

@@ -106,7 +106,7 @@ class DoodleStudio(DeepFloydStudio):
         "2": ("an oil painting of an old man", "a photo of the amalfi cost"),
         "3": ("a lithograph of a skull", "a lithograph of waterfalls"),
     }
-    sigma, far, tries = 2.0, 2 / 32, (50, 8)
+    sigma, far, tries, scales = 2.0, 2 / 32, (50, 8), (4, 2)
 
     @classmethod
     def open(cls, flags):

@@ -45,7 +45,7 @@ def draw(out, studio):
 
 def filled(studio, x_0, mask, prompt, resample):
     """Return images x_0 (N,C,H,W) with the hole filled, each step taken `resample` times."""
-    options = studio.options()
+    options = studio.options(len(x_0))
     x_T = studio.noise(len(x_0), options["generator"])
     *_, last = inpaint(studio.eps_fn([prompt] * len(x_0)), studio.schedule, x_0, mask, x_T,
                        studio.timesteps(studio.steps), resample=resample, **options)

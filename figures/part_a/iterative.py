@@ -21,7 +21,7 @@ SECTION = Section(
 def draw(out, studio):
     """Draw every fifth step from i_start = 10, then all four methods side by side."""
     x_0, levels = studio.images(*studio.tests), studio.levels[START:]
-    options, eps_fn = studio.options(), studio.eps_fn([studio.prompt] * len(x_0), gamma=1.0)
+    options, eps_fn = studio.options(len(x_0)), studio.eps_fn([studio.prompt] * len(x_0), gamma=1.0)
     x_t = noised(studio.schedule, x_0, levels[0], options["generator"])
     path = list(trajectory(eps_fn, studio.schedule, x_t, levels, **options))
     states = [*path[:-1:5], path[-1]]

@@ -18,7 +18,7 @@ def edited(studio, x_0, prompt, start, **guidance):
     """Return images x_0 (N,C,H,W) noised to a start and sampled from there."""
     *_, last = sdedit(
         studio.eps_fn([prompt] * len(x_0), **guidance), studio.schedule, x_0, studio.levels, start,
-        **studio.options(),
+        **studio.options(len(x_0)),
     )
     return last.x_t
 

@@ -22,10 +22,11 @@ from minidiff.evaluation import judge as judging
 from minidiff.evaluation.metrics import from_afar
 from minidiff.files import runs
 from minidiff.models import zoo
-from minidiff.models.generate import prompted, states
+from minidiff.models.generate import generators, prompted, states
 from minidiff.models.options import SampleOptions
 from minidiff.network.registry import rebuild
 from minidiff.system import cli, hardware
+from minidiff.theory.diffusion import noise_like
 from sample.doodles import COURSE
 from sample.examples import MIXED
 from sample.generate import load
@@ -82,8 +83,8 @@ class Rate:
             fn = illusions.anagram(eps_fns, [views.VIEWS["identity"], views.VIEWS[setting]])
         else:
             fn = illusions.hybrid(eps_fns, illusions.split(illusions.blur(setting)))
-        generator = torch.Generator().manual_seed(seed)
-        x = torch.randn(n, *model.image_shape, generator=generator).to(model.device)
+        generator = generators(seed, n)
+        x = noise_like(torch.empty(n, *model.image_shape, device=model.device), generator)
         *_, last = states(model, fn, x, options.steps,
                           **{"generator": generator, **options.sampling(model)})
         return last.x_t

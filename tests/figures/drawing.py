@@ -93,8 +93,8 @@ def guided(studio, figure, prompts, gamma=None):
 
 def noised(studio, figure, x_0, t):
     """Return images noised again to t with the caption's seed, and the generator."""
-    generator = torch.Generator().manual_seed(int(figure.number(r"seed (\d+)")))
-    eps = torch.randn(x_0.shape, generator=generator)
+    generator = replay.sources(int(figure.number(r"seed (\d+)")), len(x_0))
+    eps = torch.cat([torch.randn(1, *x_0.shape[1:], generator=g) for g in generator])
     return diffusion.q_sample(studio.schedule, x_0, torch.full((len(x_0),), t), eps), generator
 
 
