@@ -88,6 +88,7 @@ CALLS = {  # function: how it is called with a generator; what it returns is a t
     "models.upsampler.Upsampler.given": lambda f, g: f(upsampler(), X, 0.3, g).low,
     "models.upsampler.Upsampler.noised": lambda f, g: f(upsampler(), X, T, g),
     "evaluation.judge.jitter": lambda f, g: f(MNIST, g),
+    "evaluation.judge.blurred": lambda f, g: f(MNIST, g),
     "evaluation.judge.classification_loss": lambda f, g: f(
         network(Classifier), MNIST, LABELS[:, None], g),
     "data.dataset.batches": lambda f, g: torch.cat([y for _, y in f(small_set(), 2, g)]),

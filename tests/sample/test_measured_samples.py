@@ -19,13 +19,13 @@ __all__ = ["models"]  # a fixture
     ("class", {"variance": "beta", "clip": "none", "gamma": 0.0}), ("uncond", {}),
     ("flow", {"gamma": 3.0, "guide_until": 0.25}), ("flow-uncond", {})])
 def test_what_is_written_with_the_measures_is_enough_to_sample_again(
-    models, monkeypatch, kind, given
+    models, tiny, monkeypatch, kind, given
 ):
     """Steps, seed, sampler and guidance are those of the samples; the digits take turns, so that
     any number of them has as many of each as it can."""
     monkeypatch.chdir(models)
     model = zoo.load_model(kind)
-    x, labels, made = make(model, options_for(model, steps=5, seed=6, **given), 12)
+    x, labels, made = make(model, options_for(model, steps=5, seed=6, **given), 12, tiny)
     prompts = [str(k % 10) if model.conditional else "" for k in range(12)]
     assert labels is None or [str(k) for k in labels.tolist()] == prompts
     assert (labels is not None) == model.conditional and made["n"] == 12
