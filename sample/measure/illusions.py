@@ -42,7 +42,7 @@ SHOWN = {  # what the course's page shows, measured whatever the first seeds say
                ("a photo of a dog", "a photo of the amalfi cost"),
                ("an oil painting of an old man", "a photo of the amalfi cost")],
 }
-FIRST, BEST = 6, 8  # seeds of the first try; how many of each kind are measured again
+FIRST, BEST = 4, 8  # seeds of the first try; how many of each kind are measured again
 
 
 @dataclasses.dataclass(frozen=True)
