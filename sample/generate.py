@@ -188,7 +188,7 @@ def write(files, x, states, caption, *, larger="", labels=None, shown=None, **gr
     x, caption = x.clamp(0, 1).cpu(), images.printable(caption)
     if ".png" in files:
         shown = x if shown is None else shown.clamp(0, 1).cpu()
-        scale = 1 if shown.shape[2] > 28 else images.SCALE
+        scale = 1 if shown.shape[2] > 64 else images.SCALE
         images.save_grid(files[".png"], shown, caption + larger, scale=scale, **grid)
     if "folder" in files:
         images.save_each(files["folder"], x, caption + larger)

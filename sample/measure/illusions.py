@@ -14,7 +14,6 @@ import dataclasses
 import itertools
 
 import torch
-from tqdm import tqdm
 
 from minidiff.data import catalog
 from minidiff.editing import illusions, views
@@ -42,6 +41,7 @@ SHOWN = {  # what the course's page shows, measured whatever the first seeds say
                ("a photo of a dog", "a photo of the amalfi cost"),
                ("an oil painting of an old man", "a photo of the amalfi cost")],
 }
+MOST, FRESH = 200, 1000  # images sampled at once; the first of the fresh seeds
 FIRST, BEST = 4, 8  # seeds of the first try; how many of each kind are measured again
 
 
@@ -73,40 +73,54 @@ class Rate:
         self.model, self.judge, self.options = model, judge, options
         self.questions = catalog.questions(model.dataset)
 
-    @torch.no_grad()
-    def images(self, candidate, n, seed):
-        """Return n images (n,C,H,W) of a candidate in the data range, from noise of this seed."""
-        kind, *prompts, setting = candidate
-        model, options = self.model, self.options
-        eps_fns = [prompted(model, [p] * n, **options.guidance) for p in prompts]
-        if kind == "anagram":
-            fn = illusions.anagram(eps_fns, [views.VIEWS["identity"], views.VIEWS[setting]])
-        else:
-            fn = illusions.hybrid(eps_fns, illusions.split(illusions.blur(setting)))
-        generator = generators(seed, n)
-        x = noise_like(torch.empty(n, *model.image_shape, device=model.device), generator)
-        *_, last = states(model, fn, x, options.steps,
-                          **{"generator": generator, **options.sampling(model)})
-        return last.x_t
+    def __call__(self, candidates, n, seed) -> list[dict]:
+        """Return for each candidate the shares of n images that show its first prompt, its second,
+        and both. Candidates of one kind and setting are sampled together, from the same noise."""
+        found = []
+        for kind, setting in dict.fromkeys((c[0], c[3]) for c in candidates):
+            together = [c for c in candidates if (c[0], c[3]) == (kind, setting)]
+            for k in range(0, len(together), max(1, MOST // n)):
+                found += self._rates(together[k : k + max(1, MOST // n)], n, seed)
+        return found
 
-    def __call__(self, candidate, n, seed) -> dict:
-        """Return the shares of n images that show the first prompt, the second, and both."""
-        kind, *prompts, setting = candidate
-        x = self.images(candidate, n, seed)
+    def _rates(self, candidates, n, seed):
+        kind, setting = candidates[0][0], candidates[0][3]
+        prompts = [[c[which] for c in candidates for _ in range(n)] for which in (1, 2)]
+        x = self.images(kind, prompts, setting, [seed + k for k in range(n)] * len(candidates))
         if kind == "anagram":
             seen = (x, views.VIEWS[setting].see(x))
         else:  # the first prompt is seen from a distance
             seen = (self.model.from_unit(from_afar(self.model.to_unit(x), setting)), x)
-        right = [self.reads(x, prompt) for x, prompt in zip(seen, prompts)]
-        shares = [found.float().mean().item() for found in (*right, right[0] & right[1])]
+        right = [self.reads(image, names) for image, names in zip(seen, prompts)]
+        shares = [found.view(-1, n).float().mean(1).tolist() for found in
+                  (*right, right[0] & right[1])]
         name = "view" if kind == "anagram" else "sigma"
-        return {"kind": kind, "prompts": prompts, name: setting, "n": n,
-                **dict(zip(("first", "second", "both"), shares))}
+        return [{"kind": kind, "prompts": list(c[1:3]), name: setting, "n": n,
+                 "first": first, "second": second, "both": both}
+                for c, first, second, both in zip(candidates, *shares)]
 
-    def reads(self, x, prompt):
-        """Return whether the judge reads the prompt's subject in images x: bool (N,)."""
-        answers = judging.read(self.judge, self.model.to_unit(x).clamp(0, 1))
-        return answers[:, 0] == judging.asked(prompt, self.questions)[0]
+    @torch.no_grad()
+    def images(self, kind, prompts, setting, seeds):
+        """Return images (N,C,H,W) in the data range. prompts: the first of each image, and the
+        second. seeds: N of them."""
+        model, options = self.model, self.options
+        eps_fns = [prompted(model, names, **options.guidance) for names in prompts]
+        if kind == "anagram":
+            fn = illusions.anagram(eps_fns, [views.VIEWS["identity"], views.VIEWS[setting]])
+        else:
+            fn = illusions.hybrid(eps_fns, illusions.split(illusions.blur(setting)))
+        noise = [generators(seed, 1)[0] for seed in seeds]
+        x = noise_like(torch.empty(len(seeds), *model.image_shape, device=model.device), noise)
+        *_, last = states(model, fn, x, options.steps,
+                          **{"generator": noise, **options.sampling(model)})
+        return last.x_t
+
+    def reads(self, x, prompts):
+        """Return whether the judge reads the subject of its prompt in each image x: bool (N,)."""
+        subjects = {p: judging.asked(p, self.questions)[0] for p in set(prompts)}
+        answers = torch.cat([judging.read(self.judge, self.model.to_unit(part).clamp(0, 1))
+                             for part in x.split(MOST)])
+        return answers[:, 0] == torch.tensor([subjects[p] for p in prompts], device=x.device)
 
 
 def main(argv=None):
@@ -114,7 +128,8 @@ def main(argv=None):
     about = "measure which anagrams and hybrids work"
     (flags,), _ = cli.parse([IllusionOptions], argv, "python -m sample.measure.illusions", about)
     out = cli.writable(flags.out, ".json")
-    options = SampleOptions(model=flags.model, steps=flags.steps, device=flags.device, **MIXED)
+    options = SampleOptions(model=flags.model, steps=flags.steps, device=flags.device,
+                            precision="auto", **MIXED)
     model = load(options, ("doodles",))
     found, judge = judging.find(flags.judge, model.dataset)
     rate = Rate(model, rebuild(found).to(model.device), options)
@@ -122,20 +137,19 @@ def main(argv=None):
              "hybrid": list(itertools.permutations(COURSE, 2))}
     measured = []
     for kind in pairs:
-        tried = [(rate(c, FIRST, 0)["both"], c)
-                 for c in tqdm(candidates(kind, pairs[kind]), kind, mininterval=5)]
-        best = [c for _, c in sorted(tried, key=lambda found: -found[0])[:BEST]]
-        again = dict.fromkeys(best + candidates(kind, SHOWN[kind]))
-        for candidate in again:
-            row = {**rate(candidate, flags.n, 1), "chosen": candidate in best}
-            measured.append(row)
-            setting = row.get("view") or f"sigma {row['sigma']:g}"
+        print(f"{kind}s: all pairs, {FIRST} seeds each, then the best with {flags.n}", flush=True)
+        tried = sorted(rate(candidates(kind, pairs[kind]), FIRST, 0), key=lambda row: -row["both"])
+        best = [(kind, *row["prompts"], row.get("view") or row["sigma"]) for row in tried[:BEST]]
+        again = list(dict.fromkeys(best + candidates(kind, SHOWN[kind])))
+        for row in rate(again, flags.n, FRESH):
+            setting = row.get("view") or row["sigma"]
+            measured.append({**row, "chosen": (kind, *row["prompts"], setting) in best})
             print(f"{row['both']:6.0%}  {kind} by {setting}: {' / '.join(row['prompts'])}",
                   flush=True)
     measured.sort(key=lambda row: (row["kind"], -row["both"]))
     runs.write_json(out, {
         "weights": zoo.origin(model.file), "summary": model.summary, "judge": judge,
-        "seeds": {"first": f"{FIRST} of seed 0", "measured": f"{flags.n} of seed 1"},
+        "seeds": {"first": f"{FIRST} from 0 on", "measured": f"{flags.n} from {FRESH} on"},
         "options": options.describe(model), "hardware": hardware.describe(model.device),
         "rates": measured,
     })

@@ -9,8 +9,10 @@ import torch
 
 import sample.measure.illusions as measure
 from minidiff.data.doodles.scenes import SUBJECTS
+from minidiff.evaluation import judge as judging
 from minidiff.evaluation.metrics import from_afar
 from minidiff.models.model import Model
+from minidiff.network.registry import rebuild
 from sample.doodles import COURSE
 from tests.sample.test_doodles import place, trained
 
@@ -39,10 +41,10 @@ def test_the_second_prompt_of_an_anagram_is_read_through_its_view(rate, monkeypa
     x = torch.full((4, 3, 32, 32), -1.0)
     x[:2, :, :16], x[2:, :, 16:] = 1.0, 1.0
     monkeypatch.setattr(rate, "images", lambda *_: x)
-    found = rate(("anagram", DOG, SKULL, "vflip"), 4, 0)
+    found, = rate([("anagram", DOG, SKULL, "vflip")], 4, 0)
     assert (found["first"], found["second"], found["both"]) == (0.5, 0.5, 0.5)
     assert found["view"] == "vflip" and found["prompts"] == [DOG, SKULL] and found["n"] == 4
-    found = rate(("anagram", DOG, DOG, "rotate180"), 4, 0)
+    found, = rate([("anagram", DOG, DOG, "rotate180")], 4, 0)
     assert (found["first"], found["second"], found["both"]) == (0.5, 0.5, 0.0)
 
 
@@ -52,11 +54,22 @@ def test_the_first_prompt_of_a_hybrid_is_read_from_a_distance(rate, monkeypatch)
     monkeypatch.setattr(rate, "images", lambda *_: x)
     monkeypatch.setattr(rate, "reads", lambda image, prompt: (
         seen.append((image, prompt)), torch.tensor([True, False]))[1])
-    found = rate(("hybrid", SKULL, DOG, 1.5), 2, 0)
+    found, = rate([("hybrid", SKULL, DOG, 1.5)], 2, 0)
     assert found["both"] == 0.5 and found["sigma"] == 1.5
     (far, first), (near, second) = seen
-    assert (first, second) == (SKULL, DOG) and near is x
+    assert (first, second) == ([SKULL] * 2, [DOG] * 2) and near is x
     assert torch.allclose((far + 1) / 2, from_afar((x + 1) / 2, 1.5), atol=1e-6)
+
+
+def test_each_candidate_gets_its_own_images_and_the_same_noise(place):
+    """Sampled together or alone, the rates are the same; prompts and seeds are not mixed up."""
+    model = measure.load(measure.SampleOptions(steps=2, device="cpu"), ("doodles",))
+    judge = rebuild(judging.find("", "doodles")[0])
+    rate = measure.Rate(model, judge, measure.SampleOptions(steps=2, gamma=3.0))
+    every = measure.candidates("anagram", [(DOG, SKULL), (SKULL, DOG), (DOG, COURSE[0])])
+    for found, candidate in zip(rate(sorted(every, key=lambda c: c[3]), 3, 0),
+                                sorted(every, key=lambda c: c[3])):
+        assert rate([candidate], 3, 0) == [found] and found["prompts"] == list(candidate[1:3])
 
 
 def test_what_the_course_shows_is_measured_among_its_prompts():
@@ -79,4 +92,4 @@ def test_the_best_and_the_shown_are_measured_again_with_other_seeds(place, monke
     assert sorted(kinds) == [("anagram", False), ("anagram", True), ("hybrid", True)]
     assert all(row["n"] == 2 and row["both"] <= min(row["first"], row["second"])
                for row in found["rates"])
-    assert "2 of seed 1" in found["seeds"]["measured"] and "doodles" in found["summary"]
+    assert "2 from 1000 on" in found["seeds"]["measured"] and "doodles" in found["summary"]
