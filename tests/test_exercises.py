@@ -14,6 +14,7 @@ from minidiff.theory.diffusion import noise_loss
 from minidiff.theory.guidance import guided
 from minidiff.theory.samplers import ddim_step, sample, trajectory, variance
 from minidiff.theory.schedule import SCHEDULES, cosine, evenly, linear
+from minidiff.training import kinds
 from minidiff.training.loop import learning_rate
 from minidiff.training.recipe import Recipe
 from tests.conftest import TINY
@@ -43,7 +44,7 @@ def test_one_word_changes_the_schedule_of_training_and_sampling(name, workplace,
         seen.append(schedule.alpha_bar)
         return noise_loss(schedule, *args)
 
-    monkeypatch.setattr(train.uncond, "noise_loss", spy)
+    monkeypatch.setattr(kinds, "noise_loss", spy)
     words = ["--epochs", "1", "--T", "20", "--sample-steps", "5", "--schedule", name]
     folder = launch(train.uncond.JOB, [*TINY, *words])
     loaded, expected = load_model(str(folder)), SCHEDULES[name](20).alpha_bar

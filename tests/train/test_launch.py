@@ -71,7 +71,7 @@ def test_a_log_that_is_spoilt_while_training_costs_no_epoch(workplace, trained, 
         calls.append(0)
         if len(calls) == step:
             spoil(Path("run") / runs.LOG, how)
-        return train.uncond.loss(*args, **options)
+        return train.uncond.JOB.loss(*args, **options)
 
     monkeypatch.setattr("train.record.seconds_per_step", lambda *_: 1.0)
     launch(train.uncond.JOB._replace(loss=loss), TWO)
