@@ -212,7 +212,7 @@ def test_a_flow_is_trained_with_t_itself_and_a_digit_that_is_sometimes_hidden(jo
         assert abs((~seen).float().mean() - 0.2) < 4 * (0.2 * 0.8 / 4000) ** 0.5
         assert torch.equal(c[seen].argmax(1), labels[seen])
     else:
-        assert c is None and job.network["scaled"]
+        assert c is None and job.network(tiny)["scaled"]
 
 
 def test_the_class_model_is_trained_with_t_over_T_and_a_digit_that_is_sometimes_hidden():

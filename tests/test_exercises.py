@@ -51,7 +51,8 @@ def test_one_word_changes_the_schedule_of_training_and_sampling(name, workplace,
     assert torch.equal(seen[0], expected) and torch.equal(loaded.schedule.alpha_bar, expected)
     levels = [state.x_t for state in generate(loaded, [""], steps=20, seed=0)]
     by_hand = trajectory(lambda x, t: loaded(x, t), SCHEDULES[name](20), levels[0],
-                         evenly(20, 20), generator=after_start(0), clip=(0.0, 1.0))
+                         evenly(20, 20), generator=after_start(0), clip=(0.0, 1.0),
+                         kind="beta_tilde")
     assert torch.equal(levels[-1], list(by_hand)[-1].x_t)
 
 

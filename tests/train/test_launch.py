@@ -67,11 +67,11 @@ def test_a_log_that_is_spoilt_while_training_costs_no_epoch(workplace, trained, 
     """In the first epoch or the second: the weights are those of an undisturbed run."""
     calls = []
 
-    def loss(*args, **options):
-        calls.append(0)
-        if len(calls) == step:
+    def loss(model, *args, **options):
+        calls.extend([0] * model.network.training)  # not those of the validation
+        if len(calls) == step and model.network.training:
             spoil(Path("run") / runs.LOG, how)
-        return train.uncond.JOB.loss(*args, **options)
+        return train.uncond.JOB.loss(model, *args, **options)
 
     monkeypatch.setattr("train.record.seconds_per_step", lambda *_: 1.0)
     launch(train.uncond.JOB._replace(loss=loss), TWO)
