@@ -70,11 +70,11 @@ WORDS = {
         "\"a lithograph of a skull\" --view rotate90 --upsample'"),
     "hybrid": (
         "Step back, or squint: the lower row does it for you. 32 pixels leave little room between "
-        "low and high; DeepFloyd's 64 leave more, so more of its hybrids succeed.",
+        "low and high, so many of these fail; DeepFloyd has 64.",
         "hybrid ARGS='--model doodles --low \"a lithograph of a skull\" --high \"a lithograph of "
         "waterfalls\" --upsample'"),
     "logo": (
-        "An eye from afar, a chip from near: for a course on computational photography.",
+        "An eye from afar, a chip from near, if it succeeds: this model seldom manages both.",
         "hybrid ARGS='--model doodles --low \"a photo of an eye\" --high \"a photo of a cpu\"'"),
 }
 
