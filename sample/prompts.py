@@ -55,7 +55,8 @@ class CountOptions:
 def known(own, model, typed):
     """Return DigitOptions with prompts that the model knows: its own words if none were typed and
     it knows no digits. Raises ValueError for digits that were typed. Other options stay."""
-    words = model.vocabulary.words if model.conditional and not getattr(own, "prompts", ()) else ()
+    vocabulary = getattr(model, "vocabulary", None)  # DeepFloyd has none: it knows any sentence
+    words = vocabulary.words if vocabulary and not getattr(own, "prompts", ()) else ()
     if not words or {*getattr(own, "digits", words)} <= {*words}:
         return own
     if "digits" in typed:
