@@ -6,11 +6,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from minidiff.data import catalog
 from minidiff.evaluation import judge
 from minidiff.files import photos
 from minidiff.models.generate import generators, prompted
-from minidiff.network.registry import rebuild
 from minidiff.system import cli
 from minidiff.theory import schedule
 from minidiff.theory.diffusion import noise_like
@@ -128,23 +126,9 @@ def report(model, *readings):
     is read; prompts without a digit or a subject are skipped.
     """
     found = [(what, prompt, right) for what, x, prompt in readings
-             if (right := reads(model, x, prompt)) is not None]
+             if (right := judge.reads(model, x, prompt)) is not None]
     for what, prompt, right in found:
         print(f"{what}: read as {prompt} in {right.sum()} of {len(right)}")
     if len(found) > 1:
         both = torch.stack([right for *_, right in found]).all(0)
         print(f"all of it in {both.sum()} of {len(both)}")
-
-
-def reads(model, x, prompt):
-    """Return whether the judge reads the digit, or the subject, of the prompt in each image x
-    (N,C,H,W): bool (N,). None if the prompt names none, or if there is no judge of such images."""
-    questions = catalog.questions(model.dataset)
-    answer = judge.asked(prompt, questions)[0] if questions else -1
-    if answer < 0:
-        return None
-    try:
-        reader = rebuild(judge.find(data=model.dataset)[0])
-    except ValueError:
-        return None
-    return judge.read(reader, model.to_unit(x).clamp(0, 1).cpu())[:, 0] == answer

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from minidiff.files.photos import sample_photo
 from minidiff.models.model import UNGUIDED
+from minidiff.models.options import MIXED
 
 INPUTS = Path(__file__).resolve().parent.parent / "figures" / "inputs"
 DRAWN, PHOTO = str(INPUTS / "drawn-3.png"), sample_photo()
-MIXED = {"gamma": 6.0, "guide_until": 0.0}  # two prompts share an image: each needs more guidance
 PAINTINGS = ("an oil painting of people around a campfire", "an oil painting of an old man")
 SKULL = {"low": "a lithograph of a skull", "high": "a lithograph of waterfalls"}
 

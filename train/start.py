@@ -5,6 +5,7 @@ import dataclasses
 import torch
 
 from minidiff.data import catalog
+from minidiff.data.folder import part
 from minidiff.files import checkpoint
 from minidiff.files.validate import list_of
 from minidiff.models import zoo
@@ -32,13 +33,8 @@ def limited(dataset, n: int):
     if not n or n >= len(dataset):
         return dataset
     index = torch.arange(n, device=dataset.labels.device) * len(dataset) // n
-    captions = dataset.captions and [dataset.captions[k] for k in index.tolist()]
-    answers = None if dataset.answers is None else dataset.answers[index]
     renewed = dataset.renewed and (lambda k: limited(dataset.renewed(k), n))
-    return dataclasses.replace(
-        dataset, images=dataset.images[index], labels=dataset.labels[index], captions=captions,
-        answers=answers, renewed=renewed,
-    )
+    return dataclasses.replace(part(dataset, index), renewed=renewed)
 
 
 def initialise(training, kind: str, network: dict) -> None:

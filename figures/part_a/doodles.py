@@ -6,17 +6,13 @@ The prompts are the course's, letter by letter. The pictures are drawings, since
 from nothing else; where it falls short of DeepFloyd, the words of the section say so.
 """
 
-from functools import cached_property
-
 import torch
 
 from figures.part_a.deepfloyd import PHOTO, DeepFloydStudio
-from minidiff.data import catalog
 from minidiff.data.doodles import world
 from minidiff.evaluation import judge as judging
 from minidiff.files import photos
 from minidiff.models import zoo
-from minidiff.network.registry import rebuild
 from minidiff.system import hardware
 
 UNSEEN = 2**40  # a key far from those of the training images
@@ -124,14 +120,6 @@ class DoodleStudio(DeepFloydStudio):
             second = None
         return cls(first, second, flags.photo)
 
-    @cached_property
-    def reader(self):
-        """The judge, None where there is none."""
-        try:
-            return rebuild(judging.find(data=self.model.dataset)[0])
-        except ValueError:
-            return None
-
     def image(self, name):
         """Return an image by its name, (1,3,32,32) in -1..1."""
         if name != "doodle":
@@ -139,11 +127,6 @@ class DoodleStudio(DeepFloydStudio):
         dog = world.scene("dog", "photo", "brown")
         return self.model.from_unit(world.draw(dog, torch.tensor([UNSEEN]), 32))
 
-    @torch.no_grad()
     def matches(self, x, prompt):
         """Return in which images the judge reads the prompt's subject, bool (N,), or None."""
-        subject = judging.asked(prompt, catalog.questions("doodles"))[0]
-        if self.reader is None or subject < 0:
-            return None
-        answers = judging.read(self.reader, self.model.to_unit(x).clamp(0, 1).cpu())
-        return answers[:, 0] == subject
+        return judging.reads(self.model, x, prompt)

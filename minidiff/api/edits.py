@@ -18,11 +18,10 @@ from minidiff.editing.inpainting import inpaint
 from minidiff.editing.views import VIEWS
 from minidiff.files import photos
 from minidiff.models.generate import generators, prompted
+from minidiff.models.options import MIXED
 from minidiff.theory.diffusion import noise_like
 from minidiff.theory.samplers import trajectory
 from minidiff.theory.schedule import evenly
-
-MIXED = {"gamma": 6.0, "guide_until": 0.0}  # two prompts share an image: each needs more guidance
 
 
 class _Edit:

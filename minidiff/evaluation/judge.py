@@ -15,10 +15,12 @@ Exercises
 import torch
 import torch.nn.functional as F
 
+from minidiff.data import catalog
 from minidiff.data.prompts import SMALL, Vocabulary
 from minidiff.editing.blur import gaussian_blur
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
+from minidiff.network.registry import rebuild
 
 DIGITS = {"mnist", "strokes"}  # sets of the same things: a model of one can be judged by the other
 
@@ -75,9 +77,15 @@ def read(judge, x):
 
 def accuracy(judge, dataset) -> dict:
     """Return the share of right answers to each question about a Dataset's images."""
-    answers, labels = predict(judge, dataset), dataset.judged().labels
-    shares = ((answers == labels) & (labels >= 0)).sum(0) / (labels >= 0).sum(0).clamp(min=1)
-    return dict(zip(dataset.judged().questions, shares.tolist()))
+    dataset = dataset.judged()
+    return dict(zip(dataset.questions, shares(predict(judge, dataset), dataset.labels)))
+
+
+def shares(answers, labels) -> list[float]:
+    """Return the share of right answers to each question, 0 where nothing is asked. answers,
+    labels: int64 (N, questions); -1 in the latter asks nothing."""
+    asked = labels >= 0
+    return (((answers == labels) & asked).sum(0) / asked.sum(0).clamp(min=1)).tolist()
 
 
 def asked(prompt: str, questions: dict) -> list[int]:
@@ -98,6 +106,22 @@ def asked(prompt: str, questions: dict) -> list[int]:
         best = max(range(len(names)), key=score.__getitem__)
         found.append(best if score[best][0] else -1)
     return found
+
+
+@torch.no_grad()
+def reads(model, x, prompt):
+    """Return whether the judge of a model's images reads the digit, or the subject, of the prompt
+    in each image x (N,C,H,W) of its data range: bool (N,). None if the prompt names none, or if
+    there is no such judge."""
+    questions = catalog.questions(model.dataset)
+    answer = asked(prompt, questions)[0] if questions else -1
+    if answer < 0:
+        return None
+    try:
+        judge = rebuild(find(data=model.dataset)[0])
+    except ValueError:
+        return None
+    return read(judge, model.to_unit(x).clamp(0, 1).cpu())[:, 0] == answer
 
 
 def find(place="", data=None):

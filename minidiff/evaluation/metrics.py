@@ -45,7 +45,7 @@ import torch
 
 from minidiff.data.dataset import Dataset
 from minidiff.editing.blur import gaussian_blur
-from minidiff.evaluation.judge import ask, classification_loss, predict, read
+from minidiff.evaluation.judge import ask, classification_loss, predict, read, shares
 from minidiff.models.model import Model
 from minidiff.network.classifier import Classifier
 from minidiff.theory.diffusion import noise_like, q_sample
@@ -171,12 +171,11 @@ class Measure:
     def accuracy(self, x, labels) -> dict:
         """Return the share of images x that show what labels (N, questions) ask for."""
         answers = torch.cat([read(self.judge, part) for part in x.split(CHUNK)])
-        asked, right = labels >= 0, answers == labels
-        if len(self.test.questions) == 1:
-            return {"accuracy": right.float().mean().item()}
-        shares = (right & asked).sum(0) / asked.sum(0).clamp(min=1)
-        return {**dict(zip(self.test.questions, shares.tolist())),
-                "all": (right | ~asked).all(1).float().mean().item()}
+        found = shares(answers, labels)
+        if len(found) == 1:
+            return {"accuracy": found[0]}
+        right = (answers == labels) | (labels < 0)
+        return {**dict(zip(self.test.questions, found)), "all": right.all(1).float().mean().item()}
 
     @torch.no_grad()
     def confident(self, x) -> float:

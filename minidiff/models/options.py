@@ -14,6 +14,7 @@ from minidiff.theory.samplers import VARIANCES
 from minidiff.theory.schedule import evenly
 from minidiff.theory.solvers import SAMPLERS, network_calls
 
+MIXED = {"gamma": 6.0, "guide_until": 0.0}  # two prompts share an image: each needs more guidance
 CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
 LARGE = ("model_dir", "embeddings", "offload", "download")  # options that only DeepFloyd has
 LARGE_ONLY, UPSAMPLING = {"model": "deepfloyd"}, {"upsample": True}  # what some options need

@@ -22,12 +22,11 @@ from minidiff.evaluation.metrics import from_afar
 from minidiff.files import runs
 from minidiff.models import zoo
 from minidiff.models.generate import generators, prompted, states
-from minidiff.models.options import SampleOptions
+from minidiff.models.options import MIXED, SampleOptions
 from minidiff.network.registry import rebuild
 from minidiff.system import cli, hardware
 from minidiff.theory.diffusion import noise_like
 from sample.doodles import COURSE
-from sample.examples import MIXED
 from sample.generate import load
 
 VIEWS = ("vflip", "rotate180", "rotate90", "negative")

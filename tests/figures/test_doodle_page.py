@@ -11,6 +11,7 @@ import figures.build
 from figures.build import PART_A
 from figures.part_a.doodles import DoodleStudio
 from minidiff.data.prompts import DOODLES
+from minidiff.evaluation import judge
 from minidiff.theory import schedule
 from tests.sample.test_doodles import place, trained
 
@@ -43,13 +44,16 @@ def test_all_sections_are_drawn_in_both_stages(place, monkeypatch):
     assert all(name in page for name in files) and "MODEL=doodles ONLY=anagram" in page
 
 
-def test_the_judge_reads_the_subject_and_nothing_else(place):
+def test_the_judge_reads_the_subject_and_nothing_else(place, monkeypatch):
     """A prompt without a subject is not judged; without a judge nothing is."""
     studio = DoodleStudio(figures.build.zoo.load_model("doodles"), None)
     x = torch.zeros(2, 3, 32, 32)
     assert studio.matches(x, "a high quality photo") is None
     assert studio.matches(x, "a photo of a dog").shape == (2,)
-    studio.reader = None
+    def none(**_):
+        raise ValueError("no judge")
+
+    monkeypatch.setattr(judge, "find", none)
     assert studio.matches(x, "a photo of a dog") is None
 
 
