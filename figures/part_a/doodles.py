@@ -24,31 +24,33 @@ WORDS = {
         "subjects, three media, eight colours.",
         "doodles ARGS='--prompts \"a red rocket ship at night\" --upsample'"),
     "forward": (
-        "At three quarters of T hardly the outline is left of the doodle, and less of the photo.",
+        "At a quarter of T both are still recognised; at three quarters hardly a shadow is left.",
         "denoise ARGS='--model doodles --image my.jpg'"),
     "blur": ("The noise goes, and so does the image.",
              "denoise ARGS='--model doodles --image my.jpg'"),
     "one_step": (
-        "A good prediction of the doodle at a quarter of T. Of the photo it is worse: the model "
-        "has never seen one, and makes of it what it knows.",
+        "Good predictions at a quarter of T, even of the photo, though the model has never seen "
+        "one; at three quarters a soft image of what it might have been.",
         "denoise ARGS='--model doodles --image my.jpg --prompt \"a high quality photo\"'"),
     "iterative": (
         "Many steps end in a sharp image; what the noise has hidden is invented.",
         "denoise ARGS='--model doodles --image my.jpg --prompt \"a high quality photo\"'"),
     "sampling": (
-        "Any of the fourteen subjects, in soft light; without guidance a few are mixtures.",
+        "Subjects of the model in soft light; without guidance several are ragged or mixtures.",
         "doodles ARGS='--prompts \"a high quality photo\" --gamma 1'"),
     "guidance": (
-        "Clearer shapes and stronger colours; at γ = 7 they are flat and hard.",
+        "Clearer shapes and stronger colours, down to γ = 7, where some are glaring. The pencil "
+        "and the rocket ship are what this model draws worst.",
         "doodles ARGS='--prompts \"a photo of a dog\" \"a pencil\" --gamma 7 --upsample'"),
     "sdedit": (
-        "Early starts forget the image; at 20 only details are new. In between the person becomes "
-        "one of the model's people. There is no present among its subjects, so the drawn one "
-        "becomes whatever has its colours.",
+        "Early starts forget the image. From 10 on the person becomes one of the model's people, "
+        "in the same place and light. It knows no present and no plain sunset: they become what "
+        "has their colours.",
         "sdedit ARGS='--model doodles --image my.jpg --prompt \"an oil painting of an old man\"'"),
     "drawn": (
-        "A clumsy drawing becomes what it could be a drawing of, as far as the model knows it: "
-        "houses become a village; a fish it does not know.",
+        "A clumsy drawing becomes what it could be a drawing of, among what the model knows: the "
+        "red roof becomes somebody's hat, and the fish, which it does not know, a thing of its "
+        "shape and colour.",
         "sdedit ARGS='--model doodles --image drawing.png --upsample'"),
     "inpaint": (
         "Outside the hole every pixel is the given one; inside, what the sentence says, or "
@@ -70,7 +72,8 @@ WORDS = {
         "hybrid ARGS='--model doodles --low \"a lithograph of a skull\" --high \"a lithograph of "
         "waterfalls\" --upsample'"),
     "logo": (
-        "An eye from afar, a chip from near, if it succeeds: this model seldom manages both.",
+        "It should be an eye from afar and a chip from near. This model does not manage it: pins "
+        "lie on the lid like lashes, and up close it is still an eye.",
         "hybrid ARGS='--model doodles --low \"a photo of an eye\" --high \"a photo of a cpu\"'"),
 }
 

@@ -84,8 +84,7 @@ def accuracy(judge, dataset) -> dict:
 def shares(answers, labels) -> list[float]:
     """Return the share of right answers to each question, 0 where nothing is asked. answers,
     labels: int64 (N, questions); -1 in the latter asks nothing."""
-    asked = labels >= 0
-    return (((answers == labels) & asked).sum(0) / asked.sum(0).clamp(min=1)).tolist()
+    return ((answers == labels).sum(0) / (labels >= 0).sum(0).clamp(min=1)).tolist()
 
 
 def asked(prompt: str, questions: dict) -> list[int]:

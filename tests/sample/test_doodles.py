@@ -19,6 +19,7 @@ import train.doodles_upsampler
 from minidiff.data import catalog
 from minidiff.data.doodles import world
 from minidiff.data.prompts import DOODLES
+from minidiff.evaluation import metrics
 from minidiff.models import zoo
 from tests.conftest import TINY
 from train import ship
@@ -88,6 +89,16 @@ def test_samples_are_measured_question_by_question(place):
     assert set(found["measures"]) == names and "doodles" in found["judge"]
     assert all(0 <= found["measures"][name] <= 1 for name in (*world.QUESTIONS, "all", "held_out"))
     assert found["measures"]["all"] <= min(found["measures"][name] for name in ("subject", "all"))
+
+
+def test_combinations_never_shown_are_those_that_are_measured(place, monkeypatch):
+    """A judge that reads every held-out scene right, and nothing else, gives 100% there alone."""
+    unseen = catalog.load("doodles", "held_out").answers
+    monkeypatch.setattr(metrics, "read", lambda judge, x: (
+        unseen[: len(x)] if len(x) == 12 else torch.full((len(x), 4), -2)))
+    monkeypatch.setattr(sample.measure.evaluate, "HELD_OUT_N", 12)
+    found = evaluated("--model", "doodles", "--n", "20", *FEW[:2])["measures"]
+    assert (found["all"], found["held_out"], found["held_out_n"]) == (0, 1, 12)
 
 
 def test_true_doodles_are_read_better_than_noise(place):

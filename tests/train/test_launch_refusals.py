@@ -1,5 +1,6 @@
 """train/launch.py: what a run's folder holds is checked whole before a training goes on with it."""
 
+import importlib
 import json
 import shutil
 
@@ -9,7 +10,7 @@ import torch
 import train.uncond
 from minidiff.data import strokes
 from minidiff.files import checkpoint, runs
-from tests.conftest import small
+from tests.conftest import TINY, small
 from tests.train.test_resume import cut
 from train.launch import launch
 
@@ -124,3 +125,17 @@ def refused(folder, message):
         launch(train.uncond.JOB, ["--resume", "--run-dir", str(folder)])
     assert len(str(found.value)) < 1000
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("script, words, flags", [
+    ("uncond", ["--p-uncond", "0.2"], "--p-uncond"), ("flow", ["--T", "20"], "--T"),
+    ("class_cond", ["--sigma", "0.2"], "--sigma"),
+    ("denoiser", ["--T", "20", "--schedule", "cosine"], "--T, --schedule"),
+    ("classifier", ["--sample-steps", "3"], "--sample-steps"),
+])
+def test_a_flag_without_effect_is_refused(workplace, script, words, flags):
+    """Each training names those that it has no use for, before it makes a folder."""
+    job = importlib.import_module(f"train.{script}").JOB
+    with pytest.raises(ValueError, match=f"has no use for {flags}; leave"):
+        launch(job, [*TINY, *words])
+    assert not (workplace / "runs").exists()
