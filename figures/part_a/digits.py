@@ -113,45 +113,41 @@ class DigitStudio(Studio):
                 "an eye and a chip, which takes a model that understands sentences.",
         "formula": "as in 1.8, with p_1 = p_2 and a half turn",
         "code": ("minidiff/editing/illusions.py: anagram",)}
-    sentences, prompt, tests = False, "", tuple("725")
+    sentences, prompt = False, ""
+    tests = {name: f"test digit {name}" for name in "725"}
     starts = (1, 3, 5, 7, 10, 15, 20, 26)  # the course's, of 33 steps, and 15 and 26
-    steps, more_steps = 20, 33
+    steps, more_steps, film_start = 20, 33, 15
     generated, generated_steps, cascade = DIGITS, (1, 2, 5, 20, 100), tuple("385")
     guided, gammas, strong = DIGITS, (0, 1, 7, 40), 6.0
-    edited = {"test digit": "7", "typeset": "web-5", "star": "web-star"}
+    edited = {"7": "test digit", "web-5": "typeset", "web-star": "star"}
     drawn = {"web-5": "typeset", "drawn-3": "drawn by hand", "drawn-spiral": "drawn by hand"}
-    holes = {"7": "rows 14:28", "0": "columns 14:28", "4": "columns 0:14",
-             "3": "rows 1:9 columns 10:18"}  # the last is the course's, scaled
-    hole_side, fills, filled = 28, (("", 1), ("", 5), ("{}", 5)), (25, 6)
+    holes = {"7": ("rows 14:28", "7"), "0": ("columns 14:28", "0"), "4": ("columns 0:14", "4"),
+             "3": ("rows 1:9 columns 10:18", "3")}  # the last is the course's, scaled
+    hole_side, fills, filled = 28, (("", 1), ("", 5), ("{}", 5)), (25, 3)
     prompted = (("7", "2"), ("3", "8"), ("4", "9"))
     anagrams = {
         "6-9-rotate180": ("6", "9", "rotate180"), "2-5-hflip": ("2", "5", "hflip"),
         "4-7-rotate180": ("4", "7", "rotate180"), "3-8-jigsaw": ("3", "8", "jigsaw"),
         "6-9-45-degrees": ("6", "9", "45 degrees"),  # fails: no view
     }
-    hybrids = {"1-4": ("1", "4"), "9-3": ("9", "3"), "3-5": ("3", "5")}
-    sigma, far, logo, tries = 1.4, 2 / 28, "180", (50, 10)
+    hybrids = {"1-4": ("1", "4", 1.4), "9-3": ("9", "3", 1.4), "3-5": ("3", "5", 1.4)}
+    logo, tries = "180", (50, 8)
 
     def __init__(self, data_dir=""):
         self.data_dir = data_dir
 
     @classmethod
     def open(cls, flags):
-        """Return the studio for these flags. Raises ValueError for DeepFloyd's."""
-        if any(flags.large.values()) or flags.photo:
-            raise ValueError("--photo, --model-dir, --embeddings, --offload and --download go with "
-                             "--model deepfloyd; add it, or drop them")
+        """Return the studio for these flags. Raises ValueError for a photo."""
+        if flags.photo:
+            raise ValueError("--photo has no effect with --model class, which knows digits only; "
+                             "drop one of them")
         return cls(flags.data_dir)
 
     @cached_property
     def test(self) -> Dataset:
         """MNIST's test digits or, where there is no MNIST, strokes."""
         return catalog.load("auto", "test", self.data_dir)
-
-    @property
-    def subject(self):
-        """What the test images are."""
-        return f"{self.test.name} test digits"
 
     @cached_property
     def model(self):
@@ -190,6 +186,21 @@ class DigitStudio(Studio):
         """Return in which images the judge reads the digit, bool (N,)."""
         return self.judge(x.clamp(0, 1)).argmax(1) == int(prompt)
 
-    def afar(self, x):
+    def rate(self, illusion, *pairs):
+        """Return in words in how many images the judge reads the digits."""
+        a, b = (self.matches(x, prompt) for x, prompt in pairs)
+        shares = [f"{hits.float().mean():.0%}" for hits in (a, b, a & b)]
+        return (f"of {len(a)} the judge reads {pairs[0][1]} in {shares[0]}, {pairs[1][1]} in "
+                f"{shares[1]}, both in {shares[2]}; ")
+
+    def share(self, x, prompt):
+        """Return in words in how many images the judge reads the digit."""
+        return f"{self.matches(x, prompt).float().mean():.0%}"
+
+    def far(self, sigma):
+        """Return the sigma of the blur that shows a hybrid as seen from afar."""
+        return 2.0
+
+    def afar(self, x, sigma):
         """Return digits as seen from afar, the contrast restored."""
-        return from_afar(x, self.far * x.shape[3])
+        return from_afar(x, sigma * x.shape[3] / 28)
