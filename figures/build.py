@@ -24,7 +24,7 @@ from figures.page.studio import INPUTS
 from figures.part_a.deepfloyd import DeepFloydStudio
 from figures.part_a.digits import DigitStudio
 from figures.part_a.doodles import DoodleStudio
-from minidiff.files import runs, validate
+from minidiff.files import photos, runs, validate
 from minidiff.models import options, zoo
 from minidiff.models.deepfloyd import hub
 from minidiff.system import cli, hardware
@@ -158,6 +158,8 @@ def run(argv=None):
     for name in chosen:
         if name not in sections:
             raise ValueError(f"unknown section {name!r}; choose from: {' '.join(sections)}")
+    if flags.photo:
+        photos.size_of(flags.photo)  # refused now rather than later
     studios = {True: STUDIOS[flags.model].open(flags), False: DigitStudio(flags.data_dir)}
     out = Path(flags.out or Path("figures/out") / flags.model.removeprefix(DEFAULT))
     out.mkdir(parents=True, exist_ok=True)

@@ -181,7 +181,12 @@ async function look([file, width]) {
   for (const img of page.images) img.loading = "eager";
   await Promise.all([...page.images].map(img => img.complete ||
     new Promise(done => img.onload = img.onerror = done)));
+  frame.contentWindow.scrollTo({top: root.scrollHeight, behavior: "instant"});
+  frame.contentWindow.dispatchEvent(new Event("scroll"));  // not only with the next frame
+  const nav = page.querySelector("nav");
   const result = {
+    contents: nav && Math.max(0, nav.getBoundingClientRect().top),
+    reading: [...page.querySelectorAll("nav [aria-current]")].map(a => a.hash),
     pictures: page.images.length, width: root.clientWidth, scroll: root.scrollWidth,
     broken: [...page.images].filter(img => !img.naturalWidth).map(img => img.src),
     captions: [...page.querySelectorAll("figcaption")].filter(c => c.offsetHeight).length,

@@ -14,7 +14,6 @@ from figures.part_a.sentences import (
     WATERFALLS,
     SentenceStudio,
 )
-from minidiff.files import photos
 from minidiff.models.deepfloyd import stages
 from minidiff.system import hardware
 
@@ -99,11 +98,13 @@ class DeepFloydStudio(SentenceStudio):
     }
     logo = ("a photo of an eye", "a photo of a cpu", 2.0)
 
+    def __init__(self, model, second_stage, photo=""):
+        super().__init__(photo)
+        self.model, self.second_stage = model, second_stage
+
     @classmethod
     def open(cls, flags):
         """Return the studio for these flags. Raises ValueError for whatever is missing."""
-        if flags.photo:
-            photos.size_of(flags.photo)  # refused now rather than later
         device = hardware.pick_device(flags.device)
         first = stages.load(**flags.large, device=device)
         second = stages.load(stage=2, **flags.large, device=device, texts=first.texts)

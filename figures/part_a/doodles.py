@@ -22,7 +22,6 @@ from figures.part_a.sentences import (
     SentenceStudio,
 )
 from minidiff.data.doodles import world
-from minidiff.files import photos
 from minidiff.models import zoo
 from minidiff.system import hardware
 
@@ -122,18 +121,27 @@ class DoodleStudio(SentenceStudio):
                "skull-waterfalls": (SKULL, WATERFALLS, 1.5)}
     logo = ("a photo of an eye", "a photo of a cpu", 2.0)
 
+    def __init__(self, photo="", device="cpu"):
+        super().__init__(photo)
+        self.device = device
+
     @classmethod
     def open(cls, flags):
-        """Return the studio for these flags. Raises ValueError for whatever is missing."""
-        if flags.photo:
-            photos.size_of(flags.photo)  # refused now rather than later
-        device = hardware.pick_device(flags.device)
-        first = zoo.load_model("doodles", device)
+        """Return the studio for these flags."""
+        return cls(flags.photo, hardware.pick_device(flags.device))
+
+    @cached_property
+    def model(self):
+        """The first stage."""
+        return zoo.load_model("doodles", self.device)
+
+    @cached_property
+    def second_stage(self):
+        """The second stage, None where there is none."""
         try:
-            second = zoo.load_model("doodles-upsampler", device, kinds=("doodles-upsampler",))
+            return zoo.load_model("", self.device, kinds=("doodles-upsampler",))
         except ValueError:
-            second = None
-        return cls(first, second, flags.photo)
+            return None
 
     @cached_property
     def rates(self):

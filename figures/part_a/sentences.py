@@ -15,7 +15,7 @@ DOG, ROCKET = "a photo of a dog", "a rocket ship"
 
 
 class SentenceStudio(Studio):
-    """A model of sentences, and images in colour. photo: the user's own file."""
+    """A model of sentences, and images in colour. photo: the user's own file, if it is not ""."""
 
     prompt, tests = PHOTO, {"photo": "photo"}
     generated = cascade = ("a man wearing a hat", ROCKET, VILLAGE)
@@ -23,8 +23,7 @@ class SentenceStudio(Studio):
     drawn = {"sunset": "from the web", "house": "drawn by hand", "fish": "drawn by hand"}
     prompted = (("photo", ROCKET), ("web", "a pencil"), ("house", DOG))
 
-    def __init__(self, model, second_stage, photo=""):
-        self.model, self.second_stage = model, second_stage
+    def __init__(self, photo=""):
         self.files = {"photo": photo or photos.sample_photo(),
                       "web": photos.sample_photo("Minduka_Present_Blue_Pack.png")}
 
