@@ -2,9 +2,9 @@
 
 Formulas are plain Unicode with <sub>, which every browser draws offline. Part A's figures are
 sheets of pixels (sheet.py); labels and captions are typeset here, from what is stored in the file.
-The other figures carry their caption themselves; on a phone it is repeated below. page.css is for
-light and dark, wide and narrow; page.js marks the section that is being read in the contents, which
-work without it.
+The other figures carry their caption themselves; on a phone it is repeated below. page.css and
+figure.css are for light and dark, wide and narrow; page.js marks the section that is being read in
+the contents, which work without it.
 """
 
 import html
@@ -41,12 +41,13 @@ def build(out, sections, part_b, intro, model=""):
         body.append(_section(out, section, name, files, f"MODEL={model} " if model else ""))
         links.append(f'<li>{f"<b>{title}</b>" if title else ""}<a href="#{name}">'
                      f"<span>{section.number}</span>{html.escape(section.title)}</a></li>")
-    style, script = ((HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    style, look, script = ((HERE / name).read_text(encoding="utf-8")
+                           for name in ("page.css", "figure.css", "page.js"))
     text = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<title>minidiff: the page</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>\n{style}</style>\n</head>\n<body>\n<header>\n<h1>Diffusion, drawn</h1>\n"
+        f"<style>\n{style}{look}</style>\n</head>\n<body>\n<header>\n<h1>Diffusion, drawn</h1>\n"
         f'<p>{html.escape(intro)}</p>\n</header>\n<nav aria-label="Contents"><ol>\n'
         + "\n".join(links) + "\n</ol></nav>\n<main>\n" + "\n".join(body)
         + f"\n</main>\n<script>\n{script}</script>\n</body>\n</html>\n"

@@ -75,8 +75,11 @@ WORDS = {
         "image's shape and colours.",
         "sdedit ARGS='--model doodles --image my.jpg --prompt \"a rocket ship\"'"),
     "anagram": (
-        "Turn the screen. Two sentences in one medium go together best, because they need the "
-        "same texture. The rates are those of the judge, a classifier that reads the subject.",
+        "Turn the screen. The first two pairs work best, of all that the course's prompts make; "
+        "they are muddled all the same, since the judge, a classifier that reads the subject, is "
+        "more generous than the eye. DeepFloyd's old man hides in the campfire; here both are "
+        "seen at once. The last figure is a failure: a rotation by 45° has to average "
+        "neighbouring pixels, and the network was never trained on such noise.",
         "anagram ARGS='--model doodles --prompts \"a lithograph of waterfalls\" "
         "\"a lithograph of a skull\" --view rotate90 --upsample'"),
     "hybrid": (
