@@ -6,13 +6,13 @@ Tiny pipelines (tiny_deepfloyd.py) show that the loader is right; this shows tha
 runs at the real size, in half precision (bfloat16), through our sampler: two steps of each stage.
 
 Where the sizes come from. Stage I: diffusers' scripts/convert_if.py says how a configuration turns
-into a network, and the published configuration of IF-I-XL has channels 704 x (1, 2, 3, 4) and 3 layers a
-block; that is 4.30 billion weights. 320 in place of 704 gives 0.94 billion, IF-I-L's 0.9, and 192
-gives IF-I-M's 0.4. Stage II: the same script names the parts (a level of noise, cross attention at
-the lowest resolution only, layers that differ from block to block); its widths are in no file that
-can be read without the licence. So Imagen's super-resolution network (arXiv:2205.11487, appendix B)
-is taken, channels x (1, 2, 4, 8) with 2, 4, 8 and 8 layers, as wide as it needs to be for the 1.2
-billion weights of IF-II-L's card.
+into a network, and the published configuration of IF-I-XL has channels 704 x (1, 2, 3, 4) and 3
+layers a block; that is 4.30 billion weights. 320 in place of 704 gives 0.94 billion, IF-I-L's 0.9,
+and 192 gives IF-I-M's 0.4. Stage II: the same script names the parts (a level of noise, cross
+attention at the lowest resolution only, layers that differ from block to block); its widths are in
+no file that can be read without the licence. So Imagen's super-resolution network
+(arXiv:2205.11487, appendix B) is taken, channels x (1, 2, 4, 8) with 2, 4, 8 and 8 layers, as wide
+as it needs to be for the 1.2 billion weights of IF-II-L's card.
 """
 
 import resource
@@ -84,29 +84,36 @@ def stage(kind, name, unet):
                 lambda: unet, f"DeepFloyd {name}, random weights")
 
 
-def report(name, unet, x, seconds):
+def report(name, unet, x, start):
     """Check the images of a stage and print its size, its time and the memory so far."""
     assert torch.isfinite(x).all() and x.abs().max() <= 1 and x.std() > 0.01
     count = sum(p.numel() for p in unet.parameters()) / 1e9
+    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{name}: {count:.2f} billion weights in {unet.dtype}, {STEPS} guided steps of "
-          f"{tuple(x.shape)} in {seconds:.0f} s; peak memory so far {memory:.1f} GiB", flush=True)
+          f"{tuple(x.shape)} in {wall:.0f} s ({cpu:.0f} s of CPU time); peak memory so far "
+          f"{memory:.1f} GiB", flush=True)
+
+
+def now():
+    """Return wall-clock time and CPU time, in seconds."""
+    return time.perf_counter(), time.process_time()
 
 
 def run():
     """Sample an image in two steps and enlarge it in two."""
     unet = network("IF-I-L")
-    model, start = stage(DeepFloyd, "IF-I-L", unet), time.perf_counter()
+    model, start = stage(DeepFloyd, "IF-I-L", unet), now()
     options = options_for(model, steps=STEPS)
     *_, last = generate(model, [PROMPT], steps=STEPS, **options.guidance, **options.sampling(model))
-    report("IF-I-L", unet, last.x_t.clamp(-1, 1), time.perf_counter() - start)
+    report("IF-I-L", unet, last.x_t.clamp(-1, 1), start)
     del unet, model
     unet = network("IF-II-L")
-    model, start = stage(SecondStage, "IF-II-L", unet), time.perf_counter()
+    model, start = stage(SecondStage, "IF-II-L", unet), now()
     x = upsampler.upsample(model, last.x_t.clamp(-1, 1), [PROMPT], steps=STEPS, gamma=4.0,
                            held=False, **options_for(model, steps=STEPS).sampling(model))
     assert x.shape == (1, 3, 256, 256)
-    report("IF-II-L", unet, x, time.perf_counter() - start)
+    report("IF-II-L", unet, x, start)
 
 
 if __name__ == "__main__":
