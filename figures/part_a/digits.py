@@ -77,13 +77,13 @@ WORDS = {
         "make sample-sdedit ARGS='--image my.png --prompt 8 --steps 33 --start 7 --gamma 6'"),
     "anagram": (
         "6 and 9 are easy; that 2 and 5 share their strokes in a mirror, or 3 and 8 as a jigsaw, "
-        "the model finds out. The last image is the failure: a rotation by 45° has to average "
+        "the model finds out. The last figure is the failure: a rotation by 45° has to average "
         "neighbouring pixels, so the noise it sees is too faint and no longer independent, and the "
         "network, trained on neither, leaves a mess. DeepFloyd, which knows more than ten things, "
         "finds an old man in a campfire.",
         "make sample-anagram ARGS='--prompts 6 9 --view rotate180 --out anagram.png'"),
     "hybrid": (
-        "Squint, or look at the lower row: blurred, then with the contrast restored, as the eye "
+        "Squint, or look at the rows `afar`: blurred, then with the contrast restored, as the eye "
         "does. Digits are hard: in 28 pixels there is little room between low and high, and black "
         "ground shows every ghost. The course splits 64 pixels at σ = 2; here σ = 1.4 is read "
         "correctly most often.",
@@ -101,10 +101,10 @@ class DigitStudio(Studio):
     """The newest or shipped digit models, test digits, and the project's own images."""
 
     intro = (
-        "All of UC Berkeley CS180's project 5, made by models that were trained on digits with two "
-        "laptop cores. Part A takes a trained model and shows what can be done with it; part B "
-        "trains it. Every figure says with which settings it was made, and each section how to "
-        "make your own.")
+        "Part A of UC Berkeley CS180's project 5 with digits, made by models that were trained on "
+        "two laptop cores: what a classifier of digits can measure, such as how often an anagram "
+        "works, is in the captions. Each says with which settings its figure was made, and each "
+        "section how to make your own.")
     words = {name: {"notice": notice, "command": command}
              for name, (notice, command) in WORDS.items()}
     words["logo"] |= {

@@ -37,7 +37,7 @@ WORDS = {
     "forward": (
         "At a quarter of T both are still recognised; at three quarters hardly a shadow is left.",
         "denoise ARGS='--model doodles --image my.jpg'"),
-    "blur": ("The noise goes, and so does the image.",
+    "blur": ("A blur that removes the noise removes the image, too.",
              "denoise ARGS='--model doodles --image my.jpg'"),
     "one_step": (
         "Good predictions at a quarter of T, even of the photo, though the model has never seen "
@@ -71,19 +71,20 @@ WORDS = {
         "inpaint ARGS='--model doodles --image my.jpg --mask \"rows 0:15\" "
         "--prompt \"a man wearing a red hat\"'"),
     "prompted": (
-        "From left to right the sentence gives way to the image; in between is an object with the "
-        "image's shape and colours.",
+        "From left to right the sentence gives way to the image: the dog takes on the house's white "
+        "ground and green grass. A rocket ship and a pencil, which this model draws worst, become "
+        "ragged; DeepFloyd makes a rocket of the shape of the person.",
         "sdedit ARGS='--model doodles --image my.jpg --prompt \"a rocket ship\"'"),
     "anagram": (
-        "Turn the screen. The first two pairs work best, of all that the course's prompts make; "
-        "they are muddled all the same, since the judge, a classifier that reads the subject, is "
-        "more generous than the eye. DeepFloyd's old man hides in the campfire; here both are "
-        "seen at once. The last figure is a failure: a rotation by 45° has to average "
+        "Turn the screen. The first pair works best: upside down, the rocket ship is a bearded "
+        "man. Elsewhere the judge, a classifier that reads the subject, is more generous than the "
+        "eye: of waterfalls and skull one sees the skull, while DeepFloyd's anagrams are whole "
+        "images either way up. The last figure is a failure: a rotation by 45° has to average "
         "neighbouring pixels, and the network was never trained on such noise.",
         "anagram ARGS='--model doodles --prompts \"a lithograph of waterfalls\" "
         "\"a lithograph of a skull\" --view rotate90 --upsample'"),
     "hybrid": (
-        "Step back, or squint: the lower row does it for you. 32 pixels leave little room between "
+        "Step back, or squint: the rows `afar` do it for you. 32 pixels leave little room between "
         "low and high, so many of these fail; DeepFloyd has 64.",
         "hybrid ARGS='--model doodles --low \"a lithograph of a skull\" --high \"a lithograph of "
         "waterfalls\" --upsample'"),
@@ -98,9 +99,11 @@ class DoodleStudio(SentenceStudio):
     """The newest or shipped doodle models, a photo, doodles and the project's own images."""
 
     intro = (
-        "Part A of UC Berkeley CS180's project 5 in colour and from sentences, by models that "
-        "anyone can train on a laptop: a first stage of 32x32 pixels and a second of 64x64. They "
-        "learned from drawings that the program makes itself; the prompts are the course's.")
+        "UC Berkeley CS180's project 5, drawn by models that anyone can train on a laptop. Part A "
+        "shows what they can do, in colour and from the course's sentences: a first stage of 32x32 "
+        "pixels and a second of 64x64, which learned from drawings that the program makes itself. "
+        "Part B trains such models step by step, on digits. Each caption says with which settings "
+        "its figure was made, and each section how to make your own.")
     words = {name: {"notice": notice, "command": f"make sample-{command}"}
              for name, (notice, command) in WORDS.items()}
     tests = {"doodle": "a doodle it never saw", "photo": "a photo"}
