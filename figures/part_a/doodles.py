@@ -71,9 +71,9 @@ WORDS = {
         "inpaint ARGS='--model doodles --image my.jpg --mask \"rows 0:15\" "
         "--prompt \"a man wearing a red hat\"'"),
     "prompted": (
-        "From left to right the sentence gives way to the image: the dog takes on the house's white "
-        "ground and green grass. A rocket ship and a pencil, which this model draws worst, become "
-        "ragged; DeepFloyd makes a rocket of the shape of the person.",
+        "From left to right the sentence gives way to the image: the dog takes on the white ground "
+        "and the green grass of the house. A rocket ship and a pencil, which this model draws "
+        "worst, become ragged where DeepFloyd's keep the image's shape.",
         "sdedit ARGS='--model doodles --image my.jpg --prompt \"a rocket ship\"'"),
     "anagram": (
         "Turn the screen. The first pair works best: upside down, the rocket ship is a bearded "
