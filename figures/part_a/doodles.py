@@ -81,11 +81,12 @@ WORDS = {
         "eye: of waterfalls and skull one sees the skull, while DeepFloyd's anagrams are whole "
         "images either way up. The last figure is a failure: a rotation by 45° has to average "
         "neighbouring pixels, and the network was never trained on such noise.",
-        "anagram ARGS='--model doodles --prompts \"a lithograph of waterfalls\" "
-        "\"a lithograph of a skull\" --view rotate90 --upsample'"),
+        "anagram ARGS='--model doodles --prompts \"a rocket ship\" "
+        "\"an oil painting of an old man\" --view vflip --upsample'"),
     "hybrid": (
         "Step back, or squint: the rows `afar` do it for you. 32 pixels leave little room between "
-        "low and high, so many of these fail; DeepFloyd has 64.",
+        "low and high: from afar there is hardly more than the colours of a dog or a man, which "
+        "the judge reads all the same, and the skull is a guess. DeepFloyd has 64.",
         "hybrid ARGS='--model doodles --low \"a lithograph of a skull\" --high \"a lithograph of "
         "waterfalls\" --upsample'"),
     "logo": (
