@@ -9,13 +9,12 @@ Theory and network meet in one contract, used by training and sampling alike:
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt, no condition
     model.defaults                    the sampling options that suit it best
 
-So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling (chapter 7)
-calls the same model. This file chooses the schedule and divides t by T, for both.
+This file chooses the schedule and divides t by T. The digit models' prompts are "0" to "9" and "";
+a model without classes accepts only "". A checkpoint (files/checkpoint.py) holds the words of the
+prompts, data range and schedule as well, so the file alone is enough to rebuild the model.
 
-The digit models' prompts are "0" to "9" and "". A model without classes accepts only "".
-
-A model's checkpoint (files/checkpoint.py) also holds the words of its prompts, its data range and
-its schedule, so the file alone is enough to rebuild it.
+Remember: training and sampling call one object, so they can't disagree about schedule, T or range.
+Whatever predicts noise under this contract can be sampled, guided and edited with.
 
 Exercises
 1. Give the network t instead of t/T. Nothing fails; why are the digits noise?
