@@ -39,7 +39,8 @@ FLOW = {  # theory/flow.py, where x_0, t and v mean something else
     "x_t": "between noise and image", "t": "0 (noise) .. 1 (data)", "v": "the velocity",
     "s": "a later time than t"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
-SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
+SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)", "ab(?=_)", "phi",
+                    "tau"))
 INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
     rf"({FILE}|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
     rf"|(?<![\w'’@\"-])(?<!\w\.)(?:{SYMBOLS})(?:_(?:[A-Za-z]|\d+|{{[^}}]*}}))?(?:_hat)?[²³]?"
@@ -119,6 +120,7 @@ def reader(file):
     def read(words):
         words = re.sub(r"\A\s*(\d+\.) ", "\\1\u00a0", words)  # a chapter's title is no list
         words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
+        words = re.sub(r"^(Derivation: [^.:]*\.|Remember:)", r"*\1*", words, flags=re.M)
         return md.render(re.sub(r"\n(?=   [\w/]+\.py)", "  \n", words))  # an answer: its own line
 
     return read

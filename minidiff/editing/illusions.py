@@ -71,7 +71,7 @@ def hybrid(eps_fns, filters):
     bands P x and (I - P) x of all images be independent. Then log p_i(x) is a sum of one term for
     each band, so is its noised version, and P ∇ log p_1 depends on the first band alone:
 
-        P eps_1(x_t) + (I - P) eps_2(x_t)
+        eps_hat = P eps_1(x_t) + (I - P) eps_2(x_t)
 
     is exactly the prediction for images with their first band from p_1 and the others from p_2. The
     mean of all pixels is such a P, and so is `grey`. A Gaussian blur is not (blurred twice is not

@@ -34,8 +34,8 @@ from minidiff.theory.schedule import SCHEDULES
 from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
-
-PREDICTIONS = ("eps", "v")  # what a network may predict (chapter 3)
+# What a network may predict (chapter 3): (schedule, x_t, t, what it returned) -> eps_hat
+PREDICTIONS = {"eps": lambda schedule, x_t, t, output: output, "v": eps_of}
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
 
@@ -136,7 +136,7 @@ class NoiseModel(Model):
 
     def eps_hat(self, x_t, t, output):
         """Return eps_hat, given what the network returned for x_t and t."""
-        return output if self.predict == "eps" else eps_of(self.schedule, x_t, t, output)
+        return PREDICTIONS[self.predict](self.schedule, x_t, t, output)
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""

@@ -63,7 +63,7 @@ class Flatten(nn.Sequential):
     Derivation: what attention would add. Self-attention turns features v_j at the places j = 1..N
     into weighted means of them, with weights that depend on queries q_i and keys k_j:
 
-        y_i = sum over j of w_ij v_j,   w_i = softmax(q_i · k)
+        y_i = sum over j of w_j v_j,   w = softmax(q_i · k)
 
     If all q_i · k_j are equal, so are the weights, 1/N each, and every y_i is the mean taken here.
     So this block is attention that attends to everything alike: each place learns what is in
@@ -117,7 +117,7 @@ class FCBlock(nn.Sequential):
     channel follows the strength of the noise: slow. So one number suffices, whatever T is. Others
     use sinusoids (DDPM, appendix B), with frequencies w_k that fall from 1 to 1/10,000:
 
-        sin(w_k t), cos(w_k t)
+        features = sin(w_k t), cos(w_k t)
 
     The scalar product of two such vectors depends on the distance of the steps alone,
 
@@ -143,14 +143,14 @@ def folded(network):
     Derivation: what BatchNorm costs. In training it subtracts the mean of the batch. If a channel's
     mean has standard deviation d from image to image, that of a batch of B images is off by
 
-        d / sqrt(B)
+        error = d / sqrt(B)
 
     so an image's output depends on its neighbours, as if noise were added: d/4 at B = 16. In
     diffusion d is large, as images of all noise levels share a batch; it is what GroupNorm, one
     image at a time, avoids. In sampling the statistics are fixed. Then BatchNorm only scales and
     shifts a channel, which the convolution W x + b before it can do as well, so it costs nothing:
 
-        gain = weight / sqrt(var + epsilon)
+        gain = weight / sqrt(var + 1e-5)
         gain · (W x + b - mean) + bias = (gain · W) x + gain · (b - mean) + bias
 
        test_derivations_network.py: test_the_mean_of_a_batch_is_off_by_d_over_root_B

@@ -74,9 +74,9 @@ def guided(model, cond, null, gamma):
     To noise data and to weight them by a power do not commute, so no data have these densities at
     all t, and sampling need not end at p(x_0) p(c | x_0)^gamma. If all data are N(0, 1) and those
     of c N(0, s²), that density has a standard deviation of 1 / sqrt(1 + gamma (1/s² - 1)), but the
-    ODE at `heun_step` then reads dx/dphi = gamma v_c, whose solution ends at
+    ODE at `heun_step` then reads dx/dphi = gamma v_c, whose solution ends with
 
-        s^gamma
+        deviation = s^gamma
 
     With s = ½ and gamma = 2 that is 0.25 and not 0.38: guidance narrows more than Bayes' rule says.
 

@@ -108,12 +108,12 @@ def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="beta", clip=None, generator
     ValueError for a step that does not go down.
 
     Derivation: the step back. Two things are known of x_s: it came from x_0, and x_t came from it.
-    By Bayes' rule their densities multiply. Minus twice the logarithm, without terms free of x_s:
+    By Bayes' rule their densities multiply to q, so that, with a C that does not depend on x_s,
 
-        (x_s - sqrt(ab_s) x_0)² / (1 - ab_s) + (x_t - sqrt(alpha) x_s)² / beta
+        -2 log q = (x_s - sqrt(ab_s) x_0)² / (1 - ab_s) + (x_t - sqrt(alpha) x_s)² / beta + C
 
-    This is a parabola in x_s, so q(x_s | x_t, x_0) is Gaussian. The factor of x_s² is 1 / variance,
-    that of -2 x_s is mean / variance. As alpha + beta = 1 and alpha ab_s = ab_t, this is DDPM (7):
+    This is a parabola in x_s, so q is Gaussian. The factor of x_s² is 1 / variance, that of -2 x_s
+    is mean / variance. As alpha + beta = 1 and alpha ab_s = ab_t, this is DDPM (7):
 
         1 / variance = 1 / (1 - ab_s) + alpha / beta = (1 - ab_t) / ((1 - ab_s) beta)
         mean / variance = sqrt(ab_s) / (1 - ab_s) x_0 + sqrt(alpha) / beta x_t

@@ -62,8 +62,8 @@ class Schedule:
         x_t = sqrt(b) x_s + sqrt(1 - b) z_2
             = sqrt(a b) x_r + sqrt(b - a b) z_1 + sqrt(1 - b) z_2
 
-    A sum of independent Gaussians is Gaussian, and their variances add up: b - ab + 1 - b = 1 - ab.
-    So both steps together are a step once more, and the factors multiply:
+    A sum of independent Gaussians is Gaussian, and the variances add up to 1 - a b. So both steps
+    together are one step, and the factors multiply:
 
         x_t = sqrt(a b) x_r + sqrt(1 - a b) z
 

@@ -64,7 +64,7 @@ def heun_step(schedule, x_t, t, s, eps_hat, *, eps_fn, clip=None):
     change, one step is exact, however long. If eps_hat changes at the rate r per angle (then so
     does x_0_hat, at -tan(phi) r, since x moves in the direction v_hat), the step is off by
 
-        ½ h² (cos(phi) r + sin(phi) tan(phi) r) = ½ h² r / cos(phi)
+        error = ½ h² (cos(phi) r + sin(phi) tan(phi) r) = ½ h² r / cos(phi)
 
     That is why few steps suffice: predictions change slowly. And n steps, each of them a share 1/n
     of the whole angle, are off by about n / n² = 1/n. With the mean of the predictions at both ends

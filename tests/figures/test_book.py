@@ -201,7 +201,7 @@ def test_figures_are_where_their_code_is(texts):
     """Below the function and in the script; where there are none, the command that draws them."""
     inpainting = texts[source.DOOR.parent / "editing" / "inpainting.py"]
     script = texts[source.ROOT / "figures" / "part_a" / "inpaint.py"]
-    after = inpainting.partition('<a id="inpaint"')[2].partition("<section")[0]
+    after = inpainting.partition('<a id="inpaint"')[2].partition("<section>")[0]
     for name in MADE:
         assert f'src="{name}"' in after and f'alt="grid {name}"' in after
         assert f'src="{name}"' in script
