@@ -124,7 +124,7 @@ def reader(file):
     def read(words):
         words = re.sub(r"\A\s*(\d+\.) ", "\\1\u00a0", words)  # a chapter's title is no list
         words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
-        words = re.sub(r"^(Derivation: [^.:]*\.|Remember:)", r"*\1*", words, flags=re.M)
+        words = re.sub(r"^(Derivation: [^.:]*\.|Remember:)", r"**\1**", words, flags=re.M)
         return md.render(re.sub(r"\n(?=   [\w/]+\.py)", "  \n", words))  # an answer: its own line
 
     return read

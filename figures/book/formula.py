@@ -20,7 +20,7 @@ SIGN = re.compile(r" *(<-|[<>]=|\.\.\.?|[-−+·*/=<>≤≥←~≈∈…,%∣]) 
 NAME = re.compile(r"(?:sum|mean|min|max) over \w+ of\b|½|∇|\d+(?:[.,]\d+)*(?:e-\d+)?"
                   r"|[^\W\d_](?:_?[^\W_])*")
 GROUP = re.compile(r"(sqrt)?([(\[{])([^()\[\]{}]*)([)\]}])")
-SIDES = re.compile(r"([^=←~≈<>≤≥∈]*?) *((?:<-|[=←~≈<>≤≥∈]) .+)"
+SIDES = re.compile(r"((?:[^=←~≈<>≤≥∈,(]|\((?:[^()=]|\([^()=]*\))*\))*?) *((?:<-|[=←~≈<>≤≥∈]) .+)"
                    r"|()([-+−] .+|\|.+|\w_\w - \w_\w)")
 KNOWN = rf"(?:{'|'.join(GREEK)}|sqrt|exp|log|cos|sin|tan|tr|over|of)\b"  # may be neighbours
 PROSE = re.compile(rf"(?<!\w)(?!{KNOWN})[a-z]{{2,}} (?!{KNOWN})[a-z]{{2,}}(?!\w)")

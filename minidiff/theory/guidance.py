@@ -64,21 +64,21 @@ def guided(model, cond, null, gamma):
 
         ∇ log p(c | x_t) = ∇ log p(x_t | c) - ∇ log p(x_t)
 
-    By the derivation at `predict_x_0`, both scores on the right are predictions of noise, divided
-    by -sqrt(1 - ab_t). So eps_c - eps_u points away from where x_t would be recognised as c, and
+    By the derivation at `predict_x_0`, eps_c and eps_u are the scores on the right, times the same
+    negative number. So eps_c - eps_u points away from where x_t would be recognised as c, and
 
         eps_hat = -sqrt(1 - ab_t) ∇ log(p(x_t) p(c | x_t)^gamma)
 
     the score of a density in which each x_t counts by how surely it shows c: with gamma > 1 the
     doubtful images become rarer, and so do the unusual ones. But that holds at each t on its own.
     To noise data and to weight them by a power do not commute, so no data have these densities at
-    all t, and sampling need not end at p(x_0) p(c | x_0)^gamma. If all data are N(0, 1) and those
-    of c N(0, s²), that density has a standard deviation of 1 / sqrt(1 + gamma (1/s² - 1)), but the
-    ODE at `heun_step` then reads dx/dphi = gamma v_c, whose solution ends with
+    all t, and sampling need not end at that of t = 0. If all data are N(0, 1) and those of c are
+    N(0, s²), the ODE at `heun_step` becomes dx/dphi = gamma v_c, and the standard deviations are
 
-        deviation = s^gamma
+        deviation = s^gamma                            where sampling ends
+        deviation = 1 / sqrt(1 + gamma (1/s² - 1))     of the density above, at t = 0
 
-    With s = ½ and gamma = 2 that is 0.25 and not 0.38: guidance narrows more than Bayes' rule says.
+    With s = ½ and gamma = 2 that is 0.25 and 0.38: guidance narrows more than Bayes' rule says.
 
        test_derivations_sampling.py: test_guidance_is_the_score_of_a_classifier
        test_derivations_sampling.py: test_guidance_ends_at_a_power_of_the_deviation

@@ -45,6 +45,13 @@ def test_formulas_are_set_as_they_are_meant(written, set_as):
     assert drawn(ElementTree.fromstring(formula.math(written))) == set_as
 
 
+def test_words_next_to_a_formula_stay_words():
+    """A cell with a comma outside brackets before its sign is no formula."""
+    shown = formula.display("eps = a b       guidance (6), with gamma = w + 1", str.upper)
+    assert "GUIDANCE (6), WITH GAMMA = W + 1" in shown and shown.count("<math") == 2
+    assert formula.display("q(x_s | x_t, x_0) = a", str.upper).count("<math") == 2
+
+
 @pytest.mark.parametrize("written", ["(x", "x)", "x: y", '"x"', "x_", "^2", ""])
 def test_what_cannot_be_read_is_refused(written):
     """A ValueError, so that no formula is set by half."""
