@@ -161,9 +161,9 @@ def noise_loss(schedule, model, x_0, cond=None, generator=None):
         KL = w_t |eps_hat - eps|² + constant,   w_t = beta² / (2 sigma_2² alpha (1 - ab_t))
 
     At each t alone w_t changes nothing: E[eps | x_t] is best. It says which t matter most to a
-    network that cannot be perfect everywhere. With the linear schedule it falls with t, from ½ to
-    0.01: most weight is where little is left to decide. DDPM (14) drops it (section 3.4). To
-    predict x_0 instead is to weight each t as well, by DDPM (15):
+    network that cannot be perfect everywhere. On the linear schedule it falls from ½ at t = 1 to
+    0.02 at t = 50 and 0.01 at 300: most weight is where least is left to decide. DDPM (14) drops it
+    (section 3.4). To predict x_0 instead is to weight each t as well, by DDPM (15):
 
         |eps_hat - eps|² = ab_t / (1 - ab_t) |x_0_hat - x_0|²
 
