@@ -6,7 +6,6 @@ import torch
 from minidiff.editing.illusions import anagram, grey, hybrid, split
 from minidiff.editing.inpainting import inpaint
 from minidiff.editing.views import VIEWS
-from minidiff.theory.diffusion import q_sample
 from minidiff.theory.samplers import ddim_step, sample
 from minidiff.theory.schedule import cosine, evenly, linear
 
@@ -121,5 +120,7 @@ def test_the_hole_is_predicted_given_the_noised_known_part():
     assert [t for t, _ in seen] == levels[:-1]
     assert all(state.x_t[..., 0].item() == k for state, (_, k) in zip(states, seen))
     assert max(apart[:2]) > 0.1 > 2 * apart[-1]
-    noised = q_sample(schedule, x_0, torch.tensor([80]), torch.zeros_like(x_0))[..., 0].item()
-    assert abs(seen[2][1] - noised) > 1e-3  # k_80 is noised, with noise of its own
+    ab = schedule.alpha_bar
+    z = [(k - ab[t].sqrt() * 1.5) / (1 - ab[t]).sqrt() for t, k in seen[1:]]  # each of its own
+    assert all(abs(k - 1.5) > 1e-5 for _, k in seen) and max(map(abs, z)) < 4
+    assert min(abs(z[0] - z[1]), abs(z[1] - z[2])) > 0.01
