@@ -9,13 +9,12 @@ Theory and network meet in one contract, used by training and sampling alike:
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt, no condition
     model.defaults                    the sampling options that suit it best
 
-So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling (chapter 7)
-calls the same model. This file chooses the schedule and divides t by T, for both.
+This file chooses the schedule and divides t by T. The digit models' prompts are "0" to "9" and "";
+a model without classes accepts only "". A checkpoint (files/checkpoint.py) holds the words of the
+prompts, data range and schedule as well, so the file alone is enough to rebuild the model.
 
-The digit models' prompts are "0" to "9" and "". A model without classes accepts only "".
-
-A model's checkpoint (files/checkpoint.py) also holds the words of its prompts, its data range and
-its schedule, so the file alone is enough to rebuild it.
+Remember: training and sampling call one object, so they can't disagree about schedule, T or range.
+Whatever predicts noise under this contract can be sampled, guided and edited with.
 
 Exercises
 1. Give the network t instead of t/T. Nothing fails; why are the digits noise?
@@ -35,7 +34,12 @@ from minidiff.theory.schedule import SCHEDULES
 from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
+<<<<<<< HEAD
 PREDICTIONS = ("eps", "v")  # what a network may predict (chapter 3)
+=======
+# What a network may predict (chapter 3): (schedule, x_t, t, what it returned) -> eps_hat
+PREDICTIONS = {"eps": lambda schedule, x_t, t, output: output, "v": eps_of}
+>>>>>>> O
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
 
@@ -137,7 +141,7 @@ class NoiseModel(Model):
 
     def eps_hat(self, x_t, t, output):
         """Return eps_hat, given what the network returned for x_t and t."""
-        return output if self.predict == "eps" else eps_of(self.schedule, x_t, t, output)
+        return PREDICTIONS[self.predict](self.schedule, x_t, t, output)
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""
