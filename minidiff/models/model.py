@@ -34,12 +34,8 @@ from minidiff.theory.schedule import SCHEDULES
 from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
-<<<<<<< HEAD
-PREDICTIONS = ("eps", "v")  # what a network may predict (chapter 3)
-=======
 # What a network may predict (chapter 3): (schedule, x_t, t, what it returned) -> eps_hat
 PREDICTIONS = {"eps": lambda schedule, x_t, t, output: output, "v": eps_of}
->>>>>>> O
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
 
@@ -48,7 +44,7 @@ class Model:
 
     network: in training or evaluation mode. T, schedule, predict: see `NoiseModel`. words: the
     vocabulary of its prompts; default: the ten digits, if the network has classes. data_range:
-    (low, high). precision: the network's number format, "float32" or "bfloat16".
+    (low, high). precision: the network's number format, "float32", "bfloat16" or "float16".
     """
 
     ignored = ()  # sampling options that do not apply to it
@@ -62,7 +58,7 @@ class Model:
 
     def __init__(self, network, T=None, schedule=None, predict=None, *, words=None,
                  data_range=(0.0, 1.0), precision="float32"):
-        self.network, self.bfloat16 = network, precision == "bfloat16"
+        self.network, self.format = network, getattr(torch, precision)
         self.evaluate = network  # what is called; several GPUs replace it (training/parallel.py)
         self.device = next(network.parameters()).device
         self.vocabulary = Vocabulary(tuple(words or DIGITS.words)[: getattr(network, "classes", 0)])
@@ -100,8 +96,8 @@ class Model:
         return low + (high - low) * x
 
     def number_format(self):
-        """Return the context in which the network computes: autocast for bfloat16."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        """Return the context in which the network computes: autocast for a half format."""
+        return torch.autocast(self.device.type, self.format, enabled=self.format != torch.float32)
 
     def __call__(self, *inputs):
         """Return the network's output, computed in its number format, as float32."""
