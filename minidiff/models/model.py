@@ -49,12 +49,11 @@ class Model:
 
     ignored = ()  # sampling options that do not apply to it
     defaults = {}  # fields of SampleOptions: values that suit it better than the general ones
-    step = variances = None  # of DDPM sampling (chapter 7), where a model brings its own
+    schedule = step = variances = None  # of sampling (chapter 7), where a model has its own
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     combine = staticmethod(lambda rule, *args: rule(*args))  # predictions, by a rule (chapter 8)
     file = kind = summary = dataset = None  # set by zoo.load_model, like the next two
     examples, light_on_dark = (), True  # of its training images: prompts, and what they are like
-    schedule = None
 
     def __init__(self, network, T=None, schedule=None, predict=None, *, words=None,
                  data_range=(0.0, 1.0), precision="float32"):
