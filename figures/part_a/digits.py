@@ -20,8 +20,9 @@ WORDS = {
     "generation": (
         "One step gives the mean of all images of a digit, a blur: too few steps. From 5 on the "
         "digits are sharp, and between 20 and 100 there is no visible difference; the curves of "
-        "part B measure that. The second stage enlarges the result to twice the size: more steps "
-        "of it change next to nothing, while more steps of the first stage make another digit. The "
+        "B4, on the page of the default model, measure that. The second stage enlarges the result "
+        "to twice the size: more steps of it change next to nothing, while more steps of the first "
+        "stage make another digit. The "
         "original page prompts DeepFloyd with sentences.",
         "make sample-class ARGS='--digits 385 --steps 20 --upsample --upsample-steps 64'"),
     "forward": (
