@@ -219,12 +219,13 @@ def test_every_file_of_the_package_counts(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine; .ci/run installs one")
 def test_the_page_in_a_browser(built, tmp_path):
-    """In Chromium at 390 px, a phone's width, and at 1,280: every figure loads, the page does not
-    scroll sideways, the console stays empty. At its end the contents are still in sight and mark
-    the last section. Charts have their captions inside on a wide screen, below on a phone."""
+    """In Chromium at 390 px, a phone's width, and at 1,280: every figure loads in its shape, the
+    page does not scroll sideways, the console stays empty. At its end the contents are still in
+    sight and mark the last section. Charts have their captions inside on a wide screen, below on a
+    phone."""
     (phone, desk), said = browse(built, tmp_path, [("index.html", 390), ("index.html", 1280)])
     for seen in (phone, desk):
-        assert seen["pictures"] > 40 and not seen["broken"]
+        assert seen["pictures"] > 40 and not seen["broken"] and not seen["bent"]
         assert seen["scroll"] <= seen["width"]
         assert seen["contents"] == 0 and seen["reading"] == [f"#{SECTIONS[-1]}"]
     assert phone["width"] == 390 and phone["captions"] == phone["pictures"]
