@@ -133,7 +133,7 @@ test-deepfloyd: $(LARGE)  ## check the DeepFloyd loader and sampler against its 
 	@$(PY) -m pytest tests/models/test_against_deepfloyd.py \
 	tests/models/test_deepfloyd.py tests/figures/test_course.py tests/models/test_hub.py $(ARGS)
 
-test-deepfloyd-full: $(LARGE)  ## run both stages of DeepFloyd at full size, with random weights (slow; 7 GB)
+test-deepfloyd-full: $(LARGE)  ## run both stages of DeepFloyd at full size, with random weights (slow; 4 GB of memory)
 	@$(PY) -m tests.models.full_deepfloyd
 
 setup-deepfloyd: $(LARGE) ## install the packages that DeepFloyd needs (no weights)
