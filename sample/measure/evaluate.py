@@ -17,13 +17,13 @@ import math
 
 import torch
 
+from minidiff.api.pipeline import Pipeline
 from minidiff.data import catalog
 from minidiff.data.dataset import Dataset
 from minidiff.evaluation import judge
-from minidiff.evaluation.metrics import Measure, check_finite, score
+from minidiff.evaluation.metrics import Measure, score
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
-from minidiff.models.generate import generate
 from minidiff.models.options import LARGE, SampleOptions
 from minidiff.network.registry import rebuild
 from minidiff.system import cli, hardware
@@ -170,13 +170,10 @@ def make(model, options, n, test):
     elif model.conditional:
         labels = torch.arange(n) % len(test.words)
         prompts = [test.words[k] for k in labels.tolist()]
-    states = generate(model, prompts, steps=options.steps, seed=options.seed,
-                      **options.guidance, **options.sampling(model))
-    x, _ = watch(states, options.steps + 1)
-    check_finite(x)
+    x, _ = watch(Pipeline(model, None, options).states(prompts))
     unused = {*model.ignored, *LARGE} if model.ignored else ()
     used = {k: v for k, v in dataclasses.asdict(options).items() if k not in unused}
-    return model.to_unit(x).clamp(0, 1), labels, {"n": n, "summary": model.summary, **used}
+    return x.clamp(0, 1), labels, {"n": n, "summary": model.summary, **used}
 
 
 def scores(measure, x, labels):
