@@ -45,9 +45,9 @@ def main(argv=None):
     """Serve the page until Ctrl-C."""
     about = "play with diffusion models in the browser"
     (options,), _ = cli.parse([PlayOptions], argv, "python -m sample.play", about)
+    check_free(options.host, options.port)
     if not find_spec("gradio"):
         raise ValueError("gradio is not installed; run: make play")
-    check_free(options.host, options.port)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
     from sample.play.serve import serve  # it imports gradio
 

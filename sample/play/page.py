@@ -1,6 +1,5 @@
 """The page: a tab of each task, made of gradio's components."""
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -10,13 +9,17 @@ from figures.page import html
 from minidiff.editing.views import VIEWS
 from minidiff.system import errors
 from minidiff.theory.solvers import SAMPLERS
-from sample.play import models, pictures, tasks
+from sample.play import models, tasks
 from sample.play.easel import easel, first
 
 HERE = Path(__file__).parent
 BOOK = Path("docs") / "book"
 AT_ONCE = 2  # samplings; the others wait in a queue
 EMPTY = '<div class="stage empty"><p>Press the button, and watch noise become an image.</p></div>'
+LOOK = """() => {  // on a phone the result is below the controls
+  const shown = [...document.querySelectorAll(".result")].find(e => e.offsetParent);
+  if (innerWidth < 700) shown.scrollIntoView({behavior: "smooth"});
+}"""
 CONTROLS = {  # name: its component
     "prompt": lambda: gr.Textbox(label="Prompt", max_lines=2, max_length=500),
     "n": lambda: gr.Slider(1, 16, 4, step=1, label="Images"),
@@ -24,7 +27,7 @@ CONTROLS = {  # name: its component
     "strength": lambda: gr.Slider(0, 1, 0.6, step=0.05, label="Strength: how much is made anew"),
     "t": lambda: gr.Slider(1, 300, 180, step=1, label="t: how much noise is added"),
     "easel": easel, "hole": partial(easel, hole=True),
-    "resample": lambda: gr.Slider(1, 20, 5, step=1, label="Resampling: how often each step is taken"),
+    "resample": lambda: gr.Slider(1, 20, 5, step=1, label="Resampling: times each step is taken"),
     "upright": lambda: gr.Textbox(label="As it is", max_lines=2, max_length=500),
     "turned": lambda: gr.Textbox(label="Turned", max_lines=2, max_length=500),
     "view": lambda: gr.Dropdown(sorted(VIEWS.keys() - {"identity"}), label="How it is turned"),
@@ -44,7 +47,7 @@ def build(device="auto"):
     known = models.choices()
     with gr.Blocks(title="minidiff") as page:
         with gr.Row(elem_classes="head", equal_height=True):
-            gr.HTML("<h1>minidiff</h1><p>Images out of noise, step by step.</p>")
+            gr.HTML("<h1>minidiff</h1><p>Images out of noise, step by step.</p>", min_width=280)
             place = gr.Dropdown(known, value=known[0][1], label="Model", min_width=280)
         tabs = [tab(task, place, device) for task in tasks.TASKS]
         wired = [part for parts in tabs for part in parts]
@@ -69,7 +72,7 @@ def tab(task, place, device):
                     names = [n for n in (*task.controls, *tasks.COMMON) if n in LATER]
                     parts |= {name: CONTROLS[name]() for name in names}
             with gr.Column(scale=3, min_width=300):
-                shown = gr.HTML(EMPTY)
+                shown = gr.HTML(EMPTY, elem_classes="result")
                 with gr.Accordion("Make it again, bit for bit", open=False):
                     command = gr.Code("", language="shell", label="In a terminal", lines=1,
                                       wrap_lines=True)
@@ -80,6 +83,7 @@ def tab(task, place, device):
         event = go.click(work, [place, *parts.values()], [shown, command, lines],
                          concurrency_id="sampling", show_progress="hidden",
                          api_visibility="private")
+        go.click(None, js=LOOK)
         stop.click(None, cancels=event)
     return parts.values()
 
@@ -137,7 +141,9 @@ def formula(section) -> str:
         file, _, symbol = place.partition(": ")
         page = file.removesuffix(".py").replace("/", "-") + ".html"
         text = f"<code>{file}: {symbol}</code>"
-        there = (BOOK / page).is_file()
-        links.append(f'<a href="/book/{page}#{symbol}" target="_blank">{text}</a>' if there else text)
-    return (f'<div class="formula"><p>{section.number} {section.title}. {html.rich(section.idea)}</p>'
+        if (BOOK / page).is_file():
+            text = f'<a href="/book/{page}#{symbol}" target="_blank">{text}</a>'
+        links.append(text)
+    idea = f"{section.number} {section.title}. {section.idea}"
+    return (f'<div class="formula"><p>{html.rich(idea)}</p>'
             f"<p><b>{html.rich(section.formula)}</b></p><p>{' · '.join(links)}</p></div>")

@@ -6,17 +6,17 @@ from starlette.staticfiles import StaticFiles
 
 from sample.play.page import BOOK, HERE, build
 
-FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+LOOK = {"primary_hue": "blue", "secondary_hue": "blue", "neutral_hue": "slate",
+        "font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
 
 
 def serve(options, block=True):
     """Serve the page as PlayOptions say, until Ctrl-C; or return it at once, running."""
     page = build(options.device)
-    theme = gr.themes.Default(primary_hue="blue", secondary_hue="blue", neutral_hue="slate", **FONTS)
     app, address, _ = page.launch(
         server_name=options.host, server_port=options.port, share=options.share,
         inbrowser=options.browser, prevent_thread_lock=True, quiet=True, footer_links=[],
-        theme=theme, css_paths=HERE / "play.css", max_file_size="1mb", enable_monitoring=False,
+        theme=gr.themes.Default(**LOOK), css_paths=HERE / "play.css", max_file_size="1mb", enable_monitoring=False,
         run_history=False, ssr_mode=False, pwa=False, mcp_server=False,
     )
     if BOOK.is_dir():

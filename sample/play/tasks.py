@@ -54,11 +54,11 @@ def generated(model, place, values) -> Call:
     text = " ".join(values["prompt"].split())
     prompts = tuple(text.replace(" ", "")) if kind_of(model) == "digits" else (text,)
     known = {"prompts": prompts or ("",)} if model.conditional else {}
-    if len(prompts) * values["n"] > MOST:
-        raise ValueError(f"that would be {len(prompts) * values['n']:.0f} images; the page makes at "
-                         f"most {MOST} at once, so use fewer digits, or fewer images of each")
-    return Call("sample", place, model.kind, int(values["n"]), {**known, **options(model, values)},
-                upsample=bool(values["second"]))
+    if (count := len(prompts) * int(values["n"])) > MOST:
+        raise ValueError(f"that would be {count} images; the page makes at most {MOST} at once, so "
+                         "use fewer digits, or fewer images of each")
+    given = {**known, **options(model, values)}
+    return Call("sample", place, model.kind, int(values["n"]), given, bool(values["second"]))
 
 
 def edited(model, place, values) -> Call:
