@@ -66,6 +66,7 @@ _PLACES = {  # public name: where it is defined; imported when it is first used
     "api.pipeline": "load show",
     "api.edits": "anagram anagram_states edit edit_states hybrid hybrid_states inpaint "
                  "inpaint_states interpolate interpolate_states",
+    "api.measuring": "evaluate",
     "api.training": "train",
     "models.zoo": "load_model",
 }

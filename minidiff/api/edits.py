@@ -10,18 +10,21 @@ A photo is a file's path, a Pillow image, or an array: numpy (H,W) or (H,W,3), t
 or floats in [0, 1]. It is cropped to the model's shape; floats that have it are taken as they are.
 """
 
+import numbers
+import os
 import sys
 
 import numpy as np
 import torch
 from PIL import Image
 
-from minidiff.api.pipeline import Pipeline, States, last
+from minidiff.api.pipeline import States, as_pipeline, last, tensor
 from minidiff.editing import illusions, inpainting, inversion
 from minidiff.editing.image_to_image import sdedit
-from minidiff.editing.views import VIEWS
+from minidiff.editing.views import VIEWS, View
 from minidiff.files import photos
 from minidiff.models.generate import generators, prompted
+from minidiff.models.model import UNGUIDED
 from minidiff.models.options import BETWEEN, MIXED
 from minidiff.theory.diffusion import noise_like
 from minidiff.theory.samplers import trajectory
@@ -32,17 +35,23 @@ class _Edit:
     """What all edits need: options, timesteps, noise, and the prediction for a prompt. suited: the
     options that suit the task."""
 
-    def __init__(self, model: Pipeline, n, options, suited=None):
+    def __init__(self, model, n, options, suited=None):
+        model = as_pipeline(model)
         if not model.schedule:
             raise ValueError("a flow has no noise levels to edit at; load a diffusion model")
-        self.model, self.n = model.model, n
+        if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
+            raise ValueError(f"n, how many images, must be a whole number above 0, got {n!r:.40}")
+        self.pipeline, self.model, self.n = model, model.model, int(n)
+        suited = {} if self.model.kind == "deepfloyd" else {
+            k: v for k, v in (suited or {}).items() if model.conditional or k not in UNGUIDED}
         self.options = model.options(suited, **options)
         self.timesteps = evenly(model.schedule.T, self.options.steps)
-        self.generator = generators(self.options.seed, n)
+        self.generator = generators(self.options.seed, self.n)
         self.sampling = {"generator": self.generator, **self.options.sampling(self.model)}
 
     def eps_fn(self, prompt):
-        return prompted(self.model, [prompt] * self.n, **self.options.guidance)
+        prompts = self.pipeline.prompts([prompt]) * self.n
+        return prompted(self.model, prompts, **self.options.guidance)
 
     def noise(self):
         like = torch.empty(self.n, *self.model.image_shape, device=self.model.device)
@@ -73,7 +82,7 @@ def edit_states(model, photo, prompt="", start=0.4, *, n=1, strength=None, inver
     """
     own = _Edit(model, n, options)
     k = start_of(own.options.steps, start, strength)
-    states = sdedit(own.eps_fn(prompt), model.schedule, own.photo(photo, invert, fit),
+    states = sdedit(own.eps_fn(prompt), own.model.schedule, own.photo(photo, invert, fit),
                     own.timesteps, k, **own.sampling)
     return own.states(states, len(own.timesteps) - k)
 
@@ -88,9 +97,9 @@ def inpaint_states(model, photo, mask, prompt="", *, n=1, resample=5, invert_mas
     """
     own = _Edit(model, n, options)
     x_0 = own.photo(photo, invert, fit)
-    hole = hole_of(model, mask, photo, invert_mask, fit).to(model.device)
+    hole = hole_of(own.model, mask, photo, invert_mask, fit).to(own.model.device)
     return own.states(inpainting.inpaint(
-        own.eps_fn(prompt), model.schedule, x_0, hole, own.noise(), own.timesteps,
+        own.eps_fn(prompt), own.model.schedule, x_0, hole, own.noise(), own.timesteps,
         resample=resample, **own.sampling))
 
 
@@ -100,20 +109,20 @@ def anagram_states(model, prompts=("6", "9"), views=("rotate180",), *, n=1, **op
     views: names in VIEWS, or Views, one for each prompt or for each but the first. Raises
     ValueError where they do not fit.
     """
-    own = _Edit(model, n, options, _mixed(model))
+    own = _Edit(model, n, options, MIXED)
     prompts, views = ([v] if isinstance(v, str) else list(v) for v in (prompts, views))
-    if unknown := [view for view in views if isinstance(view, str) and view not in VIEWS]:
-        raise ValueError(f"unknown view {unknown[0]!r}; choose from: {', '.join(VIEWS)}")
+    if unknown := [v for v in views if v not in VIEWS and not isinstance(v, View)]:
+        raise ValueError(f"unknown view {unknown[0]!r:.40}; choose from: {', '.join(VIEWS)}")
     if len(prompts) - len(views) not in (0, 1):
         raise ValueError("expected a view for each prompt, or for each but the first; got "
                          f"{len(prompts)} prompts and {len(views)} views")
-    if "negative" in views and sum(model.data_range):
+    if "negative" in views and sum(own.model.data_range):
         raise ValueError("the view negative swaps black and white, so it needs a model whose data "
                          "range is symmetric about 0, such as -1..1; this one's is "
-                         f"{model.data_range}; use another view")
+                         f"{own.model.data_range}; use another view")
     views = ["identity"] * (len(prompts) - len(views)) + views
     found = [VIEWS[view] if isinstance(view, str) else view for view in views]
-    own.model.embed(prompts)  # T5 encodes all of them at once
+    own.model.embed(own.pipeline.prompts(prompts))  # T5 encodes all of them at once
     return own.sampled(
         own.model.combine(illusions.anagram, [own.eps_fn(p) for p in prompts], found))
 
@@ -121,9 +130,11 @@ def anagram_states(model, prompts=("6", "9"), views=("rotate180",), *, n=1, **op
 def hybrid_states(model, low="1", high="4", sigma=1.4, *, n=1, **options) -> States:
     """Return the States of n images that show `low` from a distance and `high` up close. sigma: of
     the Gaussian between the two, pixels; or any filter of images (illusions.py)."""
-    own = _Edit(model, n, options, _mixed(model))
+    own = _Edit(model, n, options, MIXED)
+    if not callable(sigma) and not (isinstance(sigma, numbers.Real) and sigma > 0):
+        raise ValueError(f"sigma must be pixels above 0, or a filter of images, got {sigma!r:.40}")
     coarse = sigma if callable(sigma) else illusions.blur(sigma)
-    own.model.embed([low, high])
+    own.model.embed(own.pipeline.prompts([low, high]))
     eps_fns = [own.eps_fn(low), own.eps_fn(high)]
     return own.sampled(own.model.combine(illusions.hybrid, eps_fns, illusions.split(coarse)))
 
@@ -140,14 +151,10 @@ def interpolate_states(model, photo, other, prompt="", *, n=7, invert=True, fit=
         raise ValueError("interpolation needs a sampler that adds no noise: ddim with eta 0, heun "
                          "or dpm2m")
     eps_fn = own.eps_fn(prompt)
-    a, b = (inversion.invert(eps_fn, model.schedule, own.photo(x, invert, fit), own.timesteps)
+    a, b = (inversion.invert(eps_fn, own.model.schedule, own.photo(x, invert, fit), own.timesteps)
             for x in (photo, other))
     mixed = [inversion.slerp(a[k : k + 1], b[k : k + 1], k / max(1, n - 1)) for k in range(n)]
     return own.sampled(eps_fn, torch.cat(mixed))
-
-
-def _mixed(model):
-    return {} if model.kind == "deepfloyd" or not model.conditional else MIXED
 
 
 def edit(model, photo, prompt="", start=0.4, *, progress=True, callback=None,
@@ -182,6 +189,8 @@ def interpolate(model, photo, other, prompt="", *, progress=True, callback=None,
 
 def start_of(steps, start=0.4, strength=None) -> int:
     """Return the index of the step to start at. Arguments and errors: of `edit_states`."""
+    if not all(isinstance(v, numbers.Real) for v in (start, 0 if strength is None else strength)):
+        raise ValueError(f"start and strength are numbers, got {start!r:.40}, {strength!r:.40}")
     if strength is not None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength must lie in 0..1, got {strength}")
@@ -200,7 +209,8 @@ def photo_of(model, photo, invert=True, fit="crop") -> torch.Tensor:
         x = _unit(photo.detach().float().cpu())[None]
     else:
         x = photos.load_image(_opened(photo), model.image_shape, (0.0, 1.0), fit)
-    if invert and model.data_range == (0.0, 1.0) and photos.dark_on_light(x):
+    digits = model.data_range == (0.0, 1.0) and model.light_on_dark
+    if invert and digits and photos.dark_on_light(x):
         print("note: dark ink on light ground: inverted; --no-invert, or invert=False, keeps it",
               file=sys.stderr)
         x = 1 - x
@@ -228,17 +238,26 @@ def hole_of(model, mask, photo, invert_mask=False, fit="crop") -> torch.Tensor:
 
 def _opened(photo):
     """Return a path or a Pillow image as it is, and an array as a Pillow image."""
-    if not isinstance(photo, np.ndarray | torch.Tensor):
+    if isinstance(photo, (str, os.PathLike, Image.Image)):
         return photo
-    x = photo.detach().cpu() if isinstance(photo, torch.Tensor) else torch.tensor(photo)
+    if not isinstance(photo, np.ndarray | torch.Tensor):
+        raise ValueError("a photo is a path, a Pillow image, an array or a tensor, got "
+                         f"{photo!r:.40}")
+    x = tensor(photo, "a photo")
     x = x[0] if x.dim() == 4 and len(x) == 1 else x
     if isinstance(photo, np.ndarray) and x.dim() == 3 and x.shape[2] in (1, 3):
         x = x.permute(2, 0, 1)
     x = x[None] if x.dim() == 2 else x
-    if x.dim() != 3 or x.shape[0] not in (1, 3):
+    if x.dim() != 3 or x.shape[0] not in (1, 3) or not x.numel():
         raise ValueError(f"a photo is (H,W), (3,H,W) or, in numpy, (H,W,3); got {tuple(x.shape)}")
-    x = 255 * _unit(x) if x.is_floating_point() else x
-    pixels = x.round().byte() if x.is_floating_point() else x.byte()
+    if x.is_complex():
+        raise ValueError("a photo has real values, got complex ones")
+    x = (255 * _unit(x.float())).round() if x.is_floating_point() else x.int() * (
+        255 if x.dtype == torch.bool else 1)
+    if x.min() < 0 or x.max() > 255:
+        raise ValueError("a photo of whole numbers has values in 0..255; scale wider ones to "
+                         "floats in [0, 1]")
+    pixels = x.byte()
     return Image.fromarray((pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)).numpy())
 
 

@@ -35,7 +35,6 @@ from minidiff.theory.schedule import SCHEDULES
 from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
-
 PREDICTIONS = ("eps", "v")  # what a network may predict (chapter 3)
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
@@ -53,7 +52,8 @@ class Model:
     step = variances = None  # of DDPM sampling (chapter 7), where a model brings its own
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     combine = staticmethod(lambda rule, *args: rule(*args))  # predictions, by a rule (chapter 8)
-    file = kind = summary = dataset = None  # set by zoo.load_model
+    file = kind = summary = dataset = None  # set by zoo.load_model, like the next two
+    examples, light_on_dark = (), True  # of its training images: prompts, and what they are like
     schedule = None
 
     def __init__(self, network, T=None, schedule=None, predict=None, *, words=None,

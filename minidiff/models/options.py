@@ -47,7 +47,7 @@ class SampleOptions:
     )
     clip: str = flag("range", "each step's x_0_hat is clipped to the data range", tuple(CLIPS))
     seed: int = flag(0, "seed of all noise", least=0, most=SEED)
-    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    device: str = flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", DEVICES)
     precision: str = flag("float32", "number format; auto: the faster; pixels differ", PRECISIONS)
     model_dir: str = flag(
         "", "deepfloyd: folder of both stages, or a hub name; default: the hub's", needs=LARGE_ONLY

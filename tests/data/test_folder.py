@@ -172,7 +172,8 @@ def test_what_is_left_out_is_said(workplace, capsys):
     write(workplace / "own" / "cover.png")
     assert load(name).words == ("cat", "dog")
     err = capsys.readouterr().err
-    for said in ("'cow' has no images", "leads to a folder that is read already",
+    for said in ("the folder 'cow' has no images, so it is no class",
+                 "leads to a folder that is read already",
                  "'cover.png' is in no class's folder"):
         assert said in err
 

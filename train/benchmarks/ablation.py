@@ -39,7 +39,7 @@ class AblationOptions:
     precision: str = cli.flag("auto", "number format of training", hardware.PRECISIONS)
     steps: int = cli.flag(
         first.T, "sampling steps without few-step sampling", least=1, most=first.T)
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
 
     def __post_init__(self):
         cli.check(self)

@@ -13,9 +13,9 @@ from minidiff.files import checkpoint
 from minidiff.models import zoo
 from minidiff.models.generate import generate
 from minidiff.theory.schedule import SCHEDULES, Schedule
+from minidiff.training.start import limited
 from tests.conftest import TINY, same, weights
 from train.launch import launch
-from train.start import limited
 
 WORDS = [*TINY, "--T", "20"]
 
