@@ -16,8 +16,8 @@ def serve(options, block=True):
     app, address, _ = page.launch(
         server_name=options.host, server_port=options.port, share=options.share,
         inbrowser=options.browser, prevent_thread_lock=True, quiet=True, footer_links=[],
-        theme=gr.themes.Default(**LOOK), css_paths=HERE / "play.css", max_file_size="1mb", enable_monitoring=False,
-        run_history=False, ssr_mode=False, pwa=False, mcp_server=False,
+        theme=gr.themes.Default(**LOOK), css_paths=HERE / "play.css", max_file_size="1mb",
+        enable_monitoring=False, run_history=False, ssr_mode=False, pwa=False, mcp_server=False,
     )
     if BOOK.is_dir():
         app.router.routes.insert(0, Mount("/book", StaticFiles(directory=BOOK, html=True)))
