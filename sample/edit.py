@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from minidiff.api.edits import photo_of
+from minidiff.api.inputs import photo_of
 from minidiff.evaluation import judge
 from minidiff.files import photos
 from minidiff.system import cli

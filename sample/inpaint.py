@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from minidiff.api.edits import hole_of, inpaint_states
+from minidiff.api.edits import inpaint_states
+from minidiff.api.inputs import hole_of
 from minidiff.editing.inpainting import inpaint_calls
 from minidiff.system import cli
 from sample.edit import Edit, report, resized

@@ -134,12 +134,12 @@ def test_sizes(path):
 
 
 def test_the_core_is_short():
-    """What a learner reads is at most 1,500 lines, the package 7,300 without the drawn doodles."""
+    """What a learner reads is at most 1,500 lines, the package 7,800 without the drawn doodles."""
     def lines(paths):
         return sum(len((ROOT / p).read_text(encoding="utf-8").splitlines()) for p in paths)
 
     assert lines(dict.fromkeys(CORE)) <= 1500
-    assert lines(p for p in PACKAGE if p.parent.name != "doodles") <= 7300
+    assert lines(p for p in PACKAGE if p.parent.name != "doodles") <= 7800
 
 
 @pytest.mark.parametrize("path", FACES, ids=ids)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from minidiff.api.inputs import tensor
 from minidiff.evaluation.judge import check_data
 from minidiff.evaluation.metrics import check_finite
 from minidiff.files import checkpoint
@@ -210,18 +211,6 @@ def save(path, content: dict) -> None:
     """Write a checkpoint. Raises ValueError for a path that cannot be written."""
     path = os.path.expanduser(path)
     checkpoint.save(cli.writable(path, os.path.splitext(path)[1].lower()), content)
-
-
-def tensor(images, what="images") -> torch.Tensor:
-    """Return a tensor, an array, or a list of either as one tensor on the CPU; ValueError for
-    anything else. what: the images, for the error."""
-    try:
-        if isinstance(images, (list, tuple)):
-            return torch.stack([tensor(image, what) for image in images])
-        return torch.as_tensor(images).detach().cpu()
-    except (TypeError, ValueError, RuntimeError) as e:
-        raise ValueError(f"{what} must be a tensor, an array, or a list of them in one size, got "
-                         f"{type(images).__name__}") from e
 
 
 def _nothing():

@@ -19,7 +19,8 @@ from dataclasses import fields, replace
 
 import torch
 
-from minidiff.api.pipeline import Pipeline, save, tensor
+from minidiff.api.inputs import tensor
+from minidiff.api.pipeline import Pipeline, save
 from minidiff.data import catalog
 from minidiff.data.dataset import Dataset
 from minidiff.data.folder import labelled

@@ -194,6 +194,9 @@ class Measure:
         if self.unseen is None:
             x = self.test.images_at(_shuffled(self.test)[:COPIES])
             self.unseen = nearest(x, self.train.images).mean().item()
+            if not self.unseen:
+                raise ValueError("every test image is a copy of a training image, so copying cannot"
+                                 " be measured; remove the duplicates from the data")
         return self.unseen
 
 
