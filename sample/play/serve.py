@@ -19,6 +19,9 @@ def serve(options, block=True):
         theme=gr.themes.Default(**LOOK), css_paths=HERE / "play.css", max_file_size="1mb",
         enable_monitoring=False, run_history=False, ssr_mode=False, pwa=False, mcp_server=False,
     )
+    if options.share and not page.share_url:
+        page.close()
+        raise ValueError("no public address could be made; check the network, or drop --share")
     if BOOK.is_dir():
         app.router.routes.insert(0, Mount("/book", StaticFiles(directory=BOOK, html=True)))
     print(f"the playground is at {page.share_url or address}; Ctrl-C ends it", flush=True)

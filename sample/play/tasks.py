@@ -20,8 +20,8 @@ from sample.play.calls import Call
 from sample.play.inputs import received
 from sample.play.models import kind_of
 
-SENTENCES = ("a red rocket ship at night", "an oil painting of a snowy mountain village",
-             "a photo of a dog", "a lithograph of a skull", "a man wearing a green hat",
+SENTENCES = ("a man wearing a green hat", "an oil painting of a snowy mountain village",
+             "a photo of a dog", "a lithograph of a skull", "an oil painting of an old man",
              "an oil painting of people around a campfire")
 MOST = 64  # images at once
 COMMON = ("steps", "gamma", "sampler", "seed")  # below "More", in every tab
@@ -167,7 +167,7 @@ def starts(task, model) -> dict:
     prompts = (example.get("prompts") or (*words[:2], "", ""))[:2]
     found = {
         "prompt": first if not task.script else example.get("prompt", ""), "n": 4,
-        "second": False, "strength": 0.6, "t": 0.6 * (model.schedule.T if model.schedule else 0),
+        "second": kind_of(model) == "doodles", "strength": 0.6, "t": 0.6 * (model.schedule.T if model.schedule else 0),
         "resample": 5, "upright": prompts[0], "turned": prompts[1],
         "view": example.get("view", ("rotate180",))[0], "sigma": example.get("sigma", 1.4),
         "low": example.get("low", prompts[0]), "high": example.get("high", prompts[1]),
