@@ -161,14 +161,14 @@ TASKS = (
 def starts(task, model) -> dict:
     """Return what the controls of a task start from, with this model."""
     example = EXAMPLES.get((task.script, kind_of(model)), {})
-    suited = model.options()
+    suited, T = model.options(), model.schedule.T if model.schedule else 0
     words = model.vocabulary.words if getattr(model, "vocabulary", None) else SENTENCES
     first = {"digits": "0123456789", "other": (*words, "")[0]}.get(kind_of(model), SENTENCES[0])
     prompts = (example.get("prompts") or (*words[:2], "", ""))[:2]
     found = {
         "prompt": first if not task.script else example.get("prompt", ""), "n": 4,
-        "second": kind_of(model) == "doodles", "strength": 0.6, "t": 0.6 * (model.schedule.T if model.schedule else 0),
-        "resample": 5, "upright": prompts[0], "turned": prompts[1],
+        "second": kind_of(model) == "doodles", "strength": 0.6, "t": 0.6 * T, "resample": 5,
+        "upright": prompts[0], "turned": prompts[1],
         "view": example.get("view", ("rotate180",))[0], "sigma": example.get("sigma", 1.4),
         "low": example.get("low", prompts[0]), "high": example.get("high", prompts[1]),
         "steps": suited.steps, "gamma": example.get("gamma", suited.gamma),
