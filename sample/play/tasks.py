@@ -161,8 +161,9 @@ TASKS = (
 def starts(task, model) -> dict:
     """Return what the controls of a task start from, with this model."""
     example = EXAMPLES.get((task.script, kind_of(model)), {})
-    suited, T = model.options(), model.schedule.T if model.schedule else 0
-    words = model.vocabulary.words if getattr(model, "vocabulary", None) else SENTENCES
+    suited, T = model.options(), model.schedule.T if model.schedule else 300
+    words = getattr(model, "vocabulary", None) and (model.examples or model.vocabulary.words)
+    words = SENTENCES if words is None else words
     first = {"digits": "0123456789", "other": (*words, "")[0]}.get(kind_of(model), SENTENCES[0])
     prompts = (example.get("prompts") or (*words[:2], "", ""))[:2]
     found = {
