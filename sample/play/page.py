@@ -46,7 +46,7 @@ def build(device="auto"):
     """Return the page, a gr.Blocks. device: of all models."""
     known = models.choices()
     with gr.Blocks(title="minidiff", delete_cache=(3600, 3600)) as page:
-        with gr.Row(elem_classes="head", equal_height=True):
+        with gr.Row(elem_classes="masthead", equal_height=True):
             gr.HTML("<h1>minidiff</h1><p>Images out of noise, step by step.</p>", min_width=280)
             place = gr.Dropdown(known, value=known[0][1], label="Model", min_width=280)
         tabs = [tab(task, place, device) for task in tasks.TASKS]
