@@ -9,7 +9,7 @@
     evaluation/   numbers and figures that show whether a model is good
     files/        checkpoints, runs, images
     system/       the hardware and the command line
-    api/          all of it from Python: load, sample, edit, train, save
+    api/          all of it from Python: load, sample, edit, train, evaluate, save
     weights/      the shipped weights
 
 Read the chapters in order; each ends by naming the next file. The first is train/first.py, the

@@ -75,7 +75,7 @@ def load(options, kinds, typed=frozenset(), place=""):
         if options.precision == "bfloat16":
             raise ValueError("deepfloyd computes in float16 or float32; drop --precision bfloat16")
         large = {name: getattr(options, name) for name in LARGE}
-        half = "precision" not in typed or options.precision == "auto"
+        half = "precision" not in typed or options.precision != "float32"
         model = zoo.load_model(place, device, half=half, **large)
     else:
         precision = hardware.pick_precision(options.precision, device)

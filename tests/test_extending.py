@@ -1,7 +1,7 @@
 """Each of these is added with one function in one file, and the command line knows it at once.
 
 A function that is added is the test's first inner function; its number of lines is asserted. Each
-is entered in a table: SCHEDULES, VIEWS, SAMPLERS, the doodles' subjects, SETS.
+is entered in a table: SCHEDULES, VIEWS, SAMPLERS, PREDICTIONS, the doodles' subjects, SETS.
 """
 
 import inspect
@@ -15,6 +15,8 @@ from minidiff.data.dataset import Dataset
 from minidiff.data.doodles import scenes, world
 from minidiff.editing.views import VIEWS, rearranged
 from minidiff.files import checkpoint, runs
+from minidiff.models import model
+from minidiff.theory.diffusion import predict_eps
 from minidiff.theory.schedule import SCHEDULES, Schedule
 from minidiff.theory.solvers import SAMPLERS
 from sample.anagram import main as sample_anagram
@@ -69,6 +71,15 @@ def test_a_sampler(workplace, monkeypatch):
     first = written()
     sample_class([*FAST, "--digits", "3", "--per-digit", "1", "--sampler", "ddim"])
     assert abs(first - written()).max() < 0.2 and lines(plain) == 4
+
+
+def test_a_prediction_target(workplace, monkeypatch):
+    """The image itself: trained, kept in the checkpoint, and sampled with."""
+    monkeypatch.setitem(model.PREDICTIONS, "image", predict_eps)
+    folder = launch(train.class_cond.JOB, [*TINY, "--T", "20", "--predict", "image"])
+    assert checkpoint.load(folder / runs.LAST)["model"]["predict"] == "image"
+    sample_class([*FAST, "--digits", "3", "--per-digit", "1"])
+    assert np.isfinite(written()).all()
 
 
 def test_a_data_set(workplace, monkeypatch):

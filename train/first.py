@@ -21,6 +21,16 @@ amplified, which makes the digits clearer (*guidance*).
 The chapters that follow take each part, derive it, test it, and make it faster and better. `make
 bench` measures by how much: this page is its baseline.
 
+Remember: train a network to predict the noise in noisy images; then start from noise and remove
+what it predicts, a little at a time. The rest of this book makes these two sentences precise.
+
+Exercises
+1. Replace `loss` by `noise_loss` (chapter 3). Is anything computed differently?
+   test_first.py: test_the_loss_is_noise_loss
+2. Replace the loop of `sample` by `trajectory` and `guided` (chapters 7 and 8). What must be given?
+   test_first.py: test_the_samples_are_those_of_guided_ddpm
+3. Leave out `if k:`. How strong is the noise that is left in the image? And with 20 large steps?
+   test_exercises.py: test_noise_after_the_last_of_many_steps_is_hardly_seen
 Next: theory/schedule.py
 """
 

@@ -16,10 +16,14 @@ from pathlib import Path
 
 import minidiff
 from figures.book import formula
+from figures.book.films import make
+from figures.book.house import storeys
 from figures.book.source import DOOR, FILE, chapters, href, link, names, parsed, parts, place
+from figures.book.steps import STEP, sampling, training
 from figures.build import ROOT, SECTIONS, module, read_manifest
 from minidiff.files.images import caption_of
 from minidiff.system import cli
+from train.first import T
 
 try:
     from jinja2 import Template
@@ -39,7 +43,8 @@ FLOW = {  # theory/flow.py, where x_0, t and v mean something else
     "x_t": "between noise and image", "t": "0 (noise) .. 1 (data)", "v": "the velocity",
     "s": "a later time than t"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
-SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)"))
+SYMBOLS = "|".join((*sorted(TITLES, key=len, reverse=True), "[A-Za-z](?=_)", "ab(?=_)", "phi",
+                    "tau"))
 INLINE = re.compile(  # a file; a paper; a root; a call; a symbol with index and power
     rf"({FILE}|arXiv:\d+\.\d+|sqrt\((?:[^()]|\([^()]*\))*\)|\b\w+\([^()]*\)"
     rf"|(?<![\w'’@\"-])(?<!\w\.)(?:{SYMBOLS})(?:_(?:[A-Za-z]|\d+|{{[^}}]*}}))?(?:_hat)?[²³]?"
@@ -119,6 +124,7 @@ def reader(file):
     def read(words):
         words = re.sub(r"\A\s*(\d+\.) ", "\\1\u00a0", words)  # a chapter's title is no list
         words = re.sub(r"\n(?=(Sources?|Next): |Exercises$)", "\n\n", words, flags=re.M)
+        words = re.sub(r"^(Derivation: [^.:]*\.|Remember:)", r"**\1**", words, flags=re.M)
         return md.render(re.sub(r"\n(?=   [\w/]+\.py)", "  \n", words))  # an answer: its own line
 
     return read
@@ -187,16 +193,20 @@ def run(argv=None):
     for file in (here / "book.css", *folder.glob("*.png")):
         shutil.copy(file, out)
     template = Template((here / "book.html").read_text(encoding="utf-8"))
-    files, shown = chapters(), figures(folder)
+    files, shown, films, page = chapters(), figures(folder), make(out), ROOT / "train" / "first.py"
+    traces = {(page, "train"): ("One training step, line by line", training()),
+              (page, "sample"): (f"Sampling step {STEP} of {T}, line by line", sampling())}
     paths = {f: f.relative_to(DOOR.parent if DOOR.parent in f.parents else ROOT) for f in files}
     first = {file: parsed(file)[0].strip('"').partition("\n")[0].strip('"') for file in files}
     for k, file in enumerate(files):
-        page = template.render(
+        text = template.render(
             files=files, parts=parts(), k=k, title=file.relative_to(ROOT).as_posix(), first=first,
             paths=paths, href=href, notation=NOTATION, math=formula.math, words=reader(file),
             defined=parsed(file)[2], blocks=blocks(file),
+            storeys=storeys(), rows=highlighted(file), trace=lambda name, file=file: traces.get(
+                (file, name)), films=lambda name, file=file: films.get((paths[file], name), ()),
             shown=lambda name, file=file: shown[file, name])
-        (out / href(file)).write_text(page, encoding="utf-8")
+        (out / href(file)).write_text(text, encoding="utf-8")
     print(f"wrote {len(files)} pages; open {out / 'index.html'} in a browser")
 
 

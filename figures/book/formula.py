@@ -11,18 +11,18 @@ import re
 from html import escape
 
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "eta": "η", "mu": "μ",
-         "pi": "π", "sigma": "σ", "tau": "τ", "theta": "θ", "sum": "∑"}
+         "lambda": "λ", "phi": "φ", "pi": "π", "sigma": "σ", "tau": "τ", "theta": "θ", "sum": "∑"}
 ACCENTS = {"bar": "¯", "hat": "^", "tilde": "~"}
 WRITTEN = {"-": "−", "*": "·", "<-": "←", "...": "…", "<=": "≤", ">=": "≥",
-           "<": "&lt;", ">": "&gt;"}
-RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+−")
-SIGN = re.compile(r" *(<-|[<>]=|\.\.\.?|[-−+·*/=<>≤≥←~≈∈…,%]) *")
-NAME = re.compile(r"(?:sum|mean|min|max) over \w+ of\b|½|\d+(?:[.,]\d+)*(?:e-\d+)?"
+           "<": "&lt;", ">": "&gt;", "∣": "|"}
+RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀ", "0123456789+−T")
+SIGN = re.compile(r" *(<-|[<>]=|\.\.\.?|[-−+·*/=<>≤≥←~≈∈…,%∣]) *")
+NAME = re.compile(r"(?:sum|mean|min|max) over \w+ of\b|½|∇|\d+(?:[.,]\d+)*(?:e-\d+)?"
                   r"|[^\W\d_](?:_?[^\W_])*")
 GROUP = re.compile(r"(sqrt)?([(\[{])([^()\[\]{}]*)([)\]}])")
-SIDES = re.compile(r"([^\s=]*(?:\([^()=]*\))?) *((?:<-|[=←~≈<>≤≥∈]) .+)"
+SIDES = re.compile(r"((?:[^=←~≈<>≤≥∈,(]|\((?:[^()=]|\([^()=]*\))*\))*?) *((?:<-|[=←~≈<>≤≥∈]) .+)"
                    r"|()([-+−] .+|\|.+|\w_\w - \w_\w)")
-KNOWN = rf"(?:{'|'.join(GREEK)}|sqrt|exp|log|cos|sin|tr|over|of)\b"  # words that may be neighbours
+KNOWN = rf"(?:{'|'.join(GREEK)}|sqrt|exp|log|cos|sin|tan|tr|over|of)\b"  # may be neighbours
 PROSE = re.compile(rf"(?<!\w)(?!{KNOWN})[a-z]{{2,}} (?!{KNOWN})[a-z]{{2,}}(?!\w)")
 KEY = "[\ue000-\uf8ff]"  # a character in place of a part that is done
 
@@ -62,7 +62,8 @@ def math(text):
         full = f"<mrow><mo>{opens}</mo>{bare}<mo>{closes}</mo></mrow>"
         return key(f"<msqrt>{bare}</msqrt>") if root else key(full, bare)
 
-    flat = re.sub("[⁰¹²³⁴-⁹⁺⁻]+", lambda m: f"^{{{m[0].translate(RAISED)}}}", text)
+    flat = re.sub(r"(?<=[\w)\]}²]) \| (?=\S)", " ∣ ", text)  # "given"; others enclose a length
+    flat = re.sub("[⁰¹²³⁴-⁹⁺⁻ᵀ]+", lambda m: f"^{{{m[0].translate(RAISED)}}}", flat)
     while GROUP.search(flat):
         flat = GROUP.sub(group, flat)
     return f'<math displaystyle="true">{row(flat)}</math>'
@@ -72,11 +73,12 @@ def _name(text):
     """Return x_0_hat as an x with hat and index, 0.1 as a number, q_sample as it is."""
     if " over " in text:
         return f"<munder>{_name(text.split()[0])}{_name(text.split()[2])}</munder>"
+    text = re.sub(r"^ab(?=_|$)", "alpha_bar", text)
     base, *low = re.sub(r"^([A-Za-z])(?=\d+$)", r"\1_", text).split("_")
     accents, low = [ACCENTS[s] for s in low if s in ACCENTS], [s for s in low if s not in ACCENTS]
     if len(low) > 1 or low and low[0].isalpha() and low[0] not in GREEK and len(low[0]) > 1:
         return f"<mtext>{text}</mtext>"
-    tag = "mi" if base[0].isalpha() else "mo" if base == "sum" else "mn"
+    tag = "mi" if base[0].isalpha() or base == "∇" else "mo" if base == "sum" else "mn"
     found = f"<{tag}>{GREEK.get(base, base)}</{tag}>"
     for accent in accents:
         found = f'<mover accent="true">{found}<mo stretchy="false">{accent}</mo></mover>'

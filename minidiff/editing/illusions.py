@@ -14,6 +14,9 @@ ones; any filters that sum to the identity will do:
 
 Choices. Guidance is applied before the predictions are combined, separately for each prompt.
 
+Remember: both combine predictions that are exact on their own, in a way that is not. It works since
+every prediction pulls the same image, a little at each step, and the next ones see the result.
+
 Sources: visual anagrams, arXiv:2311.17919; factorized diffusion, arXiv:2404.11615.
 
 Exercises
@@ -37,6 +40,19 @@ def anagram(eps_fns, views):
 
     eps_fns: list, each with its own guidance. views: values of VIEWS, one for each. Raises
     ValueError for lists of unequal length.
+
+    Derivation: what is exact in an anagram. The images whose view A shows p_1 have the density
+    p_1(A x); for an orthogonal A noising and viewing commute, so this holds at every t. Its score
+    is by the chain rule Aᵀ (∇ log p_1)(A x), and Aᵀ is the inverse view. So each prediction, mapped
+    back, is exactly that of images which show their prompt in that view. The mean of such scores is
+    the score of a product of densities, here of two:
+
+        ½ (∇ log p_1(A x_t) + ∇ log p_2(B x_t)) = ∇ log sqrt(p_1(A x_t) p_2(B x_t))
+
+    It is large only where both are. That is a heuristic, as in guidance (`guided`): a product of
+    noised densities is not the noised product, so the steps do not sample from one distribution.
+
+       test_derivations_editing.py: test_a_prediction_mapped_back_is_the_score_of_the_view
     """
     _check_pairs(eps_fns, views, "views")
     return lambda x_t, t: torch.stack(
@@ -50,6 +66,18 @@ def hybrid(eps_fns, filters):
 
     eps_fns: list, each with its own guidance. filters: linear functions of images, one for each,
     that sum to the identity, see `split`. Raises ValueError for lists of unequal length.
+
+    Derivation: what is exact in a hybrid. Let a filter P be a projection, Pᵀ = P = P², and let the
+    bands P x and (I - P) x of all images be independent. Then log p_i(x) is a sum of one term for
+    each band, so is its noised version, and P ∇ log p_1 depends on the first band alone:
+
+        eps_hat = P eps_1(x_t) + (I - P) eps_2(x_t)
+
+    is exactly the prediction for images with their first band from p_1 and the others from p_2. The
+    mean of all pixels is such a P, and so is `grey`. A Gaussian blur is not (blurred twice is not
+    blurred once), and the bands of images are not independent: for these a hybrid is a heuristic.
+
+       test_derivations_editing.py: test_a_hybrid_is_exact_for_independent_bands
     """
     _check_pairs(eps_fns, filters, "filters")
     return lambda x_t, t: sum(keep(eps_i(x_t, t)) for keep, eps_i in zip(filters, eps_fns))

@@ -3,11 +3,14 @@
 Where the mask m is 1 there is a hole, and the rest is known. After each step from t to s the known
 part is put back, noised to s, the level just reached:
 
-    x_s ← m x_s + (1 − m) q_sample(x_0, s)                     RePaint (8); its m is our 1 − m
+    x_s ← m x_s + (1 − m) q_sample(x_0, s)       RePaint (8), where m is 1 − m, and t stands for s
 
-The parts were sampled independently; one step does not make them consistent. RePaint goes back up
-to t, x_t = sqrt(alpha) x_s + sqrt(1 − alpha) z, and down again, several times (its algorithm 1):
+One step does not make the parts consistent (why is derived at `inpaint`). RePaint goes back up to
+t, x_t = sqrt(alpha) x_s + sqrt(1 − alpha) z, and down again, several times (its algorithm 1):
 `resample`, which multiplies the number of network calls.
+
+Remember: the known part is right at every level, and the hole follows it only as far as the noise
+lets it be seen. Taking steps again gives both time to agree.
 
 Sources: RePaint, arXiv:2201.09865.
 
@@ -37,6 +40,21 @@ def inpaint(
     The known part ends exactly as in x_0. Its noise comes from a second generator derived from the
     first, so that with a hole everywhere this is plain sampling, bit for bit (without a generator:
     in distribution). Raises ValueError for arguments that do not fit and for resample below 1.
+
+    Derivation: what is exact in inpainting. Write x_t as a hole h_t and a known part k_t. That k_t
+    is put back by DDPM (4) is exact: it has the distribution it has in training. The network's
+    eps_hat is a scaled score of both together, whose part in the hole is, since the density of k_t
+    alone does not depend on h_t,
+
+        ∇ log p(h_t, k_t) = ∇ log p(h_t | k_t)       gradients with respect to h_t
+
+    So the hole is predicted given the known part as it is *noised to t*, while it should be given
+    k_0. At small t that is nearly the same. At large t k_t says little about k_0, so the hole takes
+    shape without knowing what it must fit: that is the heuristic part. Stepping back and forth at
+    the same t shows the hole another k_t each time, and brings both closer to fitting.
+
+       test_derivations_editing.py: test_the_hole_is_predicted_given_the_noised_known_part
+       test_inpainting.py: test_resampling_brings_the_hole_closer_to_bayes_rule
     """
     check_timesteps(schedule, timesteps)
     if x.shape != x_0.shape:

@@ -1,12 +1,8 @@
 """Views of an image: rotated, mirrored, cut into pieces and rearranged.
 
 A visual anagram is one image that reads differently when it is transformed. While it is sampled,
-the network predicts the noise in each *view* of the image (illusions.py). For that a view must have
-two properties (visual anagrams, section 3):
-
-    linear         so that the view of a noisy image is that of the image plus that of the noise
-    orthogonal     so that the view of standard normal noise is standard normal noise, the only
-                   kind the network was trained on
+the network predicts the noise in each *view* of the image (illusions.py). For that a view must be
+linear and orthogonal (visual anagrams, section 3; the derivation is at `View`).
 
 Moving pixels without losing any has both properties, and so has flipping every sign. A rotation by
 45 degrees does not: it averages neighbours, which makes noise smoother and fainter, and the network
@@ -25,6 +21,9 @@ from; the inverse view is the inverse permutation.
 The jigsaw is cut so that a quarter turn maps it to itself. A piece then fits wherever quarter turns
 take it: the four corners may change places, rotating as they go, and so may the four inner pieces,
 and the edge pieces in two sets of four.
+
+Remember: a view must turn standard noise into standard noise, so it must be orthogonal. Moving
+pixels without losing any is.
 
 Sources: visual anagrams, arXiv:2311.17919.
 
@@ -48,7 +47,21 @@ import torch
 
 
 class View(NamedTuple):
-    """A view and its inverse: each takes and returns images (B,C,H,W), H = W."""
+    """A view and its inverse: each takes and returns images (B,C,H,W), H = W.
+
+    Derivation: a view must be orthogonal. The network knows sqrt(ab_t) of an image plus noise
+    N(0, I), and must see that in the view, too. A linear view A sees each part on its own, and the
+    covariance of A eps, where E[eps epsᵀ] = I, must again be I:
+
+        A x_t = sqrt(ab_t) A x_0 + sqrt(1 - ab_t) A eps
+        E[A eps (A eps)ᵀ] = A E[eps epsᵀ] Aᵀ = A Aᵀ = I
+
+    A Aᵀ = I is what orthogonal means, so the inverse of A is Aᵀ. This is exact, and no other linear
+    view will do.
+
+       test_views.py: test_a_view_is_orthogonal_and_linear
+       test_derivations_editing.py: test_noise_stays_white_in_a_view_and_only_if_it_is_orthogonal
+    """
 
     see: Callable
     back: Callable

@@ -8,11 +8,16 @@
 Noise is generated on the CPU, so it is the same on every device. Image k has seed + k · GOLDEN: it
 does not depend on how many others are generated, nor on their prompts. Large batches are split.
 
+Remember: an image is decided by its prompt, its seed and the steps, and by nothing beside it. All
+that differs from one use to another is the eps_fn.
+
 Exercises
 1. Generate "7" twice with one seed, each time with other prompts beside it. Is it the same 7?
    test_generate.py: test_each_image_shows_its_own_prompt
 2. Guide to the end (guide_until = 0), and for the first half only. What is gained, what is lost?
    figures/part_b/sweep.py
+3. Take a single step. Which formula is the result?
+   test_exercises.py: test_a_single_step_is_the_first_prediction
 Next: editing/views.py, the first file of the second part
 """
 

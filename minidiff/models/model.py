@@ -9,13 +9,12 @@ Theory and network meet in one contract, used by training and sampling alike:
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt, no condition
     model.defaults                    the sampling options that suit it best
 
-So a training script is `noise_loss(model.schedule, model, x_0, cond)`, and sampling (chapter 7)
-calls the same model. This file chooses the schedule and divides t by T, for both.
+This file chooses the schedule and divides t by T. The digit models' prompts are "0" to "9" and "";
+a model without classes accepts only "". A checkpoint (files/checkpoint.py) holds the words of the
+prompts, data range and schedule as well, so the file alone is enough to rebuild the model.
 
-The digit models' prompts are "0" to "9" and "". A model without classes accepts only "".
-
-A model's checkpoint (files/checkpoint.py) also holds the words of its prompts, its data range and
-its schedule, so the file alone is enough to rebuild it.
+Remember: training and sampling call one object, so they can't disagree about schedule, T or range.
+Whatever predicts noise under this contract can be sampled, guided and edited with.
 
 Exercises
 1. Give the network t instead of t/T. Nothing fails; why are the digits noise?
@@ -35,7 +34,8 @@ from minidiff.theory.schedule import SCHEDULES
 from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
-PREDICTIONS = ("eps", "v")  # what a network may predict (chapter 3)
+# What a network may predict (chapter 3): (schedule, x_t, t, what it returned) -> eps_hat
+PREDICTIONS = {"eps": lambda schedule, x_t, t, output: output, "v": eps_of}
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
 
@@ -44,21 +44,20 @@ class Model:
 
     network: in training or evaluation mode. T, schedule, predict: see `NoiseModel`. words: the
     vocabulary of its prompts; default: the ten digits, if the network has classes. data_range:
-    (low, high). precision: the network's number format, "float32" or "bfloat16".
+    (low, high). precision: the network's number format, "float32", "bfloat16" or "float16".
     """
 
     ignored = ()  # sampling options that do not apply to it
     defaults = {}  # fields of SampleOptions: values that suit it better than the general ones
-    step = variances = None  # of DDPM sampling (chapter 7), where a model brings its own
+    schedule = step = variances = None  # of sampling (chapter 7), where a model has its own
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     combine = staticmethod(lambda rule, *args: rule(*args))  # predictions, by a rule (chapter 8)
     file = kind = summary = dataset = None  # set by zoo.load_model, like the next two
     examples, light_on_dark = (), True  # of its training images: prompts, and what they are like
-    schedule = None
 
     def __init__(self, network, T=None, schedule=None, predict=None, *, words=None,
                  data_range=(0.0, 1.0), precision="float32"):
-        self.network, self.bfloat16 = network, precision == "bfloat16"
+        self.network, self.format = network, getattr(torch, precision)
         self.evaluate = network  # what is called; several GPUs replace it (training/parallel.py)
         self.device = next(network.parameters()).device
         self.vocabulary = Vocabulary(tuple(words or DIGITS.words)[: getattr(network, "classes", 0)])
@@ -96,8 +95,8 @@ class Model:
         return low + (high - low) * x
 
     def number_format(self):
-        """Return the context in which the network computes: autocast for bfloat16."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        """Return the context in which the network computes: autocast for a half format."""
+        return torch.autocast(self.device.type, self.format, enabled=self.format != torch.float32)
 
     def __call__(self, *inputs):
         """Return the network's output, computed in its number format, as float32."""
@@ -137,7 +136,7 @@ class NoiseModel(Model):
 
     def eps_hat(self, x_t, t, output):
         """Return eps_hat, given what the network returned for x_t and t."""
-        return output if self.predict == "eps" else eps_of(self.schedule, x_t, t, output)
+        return PREDICTIONS[self.predict](self.schedule, x_t, t, output)
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""

@@ -13,18 +13,10 @@
 
 Each block is a Sequential, so its constructor reads like its forward pass. i and o are the numbers
 of channels in and out. A convolution before BatchNorm keeps its bias, as it does in the course.
-
-BatchNorm behaves differently in training and evaluation. In training it normalises by the current
-batch and updates running statistics; in `eval()` it uses those. Left in training mode while
-sampling, a network returns images that depend on their neighbours, and its statistics drift.
-
-Once its statistics are fixed, BatchNorm only scales and shifts each channel, which the convolution
-W x + b before it can do as well. `folded` merges the two, which saves time in sampling:
-
-    gain = weight / sqrt(var + epsilon)
-    gain · (W x + b − mean) + bias = (gain · W) x + gain · (b − mean) + bias
-
 FCBlock ends without an activation: it scales or shifts features, and both signs must be possible.
+In training, BatchNorm normalises by the current batch and updates running statistics; in `eval()`
+it uses those (`folded` derives what that costs). Left in training mode while sampling, a network
+returns images that depend on their neighbours, and its statistics drift.
 
 Source: the UNet of UC Berkeley CS180, project 5 (Fall 2024).
 
@@ -66,7 +58,23 @@ class UpConv(nn.Sequential):
 
 
 class Flatten(nn.Sequential):
-    """Mean over n x n, GELU: (B,c,n,n) -> (B,c,1,1). No parameters."""
+    """Mean over n x n, GELU: (B,c,n,n) -> (B,c,1,1). No parameters.
+
+    Derivation: what attention would add. Self-attention turns features v_j at the places j = 1..N
+    into weighted means of them, with weights that depend on queries q_i and keys k_j:
+
+        y_i = sum over j of w_j v_j,   w = softmax(q_i · k)
+
+    If all q_i · k_j are equal, so are the weights, 1/N each, and every y_i is the mean taken here.
+    So this block is attention that attends to everything alike: each place learns what is in
+    the image, but not where. Two eyes that must look alike need to find each other, which attention
+    can do. It costs N² weights: 2,401 at 7 x 7, but 614,656 at 28 x 28, so other UNets have it at
+    their lowest resolutions. Digits do without: even with this block switched off, the convolutions
+    of the UNet alone connect each pixel of its output with all 28 x 28 pixels of its input.
+
+       test_derivations_network.py: test_attention_with_equal_scores_is_the_mean
+       test_derivations_network.py: test_without_the_mean_every_pixel_still_sees_all_others
+    """
 
     def __init__(self, n=7):
         super().__init__(nn.AvgPool2d(n), nn.GELU())
@@ -101,7 +109,26 @@ class UpBlock(nn.Sequential):
 
 
 class FCBlock(nn.Sequential):
-    """Linear, GELU, Linear: (B,i) -> (B,o)."""
+    """Linear, GELU, Linear: (B,i) -> (B,o).
+
+    Derivation: why time enters as t/T. One number u = t/T becomes sums of GELU(a u + b), where at
+    first |a|, |b| <= 1. Over 0..1 these are gentle curves, so their sums fit what changes slowly,
+    such as sqrt(alpha_bar_t), and miss what happens in ten steps of 300. What time must do to a
+    channel follows the strength of the noise: slow. So one number suffices, whatever T is. Others
+    use sinusoids (DDPM, appendix B), with frequencies w_k that fall from 1 to 1/10,000:
+
+        features = sin(w_k t), cos(w_k t)
+
+    The scalar product of two such vectors depends on the distance of the steps alone,
+
+        sin(w a) sin(w b) + cos(w a) cos(w b) = cos(w (a - b))
+
+    so neighbours are as easy to tell apart at t = 10 as at t = 900, and a linear layer can change
+    its mind within a few steps. The price is a long vector, and a network that depends on T.
+
+       test_derivations_network.py: test_slow_functions_of_time_need_no_sinusoids_and_fast_ones_do
+       test_derivations_network.py: test_products_of_sinusoids_depend_on_the_distance
+    """
 
     def __init__(self, i, o):
         super().__init__(nn.Linear(i, o), nn.GELU(), nn.Linear(o, o))
@@ -112,6 +139,22 @@ def folded(network):
     """Return a copy of a network for sampling, each BatchNorm merged into its convolution.
 
     It computes the same as the network in eval mode, up to rounding, and can't be trained.
+
+    Derivation: what BatchNorm costs. In training it subtracts the mean of the batch. If a channel's
+    mean has standard deviation d from image to image, that of a batch of B images is off by
+
+        error = d / sqrt(B)
+
+    so an image's output depends on its neighbours, as if noise were added: d/4 at B = 16. In
+    diffusion d is large, as images of all noise levels share a batch; it is what GroupNorm, one
+    image at a time, avoids. In sampling the statistics are fixed. Then BatchNorm only scales and
+    shifts a channel, which the convolution W x + b before it can do as well, so it costs nothing:
+
+        gain = weight / sqrt(var + 1e-5)
+        gain · (W x + b - mean) + bias = (gain · W) x + gain · (b - mean) + bias
+
+       test_derivations_network.py: test_the_mean_of_a_batch_is_off_by_d_over_root_B
+       test_unet.py: test_folding_the_norms_changes_nothing_but_rounding
     """
     network = deepcopy(network).eval()
     for block in network.modules():

@@ -19,21 +19,21 @@ One class builds every UNet here. What each predicts depends on the loss it is t
     UNet(D, time=1, classes=40, size=32, channels=(3, 3), film=True)      doodles, from sentences
 
 How does a number enter a stack of convolutions? An FCBlock turns it into one value per channel,
-which shifts the whole channel (time: t1, t2) or scales it (class: c1, c2):
+which shifts the whole channel (t/T, in 0 .. 1: t1, t2) or scales it (a one-hot class: c1, c2):
 
     z  <- c1 * z  + t1          2D channels, after Unflatten
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
 
-Time enters as t/T in (0, 1], so the network does not depend on T. A class enters as a one-hot
-vector; all zeros means "no class".
-
-Ten digits need no more; sentences do, or colours are mixed up (docs/results.md). With `film`, time
-and words together scale and shift the features at all six levels, by a and b from FCBlocks:
+All zeros means "no class". Ten digits need no more; sentences do, or colours are mixed up
+(docs/results.md). With `film`, time and words together act at all six levels:
 
     x  <- (1 + a) * x + b        x0, x1, x2, z, u1, u2       feature-wise linear modulation, FiLM
 
 The first three have 1,975,361 / 1,996,417 / 2,019,201 parameters at D = 64. The last layer is a
 plain convolution: with BatchNorm and GELU it could not return noise, which has both signs.
+
+Remember: the way down finds out what is in the image, the way up says where, with the details that
+were passed across. What concerns the whole image, time and class, is a number per channel.
 
 Sources: UC Berkeley CS180, project 5 (Fall 2024); FiLM, arXiv:1709.07871.
 

@@ -7,8 +7,7 @@ predict the noise eps; its prediction is eps_hat. Two equations connect them:
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)     DDPM (15)    `predict_x_0`
 
 With eps_hat in place of eps the second gives the predicted image, x_0_hat. For a very noisy x_t
-that is a blur: squared error is minimised by the mean of all images that could be under the noise.
-That is why sampling (chapter 7) takes many small steps.
+that is a blur (the derivation is at `predict_x_0`), so sampling (chapter 7) takes many small steps.
 
 Two losses:
 
@@ -16,26 +15,23 @@ Two losses:
     noise_loss       | model(x_t, t, cond) - eps |²          every level; predicts eps. DDPM (14)
 
 A *model* is called as model(x_t, t, cond) and returns eps_hat. cond, a condition, says what each
-image shows, such as a digit (None: nothing).
-
-Why predict the noise and not the image? Given x_t each determines the other, by (15). But a squared
-error in eps is alpha_bar / (1 - alpha_bar) times the error in x_0, so the choice decides how much
-each t counts. DDPM tried both, and noise worked better (section 3.2). It derives its loss from a
-bound on the likelihood of the data; (14) drops that bound's weights, which favours the noisy steps,
-where the large shapes are decided (section 3.4).
-
-A network may also predict a mixture of both, v (`--predict v`): theory/velocity.py.
+image shows, such as a digit (None: nothing). Why predict the noise and not the image? Given x_t
+each determines the other, by (15). The choice decides how much each t counts (the derivation is at
+`noise_loss`). DDPM tried both, and noise worked better (section 3.2). A network may also predict a
+mixture, v (`--predict v`): velocity.py.
 
 Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
-much noisier. Even independent t make the mean noisy, so the timesteps are *stratified*: 1..T is
-cut into B equal parts, and a batch of B images has one t in each. Their order is random, so each
-image's t is still uniform. The loss is computed in float32. In formulas, ab is short for alpha_bar.
+much noisier. Even independent t make the mean noisy, so the timesteps are *stratified*: 1..T is cut
+into B equal parts, and a batch of B images has one t in each. Their order is random, so each
+image's t is still uniform. In formulas, ab is short for alpha_bar.
+
+Remember: a network trained with squared error predicts a mean, the mean of all noises that could be
+in x_t. That mean is a scaled gradient of log p(x_t): it points away from where images are likely.
 
 Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 
 Exercises
-1. What is `noise_loss` for a model that always returns 0? And `denoising_loss` for a denoiser that
-   returns its input? Your model must beat both.
+1. What is `noise_loss` for a model that returns 0? `denoising_loss` for one that returns its input?
    test_diffusion.py: test_noise_loss_is_zero_for_the_perfect_model_and_one_for_zero
    test_diffusion.py: test_denoising_loss_of_the_identity_is_sigma_squared
 2. Give all images of a batch the same t. Is the loss right on average? How much does it vary?
@@ -78,6 +74,28 @@ def predict_x_0(schedule, x_t, t, eps_hat):
 
     x_t: (B,C,H,W) float. t: (B,) int64 in 0..T. eps_hat: like x_t.
     The result is like x_t, not clipped. Raises ValueError if shapes do not fit.
+
+    Derivation: eps_hat is a slope, x_0_hat a mean. Let p(x_t) be the density of noisy images, the
+    mean over all images x_0 of the Gaussian q(x_t | x_0), and ∇ the gradient with respect to x_t:
+
+        ∇q(x_t | x_0) = -(x_t - sqrt(ab_t) x_0) / (1 - ab_t) q(x_t | x_0)
+                      = -eps / sqrt(1 - ab_t) q(x_t | x_0)
+
+    Take the mean over x_0 on both sides and divide by p(x_t). Bayes' rule makes the right side a
+    mean over the x_0 that could be in x_t. The left side, ∇ log p(x_t), is called the *score*:
+
+        ∇ log p(x_t) = -E[eps | x_t] / sqrt(1 - ab_t)
+
+    A squared error is smallest for the conditional mean, so the best eps_hat is E[eps | x_t], a
+    scaled score. DDPM (15) is linear, so its x_0_hat is a mean as well (Tweedie's formula):
+
+        x_0_hat = (x_t + (1 - ab_t) ∇ log p(x_t)) / sqrt(ab_t) = E[x_0 | x_t]
+
+    At t = T nearly every x_0 could be in x_t. So the first x_0_hat is the mean of all images: a
+    blur, which is itself no image of the data.
+
+       test_derivations.py: test_the_prediction_is_a_scaled_score_and_a_mean
+       test_derivations.py: test_the_first_prediction_is_the_mean_of_all_images
     """
     _check_batch(x_t, t)
     _check_same("x_t", x_t, "eps_hat", eps_hat)
@@ -128,6 +146,29 @@ def noise_loss(schedule, model, x_0, cond=None, generator=None):
 
     model: (x_t, t, cond) -> eps_hat. x_0: (B,C,H,W) float. cond: the model's third argument.
     generator: on x_0's device. Returns a float32 scalar.
+
+    Derivation: from the likelihood to this loss. A model that steps from x_t to x_s by p(x_s | x_t)
+    generates x_0 with a density p(x_0). By Jensen's inequality, -log p(x_0) is at most the mean of
+    log q(x_1, ..., x_T | x_0) - log p(x_0, ..., x_T). Both are products over steps, so this bound
+    is a sum of Kullback-Leibler divergences (plus a term for each end), one for each t, between the
+    true step q(x_s | x_t, x_0) and the model's, DDPM (5). Between two Gaussians that is
+
+        KL = log(sigma_2 / sigma_1) + (sigma_1² + |m_1 - m_2|²) / (2 sigma_2²) - ½
+
+    and only the means, m, depend on the network. By the last formula at `ddpm_step` they differ by
+    beta / (sqrt(alpha) sqrt(1 - ab_t)) (eps_hat - eps), which gives DDPM (12):
+
+        KL = w_t |eps_hat - eps|² + constant,   w_t = beta² / (2 sigma_2² alpha (1 - ab_t))
+
+    At each t alone w_t changes nothing: E[eps | x_t] is best. It says which t matter most to a
+    network that cannot be perfect everywhere. On the linear schedule it falls from ½ at t = 1 to
+    0.02 at t = 50 and 0.01 at 300: most weight is where least is left to decide. DDPM (14) drops it
+    (section 3.4). To predict x_0 instead is to weight each t as well, by DDPM (15):
+
+        |eps_hat - eps|² = ab_t / (1 - ab_t) |x_0_hat - x_0|²
+
+       test_derivations.py: test_the_bound_is_tight_where_the_model_is_exact
+       test_derivations.py: test_the_weights_between_losses
     """
     t = stratified_timesteps(len(x_0), schedule.T, generator, x_0.device)
     eps = noise_like(x_0, generator)

@@ -11,27 +11,25 @@ A network is given x_t and t, and predicts the velocity:
     L = | v_hat(x_t, t) - (x_1 - x_0) |²,   t uniform in 0 .. 1         `flow_loss`
 
 The names are the papers': only in this file is x_0 the noise, and sampling starts at t = 0.
-
-Many lines pass through one point, each with its own velocity. Under squared error the best
-prediction is their mean, E[x_1 - x_0 | x_t], and that is enough: noise that is moved with the mean
-velocity has, at every t, the same distribution as the x_t above, and so arrives as data (flow
-matching, theorem 1). Sampling solves dx/dt = v_hat(x, t) by Euler's method:
+Many lines pass through one point, each with its own velocity, and the network learns their mean,
+which is enough (derived at `flow_loss`). Sampling solves dx/dt = v_hat(x, t) by Euler's method:
 
     x_s = x_t + (s - t) v_hat(x_t, t),   t < s                          `euler_step`
 
-Its error is proportional to the step size. The lines in training are straight, but trajectories
-follow the mean velocity, and bend where lines to different images part; more bends need more steps.
-The network is evaluated at the start of each step, so the last evaluation is at 1 - 1/steps.
+Its error is proportional to the step size. Trajectories bend where lines to different images part;
+more bends need more steps. Each step starts with a prediction, so the last is at 1 - 1/steps.
 
-Is it a different theory? Hardly. Divide x_t by sqrt(t² + (1 - t)²), and it is what `q_sample` makes
-for sqrt(alpha_bar) = t / sqrt(t² + (1 - t)²); and given x_t, velocity, noise and image follow from
-each other:
+Is it a different theory? Hardly. In other units x_t is what `q_sample` makes, and given x_t,
+velocity, noise and image follow from each other (velocity.py derives both):
 
     x_1_hat = x_t + (1 - t) v_hat      the image                        `predict_x_1`
     x_0_hat = x_t - t v_hat            the noise
 
-So an Euler step is a DDIM step of that schedule (test_flow.py), and `guided` combines velocities
+So an Euler step is a DDIM step of another schedule (test_flow.py), and `guided` combines velocities
 just as it combines noise predictions. What differs is the weight of each t in training.
+
+Remember: a flow moves noise to data with the mean velocity of the lines through each point. The
+lines of training are straight, the paths of sampling are not.
 
 Sources: flow matching, arXiv:2210.02747; rectified flow, arXiv:2209.03003; CS180, Fall 2025.
 
@@ -90,6 +88,22 @@ def flow_loss(model, x_1, cond=None, generator=None):
     model: (x_t, t, cond) -> v_hat. x_1: (B,C,H,W) float, data. cond: the model's third argument.
     generator: on x_1's device. Returns a float32 scalar. Raises ValueError for a v_hat of another
     shape.
+
+    Derivation: the mean velocity is enough. Let v(x, t) = E[x_1 - x_0 | x_t = x]. How does the mean
+    of any smooth function f of x_t change with time? By the chain rule, and since the mean given
+    x_t may be taken first:
+
+        d/dt E[f(x_t)] = E[∇f(x_t) · (x_1 - x_0)] = E[∇f(x_t) · v(x_t, t)]
+
+    A point that follows dx/dt = v(x, t) obeys the same equation, by the chain rule alone. So points
+    that start as noise have, at every t, the distribution of x_t (flow matching, theorem 1), though
+    they do not take the same paths. And the loss finds v, as it differs only by a constant from the
+    loss against v (theorem 2):
+
+        E|v_hat - (x_1 - x_0)|² = E|v_hat - v|² + E|v - (x_1 - x_0)|²
+
+       test_derivations_sampling.py: test_the_mean_velocity_moves_noise_through_every_marginal
+       test_derivations_sampling.py: test_the_loss_against_lines_is_that_against_their_mean
     """
     t = stratified(len(x_1), generator, x_1.device)
     x_0 = noise_like(x_1, generator)

@@ -1,11 +1,10 @@
 """8. Guidance: hide the condition in training, combine two predictions in sampling.
 
 A model that was trained with labels follows them only loosely: prompted with a 7, it sometimes
-generates a 1, because the noisy image in front of it looks more like a 1. Classifier-free guidance
-makes it follow the label closely. In training the label, the *condition*, is hidden with
-probability p_uncond, so one network learns to predict the noise both with the condition (eps_c) and
-without (eps_u). In sampling we compute both predictions and amplify their difference, the direction
-in which the label matters:
+generates a 1, because the noisy image in front of it looks more like a 1. *Classifier-free
+guidance*: in training the label, the *condition*, is hidden with probability p_uncond, so that one
+network learns to predict the noise both with it (eps_c) and without (eps_u). In sampling we compute
+both predictions and amplify their difference, the direction in which the label matters:
 
     eps_hat = eps_u + gamma (eps_c - eps_u)              guidance (6), with gamma = w + 1
 
@@ -13,20 +12,20 @@ in which the label matters:
     gamma = 1      conditional: what training aimed at
     gamma > 1      further along the same direction
 
-Two conventions are in use. The paper writes (1 + w) eps_c - w eps_u, so its w = 0 is our
-gamma = 1. Ours is the course's, and what the library diffusers calls guidance_scale. Guidance is a
-trade-off: with a larger gamma more samples show the right digit, but they look more alike.
+Two conventions are in use. The paper writes (1 + w) eps_c - w eps_u, so its w = 0 is our gamma = 1.
+Ours is the course's, and what the library diffusers calls guidance_scale.
 
-Most of this price is unnecessary. Which digit it will be is decided early, while the image is
-mostly noise. After that, guidance only makes strokes thicker and edges harder. `until` guides the
-early steps only, which is also cheaper. (Kynkaanniemi et al. found the same for photographs, where
-the very first steps are better left unguided too; for digits they are not.)
+With a larger gamma more samples show the right digit, but they look more alike. Which digit it will
+be is decided early, while the image is mostly noise; after that, guidance only makes strokes
+thicker and edges harder. `until` guides the early steps only, which is also cheaper. (Kynkaanniemi
+et al. found the same for photographs, where the very first steps are better left unguided too; for
+digits they are not.) `guided` turns a model into an eps_fn, so samplers need not know about
+conditions. Each label is hidden independently of the others; a hidden label is a vector of zeros.
 
-`guided` turns a model into an eps_fn, so samplers need not know about conditions. Each label is
-hidden independently of the others; a hidden label is a vector of zeros.
+Remember: guidance multiplies what the prompt changes in the prediction. It gives up variety for
+agreement with the prompt, and what it samples from is no longer the distribution of the data.
 
-Sources: classifier-free diffusion guidance, arXiv:2207.12598; guidance in a limited interval,
-arXiv:2404.07724.
+Sources: classifier-free guidance, arXiv:2207.12598; in a limited interval, arXiv:2404.07724.
 
 Exercises
 1. Write `guided` with the paper's w. Which w is gamma = 5? And which is gamma = 0?
@@ -59,6 +58,30 @@ def guided(model, cond, null, gamma):
     model: (x_t, t, cond) -> eps_hat. cond, null: (B, ...), the condition and its absence. gamma:
     any number. Both predictions are made in one pass, as one batch of 2B; at gamma 1 and 0 only the
     one that is used is made. Raises ValueError if cond and null differ in shape.
+
+    Derivation: guidance is Bayes' rule, exaggerated. Take logarithms of p(c | x_t) = p(x_t | c)
+    p(c) / p(x_t) and gradients with respect to x_t, where p(c) drops out:
+
+        ∇ log p(c | x_t) = ∇ log p(x_t | c) - ∇ log p(x_t)
+
+    By the derivation at `predict_x_0`, eps_c and eps_u are the scores on the right, times the same
+    negative number. So eps_c - eps_u points away from where x_t would be recognised as c, and
+
+        eps_hat = -sqrt(1 - ab_t) ∇ log(p(x_t) p(c | x_t)^gamma)
+
+    the score of a density in which each x_t counts by how surely it shows c: with gamma > 1 the
+    doubtful images become rarer, and so do the unusual ones. But that holds at each t on its own.
+    To noise data and to weight them by a power do not commute, so no data have these densities at
+    all t, and sampling need not end at that of t = 0. If all data are N(0, 1) and those of c are
+    N(0, s²), the ODE at `heun_step` becomes dx/dphi = gamma v_c, and the standard deviations are
+
+        deviation = s^gamma                            where sampling ends
+        deviation = 1 / sqrt(1 + gamma (1/s² - 1))     of the density above, at t = 0
+
+    With s = ½ and gamma = 2 that is 0.25 and 0.38: guidance narrows more than Bayes' rule says.
+
+       test_derivations_sampling.py: test_guidance_is_the_score_of_a_classifier
+       test_derivations_sampling.py: test_guidance_ends_at_a_power_of_the_deviation
     """
     if cond.shape != null.shape:
         raise ValueError(

@@ -6,8 +6,8 @@ level s < t, until s = 0. Two kinds of step are in use, and both work for any s 
     alpha = alpha_bar_t / alpha_bar_s,   beta = 1 - alpha,   x_0_hat from eps_hat by DDPM (15)
 
 DDPM samples x_s from q(x_s | x_t, x_0 = x_0_hat), the distribution of the noising process at s,
-given where it started and where it is at t (*ancestral* sampling). By Bayes' rule it is Gaussian,
-DDPM (6) and (7) with t-1 generalised to s. With fresh noise z ~ N(0, I):
+given where it started and where it is at t (*ancestral* sampling): DDPM (6) and (7) with t-1
+generalised to s (the derivation is at `ddpm_step`). With fresh noise z ~ N(0, I):
 
     x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) · x_0_hat
         + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) · x_t  +  sigma z
@@ -19,23 +19,24 @@ beta_tilde is q's own variance: right if x_0_hat is exactly the image, as for da
 point. beta is right for data that is itself standard Gaussian noise. The truth is in between (DDPM,
 section 3.2). With few steps beta_tilde is clearly better.
 
-DDIM, "Denoising Diffusion Implicit Models", keeps the predicted noise and adds exactly that back,
-DDIM (12) (where alpha is our alpha_bar):
+DDIM keeps the predicted noise and adds exactly that back, DDIM (12) (its alpha is our alpha_bar):
 
     x_s = sqrt(alpha_bar_s) x_0_hat + sqrt(1 - alpha_bar_s - sigma²) eps_hat + sigma z
     sigma = eta sqrt(beta_tilde)                                    DDIM (16)
 
-eta = 0 is deterministic, a smooth trajectory; eta = 1 is DDPM with beta_tilde.
-
-Three mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where
-x_0_hat is clipped to the data range, eps_hat must be computed again from it, or the two no longer
-describe the same x_t. And x_t, the network's input, is never clipped: noise has no bounds.
+eta = 0 is deterministic, a smooth trajectory; eta = 1 is DDPM with beta_tilde (`ddim_step`). Three
+mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where x_0_hat
+is clipped to the data range, eps_hat must be computed again from it, or the two no longer describe
+the same x_t. And x_t, the network's input, is never clipped: noise has no bounds.
 
 A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` yields
-every state, so progress bars, animations and early stops are `for` loops outside. A step is any
-function step(schedule, x_t, t, s, eps_hat) that returns x_s and x_0_hat. If it needs more, it names
-it as a further parameter: `generator`, the source of noise; `eps_fn`, to call the network again; or
-`memory`, a dict of its own for as long as the trajectory lasts. Such steps: theory/solvers.py.
+every state, so a progress bar is a `for` loop outside. A step is any function step(schedule, x_t,
+t, s, eps_hat) that returns x_s and x_0_hat. If it needs more, it names that: `generator`, the
+source of noise; `eps_fn`, to call the network again; `memory`, a dict of its own
+(theory/solvers.py).
+
+Remember: a step goes to x_s as the prediction says it would be, an image with the noise of level s.
+How much of this noise is fresh is free; it may be all, some or none.
 
 Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502.
 
@@ -105,6 +106,25 @@ def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="beta", clip=None, generator
     x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T; s = 0 adds no noise. kind: of the
     variance, one of VARIANCES, or sigma² itself, a tensor. clip: see `clipped_prediction`. Raises
     ValueError for a step that does not go down.
+
+    Derivation: the step back. Two things are known of x_s: it came from x_0, and x_t came from it.
+    By Bayes' rule their densities multiply to q, so that, with a C that does not depend on x_s,
+
+        -2 log q = (x_s - sqrt(ab_s) x_0)² / (1 - ab_s) + (x_t - sqrt(alpha) x_s)² / beta + C
+
+    This is a parabola in x_s, so q is Gaussian. The factor of x_s² is 1 / variance, that of -2 x_s
+    is mean / variance. As alpha + beta = 1 and alpha ab_s = ab_t, this is DDPM (7):
+
+        1 / variance = 1 / (1 - ab_s) + alpha / beta = (1 - ab_t) / ((1 - ab_s) beta)
+        mean / variance = sqrt(ab_s) / (1 - ab_s) x_0 + sqrt(alpha) / beta x_t
+
+    Insert DDPM (15) for x_0. The factors of x_t become (beta + alpha (1 - ab_s)) / (1 - ab_t) = 1,
+    over sqrt(alpha), which leaves DDPM (11), the mean as it stands in algorithm 2:
+
+        mean = (x_t - beta / sqrt(1 - ab_t) eps_hat) / sqrt(alpha)
+
+       test_derivations.py: test_the_step_back_is_bayes_rule
+       test_derivations.py: test_the_mean_is_that_of_algorithm_2
     """
     check_step(schedule, t, s)
     ab_t, ab_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
@@ -124,6 +144,22 @@ def ddim_step(schedule, x_t, t, s, eps_hat, *, eta=0.0, clip=None, generator=Non
     x_t, eps_hat: (B,C,H,W). t, s: ints, 0 <= s < t <= T. eta: 0 (deterministic) .. 1 (DDPM with
     beta_tilde). clip: see `clipped_prediction`. Raises ValueError for a step that does not go down
     and for an eta outside 0..1.
+
+    Derivation: every eta is right. Suppose the prediction is the truth. The two noises eps and z
+    are independent, so their variances add up to that of level s, whatever sigma is:
+
+        x_s = sqrt(ab_s) x_0 + sqrt(1 - ab_s - sigma²) eps + sigma z
+        1 - ab_s - sigma² + sigma² = 1 - ab_s
+
+    So x_s has the distribution q(x_s | x_0), and by induction so has every state from T down to 0
+    (DDIM, lemma 1). Training shows the network single levels, never two of one trajectory; so one
+    network serves every eta. At sigma² = beta_tilde the factor of eps is a perfect square,
+
+        1 - ab_s - beta_tilde = alpha (1 - ab_s)² / (1 - ab_t)
+
+    and with eps = (x_t - sqrt(ab_t) x_0) / sqrt(1 - ab_t) the step is that of DDPM.
+
+       test_derivations.py: test_every_eta_keeps_the_marginals
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in 0..1, got {eta}")

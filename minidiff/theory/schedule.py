@@ -1,13 +1,12 @@
 """2. How much of the image is left at step t.
 
-The forward process turns an image x_0 into noise in T small steps; this file says how much noise
-each step adds. Nothing in it is learned. Step t scales the image down a little and adds a little
-Gaussian noise, independent for each pixel:
+The forward process turns an image x_0 into noise in T small steps. Nothing in it is learned. Step t
+scales the image down a little and adds a little Gaussian noise, independent for each pixel:
 
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise,   noise ~ N(0, I)     DDPM (2)
 
-beta_t is the share of the variance that step t replaces with noise. Sums of Gaussians are Gaussian,
-so the steps collapse into one. With alpha_t = 1 - beta_t and
+beta_t is the share of the variance that step t replaces with noise. The steps collapse into one, as
+is derived at `Schedule`. With alpha_t = 1 - beta_t and
 
     alpha_bar_t = alpha_1 alpha_2 ... alpha_t              the one array that is stored
 
@@ -16,16 +15,12 @@ we get x_t for any t directly:
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps,   eps ~ N(0, I)   DDPM (4)
 
 alpha_bar falls from 1 (a clean image) to nearly 0 (pure noise). Its square root, the factor of x_0,
-is the *signal* that is left. Everything else follows from alpha_bar. Between any two levels s < t,
-x_t = sqrt(alpha) x_s + sqrt(beta) noise, with alpha = alpha_bar_t / alpha_bar_s and
-beta = 1 - alpha; for s = t - 1 these are alpha_t and beta_t. So sampling with a few large steps
-needs no extra code.
+is the *signal* that is left. For any two levels s < t, alpha is alpha_bar_t / alpha_bar_s, and beta
+is 1 - alpha; for s = t - 1 these are alpha_t and beta_t.
 
 There are two schedules: `linear` is DDPM's; `cosine`, from improved DDPM (section 3.2), adds noise
-more evenly. And there are two ways to choose the timesteps for sampling: `strided` takes every n-th
-step, `evenly` a given number of steps.
-
-Choices. `alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
+more evenly. Of the timesteps, sampling takes every n-th (`strided`) or a given number (`evenly`).
+`alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
 noise yet": no off-by-one, no `alpha_bar[-1]` that silently reads the wrong end. The product is
 computed in float64, because 1000 factors close to 1 lose digits in float32.
 
@@ -33,13 +28,14 @@ A question that careful readers ask. With T = 300 and the linear betas below, al
 0.048, so x_300 still contains sqrt(0.048) = 22% of the image, yet sampling starts from pure noise.
 For digits in [0, 1] this mismatch does little harm. DDPM's T = 1000 leaves 0.6%.
 
-Sources: DDPM, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239 (linear betas: section
-4); improved DDPM, arXiv:2102.09672 (cosine: eq. 17).
+Remember: x_t is sqrt(alpha_bar_t) of the image and sqrt(1 - alpha_bar_t) of noise, whatever steps
+led to it. So a step between any two levels is as easy as one between neighbours.
+
+Sources: DDPM, arXiv:2006.11239 (betas: section 4); improved DDPM, arXiv:2102.09672 (cosine: 17).
 
 Exercises
 1. Make the digits' schedule cosine (--schedule cosine). What happens to alpha_bar_T?
    test_exercises.py: test_a_cosine_schedule_leaves_no_signal
-   test_exercises.py: test_one_word_changes_the_schedule_of_training_and_sampling
 2. Take half as many steps, T = 150, with the same betas. Estimate alpha_bar_T, then print it.
    test_exercises.py: test_half_the_steps_leave_the_square_root
 3. Store alpha_bar in float16. Which of the two schedules breaks, and where?
@@ -58,6 +54,24 @@ class Schedule:
     """A noise schedule: alpha_bar, float32 (T+1,), strictly decreasing from 1, all > 0.
 
     Raises ValueError if alpha_bar violates one of these.
+
+    Derivation: two steps are one. Step from x_r to x_s and on to x_t, with independent noises z_1
+    and z_2, and insert the first line into the second:
+
+        x_s = sqrt(a) x_r + sqrt(1 - a) z_1
+        x_t = sqrt(b) x_s + sqrt(1 - b) z_2
+            = sqrt(a b) x_r + sqrt(b - a b) z_1 + sqrt(1 - b) z_2
+
+    A sum of independent Gaussians is Gaussian, and the variances add up to 1 - a b. So both steps
+    together are one step, and the factors multiply:
+
+        x_t = sqrt(a b) x_r + sqrt(1 - a b) z
+
+    From s on the factors are alpha_{s+1}, ..., alpha_t, so for any s < t
+
+        x_t = sqrt(alpha) x_s + sqrt(1 - alpha) z,   alpha = alpha_bar_t / alpha_bar_s
+
+       test_derivations.py: test_two_steps_are_one
     """
 
     alpha_bar: torch.Tensor

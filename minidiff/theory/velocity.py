@@ -10,16 +10,37 @@ error there is a large one in x_0_hat. At t = 1 the same holds with the image. v
 it, and v the direction in which it moves as noise is added (appendix D). With `--predict v` the
 network returns v_hat, and the model makes eps_hat of it, so nothing after it changes.
 
-Given x_t, an error of v is that of eps divided by sqrt(alpha_bar_t). So |v_hat - v|² is the loss
-of eps divided by alpha_bar_t (`noise_loss`): the noisy steps, where the large shapes are decided,
-count more.
+Remember: given x_t, noise, image, v and the velocity of a flow are one prediction in four units.
+What a network predicts changes only how much each t counts in training.
 
 Sources: progressive distillation, arXiv:2202.00512.
 """
 
 
 def v_of(schedule, x_0, t, eps):
-    """Return v = sqrt(ab_t) eps - sqrt(1 - ab_t) x_0, like x_0 (B,C,H,W). t: (B,) int64 in 0..T."""
+    """Return v = sqrt(ab_t) eps - sqrt(1 - ab_t) x_0, like x_0 (B,C,H,W). t: (B,) int64 in 0..T.
+
+    Derivation: v, eps and a flow. With the angle phi as in solvers.py, x and v = dx/dphi are the
+    pair (x_0, eps) turned by phi, and turning back gives `eps_of`:
+
+        x = cos(phi) x_0 + sin(phi) eps        eps = sin(phi) x + cos(phi) v
+        v = cos(phi) eps - sin(phi) x_0        x_0 = cos(phi) x - sin(phi) v
+
+    Given x, an error d in v is therefore cos(phi) d in eps, so |v_hat - v|² is the squared error of
+    eps divided by ab_t: compared with `noise_loss`, the noisy steps count more.
+
+    A flow's point is y = tau x_0 + (1 - tau) eps, tau its time. With the length r of the pair
+    (tau, 1 - tau), tau = r cos(phi) and 1 - tau = r sin(phi), so y = r x: an x_t in other units.
+    Its velocity is x_0 - eps; insert both lines on the right above:
+
+        x_0 - eps = (cos(phi) - sin(phi)) x - (sin(phi) + cos(phi)) v
+                  = (2 tau - 1) / r x - 1/r v,   r = sqrt(tau² + (1 - tau)²)
+
+    Half way, where tau = ½, it is -v but for its length.
+
+       test_velocity.py: test_v_and_eps_are_each_other_given_the_noisy_image
+       test_derivations_sampling.py: test_the_velocity_of_a_flow_is_v_in_other_units
+    """
     ab = schedule.at(t)
     return ab.sqrt() * eps - (1 - ab).sqrt() * x_0
 

@@ -9,8 +9,8 @@ time-conditioned and the class-conditioned model (train/uncond.py, train/class_c
 
 where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. The state of a
 training run is five things: weights (with BatchNorm's running statistics), optimiser moments,
-random state, epoch and step. A checkpoint holds all five. A run that resumes from it ends with the
-same bits as one that never stopped, on the same hardware with the same number of threads.
+random state, epoch and step. A checkpoint holds all five, and a run that resumes from it ends with
+the same bits, on the same hardware with the same number of threads.
 
 The learning rate follows one of three curves:
 
@@ -18,12 +18,14 @@ The learning rate follows one of three curves:
     exponential   lr · 0.1^(epoch / epochs) with epoch = 0, 1, ...: changed once per EPOCH
     linear        lr · (1 - step / steps): in a short run, reaching 0 helps a lot
 
-each times min(1, (step + 1) / warmup), with steps counted from 0. Changing the exponential after
-every batch is a well-known mistake: after the first epoch nothing more is learned.
+each times min(1, (step + 1) / warmup), with steps counted from 0.
+
+Remember: one training step is a batch, a random t and noise for each image, and one step of Adam on
+the error of the predicted noise. Nothing in it knows how images will be sampled.
 
 Exercises
-1. Change the exponential after every batch. What is the learning rate of the full recipe, with 20
-   epochs of 469 batches, after the first epoch?
+1. A well-known mistake is to change the exponential after every batch. What is the learning rate of
+   the full recipe, with 20 epochs of 469 batches, after the first epoch?
    test_exercises.py: test_decay_by_the_batch_ends_learning_within_an_epoch
 2. Resume without Adam's moments. Does the loss show it? Do the weights?
    test_loop.py: test_forgetting_a_part_of_the_state_is_noticed

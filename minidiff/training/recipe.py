@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from minidiff.data.folder import COLOURS
 from minidiff.models.model import PREDICTIONS, SCHEDULE
 from minidiff.system.cli import SEED, check, flag
-from minidiff.system.hardware import DEVICES, PRECISIONS
+from minidiff.system.hardware import DEVICES
 from minidiff.theory.schedule import SCHEDULES
 
 WHOLE = 60_000  # images of MNIST, which the recipes were chosen on
 CHOSEN_ON = ("mnist", "fashion", "strokes", "doodles")  # sets that the recipes suit as they are
+FORMATS = ("auto", "float32", "bfloat16")  # small gradients would be 0 in float16
 DECAYS = ("constant", "exponential", "linear")
 
 
@@ -72,7 +73,7 @@ class Recipe:
         least=1e-6, most=100,
     )
     seed: int = flag(0, "seed of the weights, the data's order and the noise", least=0, most=SEED)
-    precision: str = flag("auto", "number format of training; auto: the faster one", PRECISIONS)
+    precision: str = flag("auto", "number format of training; auto: the faster one", FORMATS)
 
     def __post_init__(self):
         check(self)

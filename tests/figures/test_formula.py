@@ -34,10 +34,22 @@ def drawn(node):
     ("z <- c1 * z + ½ t_300", "z←c_[1]·z+½t_[300]"),
     ("alpha_1 alpha_2 ... alpha_t", "α_[1]α_[2]…α_[t]"),
     ("q_sample(x_0, s), s <= 1e-3", "q_sample(x_[0],s),s≤1e-3"),
+    ("-2 log q(x_s | x_t) + C", "−2logq(x_[s]|x_[t])+C"),
+    ("∇ log p(x_t) = -E[eps | x_t] / sqrt(1 - ab_t)",
+     "∇logp(x_[t])=−[E[ε|x_[t]]]/[√[1−α¯_[t]]]"),
+    ("A E[eps epsᵀ] Aᵀ = I", "AE[εε^[T]]A^[T]=I"),
+    ("KL = w_t |eps_hat - eps|² + ½ h² cos(phi)", "KL=w_[t]|ε^−ε|^[2]+½h^[2]cos(φ)"),
 ])
 def test_formulas_are_set_as_they_are_meant(written, set_as):
     """Roots extend over their brackets; a fraction has all factors before it, one after."""
     assert drawn(ElementTree.fromstring(formula.math(written))) == set_as
+
+
+def test_words_next_to_a_formula_stay_words():
+    """A cell with a comma outside brackets before its sign is no formula."""
+    shown = formula.display("eps = a b       guidance (6), with gamma = w + 1", str.upper)
+    assert "GUIDANCE (6), WITH GAMMA = W + 1" in shown and shown.count("<math") == 2
+    assert formula.display("q(x_s | x_t, x_0) = a", str.upper).count("<math") == 2
 
 
 @pytest.mark.parametrize("written", ["(x", "x)", "x: y", '"x"', "x_", "^2", ""])
