@@ -96,7 +96,7 @@ def test_combinations_never_shown_are_those_that_are_measured(place, monkeypatch
     unseen = catalog.load("doodles", "held_out").answers
     monkeypatch.setattr(metrics, "read", lambda judge, x: (
         unseen[: len(x)] if len(x) == 12 else torch.full((len(x), 4), -2)))
-    monkeypatch.setattr(sample.measure.evaluate, "HELD_OUT_N", 12)
+    monkeypatch.setattr("minidiff.api.measuring.HELD_OUT", 12)
     found = evaluated("--model", "doodles", "--n", "20", *FEW[:2])["measures"]
     assert (found["all"], found["held_out"], found["held_out_n"]) == (0, 1, 12)
 
