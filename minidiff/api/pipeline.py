@@ -135,7 +135,7 @@ class Pipeline:
                                           texts=self.model.texts, half=self.model.half)
         elif self._second is None:
             kind = zoo.SECOND.get(self.model.dataset, "upsampler")
-            precision = "bfloat16" if self.model.bfloat16 else "float32"
+            precision = str(self.model.format).removeprefix("torch.")
             found = zoo.load_model("", self.model.device, precision, (kind,))
             check_data("the second stage", found.dataset, self.model.dataset,
                        "train one on the same data, or leave the images as they are")
