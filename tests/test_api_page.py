@@ -23,7 +23,8 @@ def test_there_are_ten_tasks_of_fewer_than_ten_lines():
 def test_a_task_runs_as_it_stands(workplace, monkeypatch, block):
     """In an empty folder with a photo in it, with strokes in place of MNIST; what it makes is
     finite."""
-    monkeypatch.setitem(catalog.SETS, "mnist", catalog.SETS["strokes"])
+    strokes = catalog.SETS["strokes"]
+    monkeypatch.setitem(catalog.SETS, "mnist", lambda split, root, _: strokes(split, root, 28))
     (workplace / "photo.jpg").symlink_to(sample_photo())
     names = {}
     exec(block, names)
