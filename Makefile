@@ -17,7 +17,7 @@ RIVALS := .venv-peers
 .PHONY: help setup first toy \
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
 	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-interpolate sample-anagram \
-	sample-hybrid evaluate sweep versus illusions figures book bench ablation speedrun \
+	sample-hybrid evaluate sweep versus illusions figures book bench ablation speedrun gpu-check \
 	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
 
 help:             ## list the targets
@@ -119,6 +119,9 @@ ablation: $(READY)        ## measure what each speed technique is worth
 
 speedrun: $(READY)        ## time the shortest training whose digits are read correctly in 99% of cases, with five seeds
 	@$(PY) -m train.benchmarks.speedrun $(ARGS)
+
+gpu-check: $(READY)       ## check and measure everything on a GPU in under eight minutes; prints one table
+	@$(PY) -m train.benchmarks.gpu_check $(ARGS)
 
 test: lint                ## check the style and run the tests (CPU, offline)
 	@$(PY) -m pytest -n auto --maxprocesses 8 $(ARGS)

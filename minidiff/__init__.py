@@ -9,7 +9,7 @@
     evaluation/   numbers and figures that show whether a model is good
     files/        checkpoints, runs, images
     system/       the hardware and the command line
-    api/          all of it from Python: load, sample, edit, train, save
+    api/          all of it from Python: load, sample, edit, train, evaluate, save
     weights/      the shipped weights
 
 Read the chapters in order; each ends by naming the next file. The first is train/first.py, the
@@ -57,16 +57,16 @@ _PLACES = {  # public name: where it is defined; imported when it is first used
     "theory.diffusion": "denoising_loss noise_loss predict_x_0 q_sample",
     "theory.samplers": "ddim_step ddpm_step sample trajectory",
     "theory.guidance": "drop_condition guided until",
-    "theory.flow": "euler_step flow_loss flow_sample flow_trajectory interpolate pure_noise_loss",
+    "theory.flow": "euler_step flow_loss flow_sample flow_trajectory pure_noise_loss",
     "network.unet": "UNet",
     "editing.views": "VIEWS",
     "editing.blur": "gaussian_blur",
     "editing.image_to_image": "one_step sdedit",
-    "editing.inpainting": "inpaint",
-    "editing.illusions": "anagram hybrid",
     "models.generate": "generate",
     "api.pipeline": "load show",
-    "api.edits": "anagram_image edit hybrid_image inpaint_image",
+    "api.edits": "anagram anagram_states edit edit_states hybrid hybrid_states inpaint "
+                 "inpaint_states interpolate interpolate_states",
+    "api.measuring": "evaluate",
     "api.training": "train",
     "models.zoo": "load_model",
 }

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from minidiff.editing.illusions import anagram
+from minidiff.api.edits import anagram_states
 from minidiff.editing.views import VIEWS
 from minidiff.system import cli
-from minidiff.theory.samplers import trajectory
 from sample.edit import Edit, report
 
 TURN = 24  # frames of a GIF in which the finished image turns
@@ -61,24 +60,19 @@ def main(argv=None):
     edit = Edit("anagram", AnagramOptions, argv, about, image=False)
     own, model = edit.own, edit.model
     names = ["identity"] * (len(own.prompts) - len(own.view)) + list(own.view)
-    if "negative" in names and sum(model.data_range):
-        raise ValueError(
-            f"the view negative swaps black and white, so it needs a model whose data range is "
-            f"symmetric about 0, such as -1..1; this one's is {model.data_range}; use another view"
-        )
-    views = [VIEWS[name] for name in names]
-    model.embed([*own.prompts])  # T5 encodes all of them at once
-    eps_fn = model.combine(anagram, [edit.eps_fn(prompt) for prompt in own.prompts], views)
-    states = trajectory(eps_fn, model.schedule, edit.noise(), edit.timesteps, **edit.sampling)
-    seen = ", ".join(f"{p!r} by {name}" for p, name in zip(own.prompts, names))
+    states = anagram_states(model, own.prompts, names, n=own.n)
     turns = [int(name.removeprefix("rotate")) for name in names if name.startswith("rotate")]
+
+    def by(name, x):
+        return model.to_unit(VIEWS[name].see(model.from_unit(x)))
+
     x = edit.finish(
-        states, edit.options.steps + 1, f"one image, seen as {seen}; a row each",
-        lambda x: torch.cat([view.see(x) for view in views]), columns=own.n, row_labels=names,
+        states, "one image, seen as " + ", ".join(
+            f"{p!r} by {name}" for p, name in zip(own.prompts, names)) + "; a row each",
+        lambda x: torch.cat([by(name, x) for name in names]), columns=own.n, row_labels=names,
         film=(lambda x: turning(x, turns[-1])) if turns else None,
     )
-    seen = [(f"by {n}", v.see(x), p) for n, v, p in zip(names, views, own.prompts)]
-    report(edit.model, *seen)
+    report(model, *((f"by {name}", by(name, x), p) for name, p in zip(names, own.prompts)))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from minidiff.api.pipeline import Pipeline
 from minidiff.evaluation.gallery import draw_gif
-from minidiff.evaluation.judge import check_data
 from minidiff.evaluation.metrics import check_finite
 from minidiff.files import images
 from minidiff.files.atomic import atomic_write
-from minidiff.models import upsampler, zoo
+from minidiff.models import zoo
 from minidiff.models.flow_model import FlowModel
-from minidiff.models.generate import generate
 from minidiff.models.model import UNGUIDED
 from minidiff.models.options import LARGE, OutputOptions, SampleOptions
 from minidiff.system import cli, hardware
@@ -29,15 +28,14 @@ FRAMES = 40  # of a GIF
 
 class Session(NamedTuple):
     """What a script needs for sampling. own: its dataclass of options. more: further ones. typed:
-    names of options. second: the second stage, or None. files: {".png": path, ...}."""
+    names of options. model: with its options settled. files: {".png": path, ...}."""
 
     own: object
     options: SampleOptions
     outputs: OutputOptions
     more: tuple
     typed: set
-    model: object
-    second: object
+    model: Pipeline
     files: dict
 
 
@@ -60,9 +58,9 @@ def begin(script, own, argv, about, *, kinds, more=()) -> Session:
     classes, prog = [own, SampleOptions, OutputOptions, *more], f"python -m sample.{script}"
     (own, options, outputs, *more), typed = cli.parse(classes, argv, prog, about, brought)
     files = writable(outputs)
-    model = load(options, kinds, typed)
-    second = load_second_stage(outputs, options, model)
-    return Session(own, options, outputs, tuple(more), typed, model, second, files)
+    model = Pipeline(load(options, kinds, typed), None, options)
+    check_second_stage(outputs, model)
+    return Session(own, options, outputs, tuple(more), typed, model, files)
 
 
 def load(options, kinds, typed=frozenset(), place=""):
@@ -77,7 +75,7 @@ def load(options, kinds, typed=frozenset(), place=""):
         if options.precision == "bfloat16":
             raise ValueError("deepfloyd computes in float16 or float32; drop --precision bfloat16")
         large = {name: getattr(options, name) for name in LARGE}
-        half = "precision" not in typed or options.precision == "auto"
+        half = "precision" not in typed or options.precision != "float32"
         model = zoo.load_model(place, device, half=half, **large)
     else:
         precision = hardware.pick_precision(options.precision, device)
@@ -99,9 +97,7 @@ def run(script, kinds, own, about, argv=None):
 
     script, kinds, about: see `begin`. own: of prompts.py.
     """
-    own, options, outputs, _, typed, model, second, files = begin(
-        script, own, argv, about, kinds=kinds
-    )
+    own, options, outputs, _, typed, model, files = begin(script, own, argv, about, kinds=kinds)
     if "digits" in typed and ("prompts" in typed or model.kind == "deepfloyd"):
         raise ValueError("--digits are for digit models; --prompts replace them, so drop one")
     own = prompts.known(own, model, typed)
@@ -109,50 +105,33 @@ def run(script, kinds, own, about, argv=None):
     if not model.conditional:
         refuse(model.kind, typed & {"digits", "prompts"})
         asked, labels = [""] * len(asked), None
-    states = generate(model, asked, steps=options.steps, seed=options.seed,
-                      **options.guidance, **options.sampling(model))
-    x, kept = watch(states, options.steps + 1, outputs.gif)
+    x, kept = watch(model.states(asked), outputs.gif)
     caption = f"{model.summary}; {options.describe(model)}"
-    x, larger = enlarge(model.to_unit(x), second, outputs, options, asked)
-    kept = [state._replace(x_t=model.to_unit(state.x_t)) for state in kept]
+    x, larger = enlarge(x, model, outputs, options.seed, asked)
     write(files, x, kept, caption, larger=larger, labels=labels, columns=own.columns())
 
 
-def load_second_stage(outputs, options, first):
-    """Load the second stage and print which it is; return None unless the options say `upsample`.
-    first: the model whose images it enlarges. Raises ValueError if there is none that can."""
+def check_second_stage(outputs, model):
+    """Load the model's second stage and print which it is, if the options say `upsample`. Raises
+    ValueError if there is none that can enlarge its images, and for steps that it does not have."""
     if not outputs.upsample:
-        return None
-    device = hardware.pick_device(options.device)
-    if first.kind == "deepfloyd":
-        large = {name: getattr(options, name) for name in LARGE}
-        model = zoo.load_model("deepfloyd", device, stage=2, texts=first.texts, half=first.half,
-                               **large)
-    else:
-        precision = hardware.pick_precision(options.precision, device)
-        kind = zoo.SECOND.get(first.dataset, "upsampler")
-        model = zoo.load_model("", device, precision, (kind,))
-        check_data("the second stage", model.dataset, first.dataset, "leave out --upsample")
-    print(f"weights: {zoo.origin(model.file)} ({model.summary})", flush=True)
-    if outputs.upsample_steps > model.schedule.T:
-        raise ValueError(f"upsample-steps must lie in 1..{model.schedule.T}, the steps of this "
+        return
+    second = model.second()
+    print(f"weights: {zoo.origin(second.file)} ({second.summary})", flush=True)
+    if outputs.upsample_steps > second.schedule.T:
+        raise ValueError(f"upsample-steps must lie in 1..{second.schedule.T}, the steps of this "
                          f"upsampler, got {outputs.upsample_steps}")
-    return model
 
 
-def enlarge(x, model, outputs, options, prompts=None):
-    """Return images x, in [0, 1], enlarged by the second stage `model`, unless that is None, and
+def enlarge(x, model, outputs, seed, prompts=None):
+    """Return images x, in [0, 1], enlarged by the model's second stage if the options say so, and
     what to add to their caption. prompts: one for each image, or None."""
-    if model is None:
+    if not outputs.upsample:
         return x, ""
     steps, level, gamma = outputs.upsample_steps, outputs.upsample_level, outputs.upsample_gamma
-    sampling = options.sampling(model) if model.kind == "deepfloyd" else {}
-    large = model.to_unit(upsampler.upsample(
-        model, model.from_unit(x.clamp(0, 1)), prompts, steps=steps, level=level, gamma=gamma,
-        seed=options.seed, held=outputs.upsample_held, **sampling,
-    ))
-    check_finite(large)
-    caption = f"; upsampled by {model.summary}, {steps} steps, level {level:g}"
+    large = model.upsample(x, prompts, seed=seed, steps=steps, level=level, gamma=gamma,
+                           held=outputs.upsample_held)
+    caption = f"; upsampled by {model.second().summary}, {steps} steps, level {level:g}"
     caption += "" if gamma == 1 else f", gamma {gamma:g}"
     return large, caption + ("" if outputs.upsample_held else ", free")
 
@@ -166,12 +145,12 @@ def writable(outputs):
     return {k: v if k == "folder" else cli.writable(v, k) for k, v in files.items() if v}
 
 
-def watch(states, total, film=False):
-    """Show a progress bar over `total` States. Returns the last image, and FRAMES of the States if
-    there will be a GIF."""
-    kept = set(images.frames_of(range(total), FRAMES)) if film else ()
+def watch(states, film=False):
+    """Show a progress bar over States. Returns the last image, and FRAMES of the States if there
+    will be a GIF."""
+    kept = set(images.frames_of(range(len(states)), FRAMES)) if film else ()
     start, found = time.perf_counter(), []
-    for k, state in enumerate(tqdm(states, total=total, unit="step")):
+    for k, state in enumerate(tqdm(states, unit="step")):
         found = [*found, state] if k in kept else found
     check_finite(state.x_t)
     print(f"{len(state.x_t)} images in {time.perf_counter() - start:.1f} s", flush=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
+from minidiff.api.edits import hybrid_states
 from minidiff.editing import illusions
 from minidiff.evaluation.metrics import from_afar
 from minidiff.system import cli
-from minidiff.theory.samplers import trajectory
 from sample.edit import Edit, report
 
 BY = ("blur", "motion", "grey")
@@ -48,8 +48,6 @@ def main(argv=None):
     about = "generate one image that shows something else from a distance"
     edit = Edit("hybrid", HybridOptions, argv, about, image=False)
     own, model = edit.own, edit.model
-    model.embed([own.low, own.high])  # T5 encodes both at once
-    eps_fns = [edit.eps_fn(own.low), edit.eps_fn(own.high)]
     if own.by == "grey" and model.image_shape[0] == 1:
         raise ValueError("this model generates grey images, so there is no colour left for --high; "
                          "use --by blur or motion")
@@ -57,20 +55,19 @@ def main(argv=None):
     if own.by == "motion" and own.length >= 2 * width:
         raise ValueError(f"length must be less than twice the image's width of {width} pixels, got "
                          f"{own.length}")
-    eps_fn = model.combine(illusions.hybrid, eps_fns, illusions.split(own.coarse()))
-    states = trajectory(eps_fn, model.schedule, edit.noise(), edit.timesteps, **edit.sampling)
+    states = hybrid_states(model, own.low, own.high, own.coarse(), n=own.n)
 
     def afar(x):
-        return model.from_unit(from_afar(model.to_unit(x), 2.0 * x.shape[3] / 28))
+        return from_afar(x, 2.0 * x.shape[3] / 28)
 
     size = {"blur": f", σ = {own.sigma:g} pixels", "motion": f", {own.length} pixels", "grey": ""}
     x = edit.finish(
-        states, edit.options.steps + 1,
+        states,
         f"above, up close: {own.high!r}; below, from a distance: {own.low!r}; split by "
         f"{own.by}{size[own.by]}",
         lambda x: torch.cat([x, afar(x)]), columns=own.n, row_labels=("near", "afar"),
     )
-    report(edit.model, ("near", x, own.high), ("afar", afar(x), own.low))
+    report(model, ("near", x, own.high), ("afar", afar(x), own.low))
 
 
 if __name__ == "__main__":

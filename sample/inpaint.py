@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from minidiff.editing.inpainting import inpaint, inpaint_calls
-from minidiff.files import photos
+from minidiff.api.edits import inpaint_states
+from minidiff.api.inputs import hole_of
+from minidiff.editing.inpainting import inpaint_calls
 from minidiff.system import cli
 from sample.edit import Edit, report, resized
 
@@ -36,30 +37,20 @@ class InpaintOptions:
 def main(argv=None):
     """Inpaint as the options say."""
     edit = Edit("inpaint", InpaintOptions, argv, "fill a hole in an image")
-    own, image, x_0 = edit.own, edit.image, edit.load()
-    size = photos.size_of(image.image)
-    mask = photos.load_mask(own.mask, edit.model.image_shape, size, image.fit).to(x_0.device)
-    mask = ~mask if own.invert_mask else mask
-    if not mask.any():
-        raise ValueError(f"the inverted mask {own.mask} has no hole; leave out --invert-mask")
+    own, x_0, file = edit.own, edit.load(), edit.image.image
+    mask = hole_of(edit.model, own.mask, file, own.invert_mask, edit.image.fit)
     once = edit.options.calls(edit.model)
     calls = inpaint_calls(once, own.resample)
     print(f"cost: {calls} network calls ({once} without resampling)", flush=True)
-    states = inpaint(
-        edit.eps_fn(own.prompt), edit.schedule, x_0, mask, edit.noise(), edit.timesteps,
-        resample=own.resample, **edit.sampling,
-    )
-    grey = sum(edit.model.data_range) / 2
+    states = inpaint_states(edit.model, x_0[0], mask, own.prompt, n=own.n, resample=own.resample,
+                            invert=False)
     hole = f"all but {own.mask}" if own.invert_mask else own.mask
     caption = (
         f"left: {edit.image_name}, and its hole in grey ({hole}); then filled as "
         f"{own.prompt!r}, each step taken {own.resample} times"
     )
-    given = torch.cat([x_0[:1], x_0[:1].masked_fill(mask, grey)])
-    x = edit.finish(
-        states, edit.options.steps + 1, caption, lambda x: torch.cat([resized(given, x), x]),
-        own.prompt,
-    )
+    given = torch.cat([x_0, x_0.masked_fill(mask, 0.5)])
+    x = edit.finish(states, caption, lambda x: torch.cat([resized(given, x), x]), own.prompt)
     report(edit.model, ("filled", x, own.prompt))
 
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from minidiff.editing.inversion import invert, slerp
+from minidiff.api.edits import interpolate_states
 from minidiff.system import cli
-from minidiff.theory.samplers import trajectory
 from sample.edit import Edit, resized
 
 
@@ -31,21 +30,16 @@ class InterpolateOptions:
 def main(argv=None):
     """Interpolate as the options say."""
     edit = Edit("interpolate", InterpolateOptions, argv, "generate the images between two images")
-    own, options = edit.own, edit.options
-    if options.sampler == "ddpm" or options.eta:
-        raise ValueError("interpolation needs a sampler that adds no noise: ddim with eta 0, heun "
-                         "or dpm2m")
-    ends, eps_fn = [edit.load(), edit.load(own.to)], edit.eps_fn(own.prompt)
-    noises = [invert(eps_fn, edit.schedule, x, edit.timesteps) for x in ends]
-    x = torch.cat([slerp(noises[0][k:k + 1], noises[1][k:k + 1], k / (own.n - 1))
-                   for k in range(own.n)])
-    states = trajectory(eps_fn, edit.schedule, x, edit.timesteps, **edit.sampling)
+    own, ends = edit.own, [edit.load(), edit.load(edit.own.to)]
+    if "seed" in edit.typed and not edit.outputs.upsample:
+        raise ValueError("interpolation adds no noise, so --seed has no effect; leave it out")
+    states = interpolate_states(edit.model, ends[0][0], ends[1][0], own.prompt, n=own.n,
+                                invert=False)
     caption = (f"{edit.image_name} and {own.to}, at the ends; between them {own.n} images from "
                f"their mixed noise" + (f", prompt {own.prompt!r}" if own.prompt else ""))
     edit.finish(
-        states, len(edit.timesteps), caption,
-        lambda x: torch.cat([resized(ends[0][:1], x), x, resized(ends[1][:1], x)]), own.prompt,
-        columns=own.n + 2 if own.n <= 18 else None,
+        states, caption, lambda x: torch.cat([resized(ends[0], x), x, resized(ends[1], x)]),
+        own.prompt, columns=own.n + 2 if own.n <= 18 else None,
     )
 
 

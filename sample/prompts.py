@@ -53,12 +53,13 @@ class CountOptions:
 
 
 def known(own, model, typed):
-    """Return DigitOptions with prompts that the model knows: its own words if none were typed and
-    it knows no digits. Raises ValueError for digits that were typed. Other options stay."""
+    """Return DigitOptions with prompts that the model knows: if none were typed and it knows no
+    digits, the examples that are kept with it, or its words. Raises ValueError for digits that were
+    typed. Other options stay."""
     vocabulary = getattr(model, "vocabulary", None)  # DeepFloyd has none: it knows any sentence
     words = vocabulary.words if vocabulary and not getattr(own, "prompts", ()) else ()
     if not words or {*getattr(own, "digits", words)} <= {*words}:
         return own
     if "digits" in typed:
         raise ValueError(f"this model knows no such digits; use --prompts, such as {words[0]!r}")
-    return replace(own, prompts=words[:20])
+    return replace(own, prompts=tuple(model.examples or words)[:20])

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from minidiff.editing.image_to_image import sdedit
+from minidiff.api.edits import edit_states, start_of
 from minidiff.system import cli
-from sample.edit import Edit, check_start, report, resized
+from minidiff.theory.schedule import evenly
+from sample.edit import Edit, report, resized, start_flags
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class SdeditOptions:
     """What to make of the image. Raises ValueError for values out of range."""
 
     prompt: str = cli.flag("", "what to make of it; empty: no prompt")
-    start: int = cli.flag(
-        -1, "step to start at, 0 (noise) .. --steps (the image); -1: 40% of --steps",
-        least=-1, most=10_000, within="steps",
+    start: float = cli.flag(
+        0.4, "step to start at, 0 (noise) .. --steps (the image); below 1: a share of the steps",
+        least=0, most=10_000,
     )
     strength: float = cli.flag(
         -1.0, "instead of --start: how much is made anew, 0 (nothing) .. 1 (all); -1: by --start",
@@ -31,24 +32,20 @@ class SdeditOptions:
 
     def __post_init__(self):
         cli.check(self)
-        check_start(self)
+        start_flags(self)
 
 
 def main(argv=None):
     """Edit as the options say."""
     edit = Edit("sdedit", SdeditOptions, argv, "generate an image close to a given one")
-    own, x_0, timesteps, start = edit.own, edit.load(), edit.timesteps, edit.start
-    states = sdedit(
-        edit.eps_fn(own.prompt), edit.schedule, x_0, timesteps, start, **edit.sampling
-    )
+    own, x_0, steps = edit.own, edit.load(), edit.options.steps
+    start = start_of(steps, **start_flags(own))
+    states = edit_states(edit.model, x_0[0], own.prompt, start, n=own.n, invert=False)
     caption = (
-        f"left: {edit.image_name}; then noised to t = {timesteps[start]} (start {start}) and "
-        f"sampled as {own.prompt!r}"
+        f"left: {edit.image_name}; then noised to t = {evenly(edit.model.schedule.T, steps)[start]}"
+        f" (start {start}) and sampled as {own.prompt!r}"
     )
-    x = edit.finish(
-        states, len(timesteps) - start, caption,
-        lambda x: torch.cat([resized(x_0[:1], x), x]), own.prompt,
-    )
+    x = edit.finish(states, caption, lambda x: torch.cat([resized(x_0, x), x]), own.prompt)
     report(edit.model, ("edited", x, own.prompt))
 
 

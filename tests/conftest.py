@@ -83,6 +83,13 @@ def device(request):
     return torch.device(request.param)
 
 
+def pytest_collection_modifyitems(items):
+    """Mark the tests that run on every device, for `make gpu-check`."""
+    for item in items:
+        if "device" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.device)
+
+
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """An empty current folder, no data set on disk, small sets of strokes."""

@@ -135,14 +135,14 @@ def test_sizes(path):
 
 
 def test_the_core_is_short():
-    """What a learner reads is at most 1,500 lines, the package 7,300 without the drawn doodles. A
+    """What a learner reads is at most 1,500 lines, the package 7,800 without the drawn doodles. A
     derivation does not count."""
     def lines(paths):
         texts = [(ROOT / p).read_text(encoding="utf-8") for p in paths]
         return sum(len(DERIVATION.sub("", text).splitlines()) for text in texts)
 
     assert lines(dict.fromkeys(CORE)) <= 1500
-    assert lines(p for p in PACKAGE if p.parent.name != "doodles") <= 7300
+    assert lines(p for p in PACKAGE if p.parent.name != "doodles") <= 7800
 
 
 @pytest.mark.parametrize("path", FACES, ids=ids)

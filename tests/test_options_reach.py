@@ -60,7 +60,7 @@ OWN = {  # script: {field: words that change it; a second list is the first call
     "uncond": {"n": (["--n", "3"],)},
     "doodles": {"prompts": (["--prompts", "a blue ship"],), "per_prompt": (["--per-prompt", "2"],)},
     "sdedit": {"prompt": (["--prompt", "3"],), "start": (["--start", "2"],),
-               "strength": (["--start", "-1", "--strength", "0.3"],), "n": (["--n", "3"],)},
+               "strength": (["--start", "0.4", "--strength", "0.3"],), "n": (["--n", "3"],)},
     "inpaint": {"invert_mask": (["--invert-mask"],), "prompt": (["--prompt", "3"],),
                 "mask": (["--mask", "rows 3:21"],),
                 "resample": (["--resample", "3"],), "n": (["--n", "3"],)},

@@ -15,9 +15,8 @@ import torch
 model = minidiff.load("class")
 images = model.sample(["3", "8"], steps=3, gamma=2, seed=0, progress=False)
 edited = minidiff.edit(model, images[0], prompt="8", start=0.4, steps=3, progress=False)
-filled = minidiff.inpaint_image(model, images[1], "rows 14:28", "3", steps=3, progress=False)
-both = [make(model, steps=2, progress=False) for make in (minidiff.anagram_image,
-                                                        minidiff.hybrid_image)]
+filled = minidiff.inpaint(model, images[1], "rows 14:28", "3", steps=3, progress=False)
+both = [make(model, steps=2, progress=False) for make in (minidiff.anagram, minidiff.hybrid)]
 assert "matplotlib" not in sys.modules
 minidiff.show(torch.cat([images, edited, filled, *both])).save("all.png")
 run = minidiff.train(torch.rand(16, 3, 8, 8), ["cat", "dog"] * 8, epochs=1, width=2)

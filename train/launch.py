@@ -26,7 +26,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,12 +33,10 @@ import torch
 
 from minidiff.files import runs, validate
 from minidiff.models import zoo
-from minidiff.network.registry import build
 from minidiff.system import cli, errors, hardware
-from minidiff.training import parallel
+from minidiff.training import parallel, start
 from minidiff.training.loop import Training, fit, steps_per_epoch
 from minidiff.training.recipe import RECIPES, Recipe, RunOptions, for_images
-from train import start
 from train.record import Record
 
 
@@ -111,25 +108,6 @@ def _recipe(job: Job, typed: dict) -> dict:
     return {**RECIPES[job.name][name], "recipe": name}
 
 
-def _training(job: Job, cfg, data, description=None, known=False) -> Training:
-    """Build the network from the seed or from given weights, its model, and the training around it.
-    data: the training set. description: of the model, stored; default: that of a new one. known:
-    whether its weights are going to be loaded."""
-    torch.manual_seed(cfg.seed)
-    torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
-    device = data.images.device
-    arguments = {"width": cfg.width, **job.network(data)}
-    network = build(job.name, arguments).to(device, memory_format=hardware.memory_format(device))
-    description = description or {"T": cfg.T, "schedule": cfg.schedule, "predict": cfg.predict,
-                                  "words": data.words,
-                                  "data_range": (0.0, 1.0) if job.judge else data.data_range}
-    model = zoo.MODELS[job.name](network, **description, precision=cfg.precision)
-    training = Training(model, partial(job.loss, cfg=cfg), cfg)
-    if cfg.init and not known:
-        start.initialise(training, job.name, arguments)
-    return training
-
-
 def _start(job: Job, cfg, flags, typed, held: ExitStack):
     """Return a new training, its data and its folder, which is locked while `held` is open."""
     device = hardware.pick_device(flags.device)
@@ -137,10 +115,13 @@ def _start(job: Job, cfg, flags, typed, held: ExitStack):
         cfg = dataclasses.replace(cfg, recipe=_recipe(job, {"device": flags.device})["recipe"])
     precision = hardware.pick_precision(cfg.precision, device)
     cfg = parallel.agreed(dataclasses.replace(cfg, precision=precision))  # each may pick another
-    sets = start.load_sets(job, cfg, flags, device)
+    sets = start.load_sets(cfg, device, flags.data_dir, job.scale, job.judge)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
-    cfg = for_images(cfg, len(sets["train"]), typed) if cfg.dataset.startswith("folder:") else cfg
-    training = _training(job, cfg, sets["train"])
+    cfg = for_images(cfg, sets["train"], typed)
+    torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
+    training = start.begin(job.name, job.network, job.loss, cfg, sets["train"])
+    if cfg.init:
+        start.initialise(training, job.name, {"width": cfg.width, **job.network(sets["train"])})
     folder = None
     if parallel.writer():
         folder = runs.make_folder(job.name, flags.run_dir)
@@ -175,7 +156,7 @@ def _resume(job: Job, given, flags, typed, held: ExitStack):
         print(f"note: started on {about['hardware']}; results may differ here", file=sys.stderr)
     if parallel.writer():
         held.enter_context(runs.locked(folder))
-    sets = start.load_sets(job, cfg, flags, device)
+    sets = start.load_sets(cfg, device, flags.data_dir, job.scale, job.judge)
     training = _training_in(job, folder, cfg, sets["train"], about)
     log = runs.read_log(folder)
     steps = training.epoch * steps_per_epoch(len(sets["train"]), cfg.batch_size)
@@ -201,16 +182,12 @@ def _training_in(job: Job, folder, cfg, data, about) -> Training:
         if before.epochs > cfg.epochs or dataclasses.replace(before, epochs=cfg.epochs) != cfg:
             raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
     known = zoo.description(found, file) if found else about.get("description")
-    training = _training(job, cfg, data, known, known=bool(found))
+    torch.backends.cudnn.deterministic = True
+    training = start.begin(job.name, job.network, job.loss, cfg, data, known)
     if found:
-        try:
-            training.final.load_state_dict(found["weights"])
-            shapes = [p.shape for p in training.network.parameters()]
-            validate.check_training(
-                found["training"], training.state_dict(), shapes, found["step"])
-            training.load_state_dict(found["training"], found["epoch"], found["step"])
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as e:
-            raise ValueError(f"{file} cannot be resumed on {training.device.type}: {e}") from e
+        start.restore(training, found)
+    elif cfg.init:
+        start.initialise(training, job.name, {"width": cfg.width, **job.network(data)})
     return training
 
 

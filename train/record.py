@@ -1,7 +1,6 @@
 """The record of a training run: a progress bar, the log, and at the end of each epoch a
 checkpoint, the loss curve and, twice, samples."""
 
-import dataclasses
 import sys
 import time
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from minidiff.files import checkpoint, runs
 from minidiff.files.images import save_curves
 from minidiff.system import errors, hardware
-from minidiff.training import loop, parallel
+from minidiff.training import loop, parallel, start
 from minidiff.training.recipe import RECIPES, Recipe
 
 TESTED = 512  # images of the test set whose loss is computed after each epoch
@@ -106,19 +105,7 @@ class Record:
 
     def content(self) -> dict:
         """Return what every checkpoint of this training holds."""
-        training = self.training
-        return {
-            "kind": self.job.name,
-            "network": {"width": training.cfg.width, **self.job.network(self.sets["train"])},
-            "weights": training.final.state_dict(),
-            "model": training.model.description(),
-            "config": dataclasses.asdict(training.cfg),
-            "dataset": training.cfg.dataset,
-            "epoch": training.epoch,
-            "step": training.step,
-            "device": training.device.type,
-            "hardware": parallel.named(hardware.describe(training.device)),
-        }
+        return start.content(self.training, self.job.name, self.job.network, self.sets["train"])
 
 
 @torch.no_grad()
@@ -147,8 +134,8 @@ def announce(job, training, dataset, folder) -> None:
     print(f"data      {dataset.name}, {len(dataset):,} images {'x'.join(map(str, dataset.shape))}"
           + (f", {len(dataset.words)} words: {' '.join(words)}" if words else ""))
     print(
-        f"recipe    {cfg.recipe}: {cfg.epochs} epochs of {per_epoch} steps, batch "
-        f"{cfg.batch_size}, lr {cfg.lr} ({cfg.decay}); expected {_duration(left)} from here"
+        f"recipe    {cfg.recipe}: {_count(cfg.epochs, 'epoch')} of {_count(per_epoch, 'step')}, "
+        f"batch {cfg.batch_size}, lr {cfg.lr} ({cfg.decay}); expected {_duration(left)} from here"
     )
     for name, recipe in RECIPES[job.name].items():
         other = Recipe(**recipe)
@@ -156,7 +143,7 @@ def announce(job, training, dataset, folder) -> None:
             work = cost(other.width) / cost(cfg.width) * other.epochs * len(dataset)
             work /= cfg.batch_size
             print(
-                f"other     {name}: width {other.width}, {other.epochs} epochs, batch "
+                f"other     {name}: width {other.width}, {_count(other.epochs, 'epoch')}, batch "
                 f"{other.batch_size}; roughly {_duration(work * seconds)} here (--recipe {name})"
             )
     machine = parallel.named(hardware.describe(training.device))
@@ -186,4 +173,10 @@ def cost(width: int) -> int:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return _count(max(1, round(seconds)), "second")
     return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" + "s" * (n != 1)

@@ -13,6 +13,7 @@ Another set is one function, added to SETS.
 
 import os
 import sys
+from collections import Counter
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import torch
 from minidiff.data import cifar, folder, mnist, prompts, strokes
 from minidiff.data.dataset import Dataset
 from minidiff.data.doodles import world
+from minidiff.files import photos
 
 SIZES = {"strokes": 28, "doodles": 32}  # in pixels, of drawn images, unless a size is given
 SPLITS = ("train", "test", "all", "held_out")  # the last two differ only for doodles (world.py)
@@ -33,13 +35,14 @@ WARNING = """
 """
 
 
-def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -> Dataset:
+def load(name: str = "auto", split="train", data_dir="", size=0, limit=0) -> Dataset:
     """Return a Dataset by name, read from its files or, for strokes and doodles, drawn.
 
     name: a key of SETS, auto or folder:PATH. split: one of SPLITS. data_dir: where the files are or
     should go; default $MINIDIFF_DATA, else "data". size: in pixels, 0 for the set's own; strokes,
-    doodles and folders come in any. Raises ValueError for an unknown name or split, for a size that
-    does not exist, and for files that are missing (and can't be downloaded) or damaged.
+    doodles and folders come in any. limit: how many images to train on will be taken; a folder
+    reads no more than it needs for them. Raises ValueError for an unknown name or split, for a size
+    that does not exist, and for files that are missing (and can't be downloaded) or damaged.
     """
     own = name.startswith(folder.PREFIX)
     if not own and name not in ("auto", *SETS):
@@ -51,7 +54,7 @@ def load(name: str = "auto", split: str = "train", data_dir: str = "", size=0) -
         raise ValueError(f"only {', '.join(SIZES)} and folders come in {size} pixels, got {name!r}")
     root = Path(data_dir or os.environ.get("MINIDIFF_DATA") or "data")
     if own:
-        return folder.load(name, split, root, size)
+        return folder.load(name, split, root, size, limit)
     if name == "auto":
         try:
             mnist.find("mnist", root)
@@ -76,6 +79,16 @@ def named(name: str, size=0, colour="auto") -> str:
 def size_of(name: str) -> int:
     """Return the side of a set's images, pixels, from its name."""
     return folder.place(name).size if name.startswith(folder.PREFIX) else SIZES.get(name, 28)
+
+
+def about(data: Dataset) -> dict:
+    """Return what a model keeps of its training set: up to 100 `examples` of prompts, names of
+    classes or frequent captions, and whether its images are `light_on_dark`."""
+    classes = (data.questions or {}).get("class") or (() if data.captions else data.words)
+    found = classes or [text for text, _ in Counter(data.captions or ()).most_common(100)]
+    found = [text for text in found if text.isprintable() and 0 < len(text) <= 200]
+    sample = data.images_at(slice(0, None, max(1, len(data) // 500)))
+    return {"examples": found[:100], "light_on_dark": not photos.dark_on_light(sample)}
 
 
 def questions(name: str) -> dict | None:

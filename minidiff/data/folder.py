@@ -63,22 +63,24 @@ def place(name: str, size=0, colour="auto") -> Place:
     return found
 
 
-def load(name: str, split: str, root: Path, size=0) -> Dataset:
+def load(name: str, split: str, root: Path, size=0, limit=0) -> Dataset:
     """Return the images of a folder as a Dataset, whose name also says size and colour.
 
     name: folder:PATH, see `place`; the path may be relative to the data folder `root` too. split:
-    "test", or another for the rest. size: of the images, instead of the name's. Raises ValueError
-    where there are fewer than two images, and for names of classes that are not distinct.
+    "test", or another for the rest. size: of the images, instead of the name's. limit: how many to
+    train on are wanted, 0: all; not many more are read. Raises ValueError where there are fewer
+    than two images, and for names of classes that are not distinct.
     """
     about = place(name)
     top = next((p for p in (Path(about.path).expanduser(), root / about.path) if p.is_dir()), None)
     if not top:
         raise ValueError(f"there is no folder {about.path}; name one with images: folder:PATH")
-    found = _kept(top, size or about.size, root)
+    found = _kept(top, size or about.size, root, limit)
     images, share = found["images"], found["share"]
     if len(images) < 2:
-        raise ValueError(f"{top} holds {len(images)} readable images, such as {SUFFIXES[0]} or "
-                         f"{SUFFIXES[1]}; a training needs at least 2")
+        many = "no readable image" if len(images) == 0 else "one readable image"
+        raise ValueError(f"{top} holds {many} ({', '.join(SUFFIXES[:3])} ...); a training needs at "
+                         "least 2")
     colour = about.colour if about.colour != "auto" else COLOURS[1 + (images.shape[1] == 3)]
     if colour == "grey" and images.shape[1] == 3:
         weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
@@ -128,23 +130,28 @@ def labelled(name: str, images: torch.Tensor, texts: list[str], classes=True) ->
                    answers[:, None])
 
 
-def _kept(top: Path, size: int, root: Path) -> dict:
+def _kept(top: Path, size: int, root: Path, limit=0) -> dict:
     """Return a folder's `images`, uint8 (N,1 or 3,size,size), each one's `share`, a hash of its
     name in 0..1, and `texts`, and whether those are `classes`: from the file that keeps them or, if
-    the folder has changed, read anew."""
+    the folder has changed, read anew. limit: of `load`."""
     files, captions, notes = _listing(top)
     stamp = _digest(repr((sorted(files.items()), sorted(captions.items()))))
-    name = re.sub(r"[^A-Za-z0-9]+", "-", top.name)[:50]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", top.name)[:50] + f"-{limit}" * bool(limit)
     file = root / "folders" / f"{name}-{size}-{_digest(os.path.realpath(top))}.pt"
+    share = {f: int(_digest(Path(f).as_posix())[:8], 16) / 16**8 for f in sorted(files)}
+    if limit:  # evenly spread over each of the two parts
+        parts = [[f for f in share if (share[f] <= TEST) == test] for test in (False, True)]
+        chosen = {p[k * len(p) // n] for p in parts if (n := min(len(p), limit + 2))
+                  for k in range(n)}
+        share = {f: share[f] for f in share if f in chosen}
     with suppress(ValueError, KeyError, TypeError):  # a damaged file is made again
         if file.is_file() and (found := checkpoint.read(file))["stamp"] == stamp:
             return found
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    texts = _texts(top, sorted(files), captions)
-    images, good = _read(top, sorted(files), size)
-    share = [int(_digest(Path(file).as_posix())[:8], 16) / 16**8 for file in sorted(files)]
-    found = {"stamp": stamp, "images": images, "share": torch.tensor(share)[good],
+    texts = _texts(top, [*share], captions)
+    images, good = _read(top, [*share], size)
+    found = {"stamp": stamp, "images": images, "share": torch.tensor([*share.values()])[good],
              "texts": [texts[k] for k in good], "classes": not captions}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -162,8 +169,9 @@ def _listing(top: Path):
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__")))
         inside, before = os.path.relpath(where, top), len(files)
         if os.path.realpath(where) in seen:
-            folders[:], names = [], []
+            folders.clear()
             notes.append(f"{ascii(inside)} leads to a folder that is read already; left out")
+            continue
         seen.add(os.path.realpath(where))
         texts = {n[:-4] for n in names if n.endswith(".txt")}
         for name in names:
@@ -172,8 +180,8 @@ def _listing(top: Path):
                 files[file] = _state(os.path.join(where, name))
                 if stem in texts:
                     captions[file] = _state(os.path.join(where, stem + ".txt"))
-        if len(files) == before and names and not folders or not (folders or names):
-            notes.append(f"{ascii(inside)} has no images; left out")
+        if len(files) == before and not folders and inside != os.curdir:
+            notes.append(f"the folder {ascii(inside)} has no images, so it is no class; left out")
     loose = [file for file in files if os.sep not in file]
     if not captions and len(loose) < len(files):
         for file in loose:
@@ -195,7 +203,7 @@ def _texts(top: Path, files: list[str], captions: dict) -> list[str]:
     the folder inside `top` that it is in; else "". Raises ValueError for two spellings of a class,
     and for a name that is not text."""
     if captions:
-        if missing := len(files) - len(captions):
+        if missing := sum(file not in captions for file in files):
             print(f"note: {missing:,} of {len(files):,} images have no caption", file=sys.stderr)
         stems = [top / f"{os.path.splitext(f)[0]}.txt" if f in captions else None for f in files]
         return [" ".join(s.read_text("utf-8", "replace").split()) if s else "" for s in stems]

@@ -112,11 +112,14 @@ def nearest(x, others):
 class Measure:
     """The metrics, with a judge and the real images to compare samples with.
 
-    judge: Classifier in eval mode. train, test: Dataset, the judge's own kind of images.
+    judge: Classifier in eval mode, or None: then only copying is measured. train, test: Dataset,
+    the judge's own kind of images.
     """
 
     def __init__(self, judge, train: Dataset, test: Dataset):
-        self.judge, self.train, self.test = judge, train.judged(), test.judged()
+        self.judge, self.train, self.test = judge, train, test
+        if judge:
+            self.train, self.test = train.judged(), test.judged()
         self.floors, self.unseen = {}, None  # the same for every set of samples
 
     @cached_property
@@ -156,7 +159,10 @@ class Measure:
             shape = ",".join(map(str, self.test.shape))
             raise ValueError(f"expected images (N,{shape}), N >= 2, got {tuple(x.shape)}")
         check_finite(x)
+        copying = nearest(x[:COPIES], self.train.images).mean().item() / self._unseen()
         found = {"n": len(x)}
+        if not self.judge:
+            return {**found, "copying": copying}
         if labels is not None:
             labels = labels.view(len(x), -1).to(x.device)
             found.update(self.accuracy(x, labels))
@@ -164,7 +170,7 @@ class Measure:
         return {
             **found, "confident": self.confident(x),
             "distance": distance, "floor": floor, "ratio": distance / floor,
-            "copying": nearest(x[:COPIES], self.train.images).mean().item() / self._unseen(),
+            "copying": copying,
         }
 
     @torch.no_grad()
@@ -188,6 +194,9 @@ class Measure:
         if self.unseen is None:
             x = self.test.images_at(_shuffled(self.test)[:COPIES])
             self.unseen = nearest(x, self.train.images).mean().item()
+            if not self.unseen:
+                raise ValueError("every test image is a copy of a training image, so copying cannot"
+                                 " be measured; remove the duplicates from the data")
         return self.unseen
 
 

@@ -11,6 +11,7 @@ rebuild its model:
                  data_range, vocabulary (the words of its prompts)
     config       the recipe, as a dict
     dataset      the set it was trained on
+    data         what else is kept of it: prompts as examples, whether it shows light on dark
     epoch, step  how far the training has got
     device, hardware    where it was trained
     guidance     the gamma and guide_until that work best, in shipped files only

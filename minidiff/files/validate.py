@@ -52,6 +52,7 @@ OTHER = "other names"  # in a table: the rule for every name that is not in it
 GUIDANCE = {"gamma": _real(-1000, 1000), "guide_until": _real(0, 1)}
 MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TEXT, "T": T,
          "predict": TEXT}
+DATA = {"examples": _several(TEXT, 0, 10_000), "light_on_dark": FLAG}
 NETWORK = {
     "width": _number(1, 4096), "time": _number(0, 16, (int, bool)), "classes": _number(0, 10_000),
     "size": _number(4, 1024), "scaled": FLAG, "film": FLAG, "channels": Rule(
@@ -66,7 +67,7 @@ CONFIG = {
 CHECKPOINT = {
     "kind": TEXT, "dataset": TEXT, "device": TEXT, "hardware": TEXT, "epoch": _number(0, 10**9),
     "step": _number(0, 10**12), "network": NETWORK, "model": MODEL, "config": CONFIG,
-    "guidance": GUIDANCE, OTHER: Rule("anything", lambda v: True),
+    "guidance": GUIDANCE, "data": DATA, OTHER: Rule("anything", lambda v: True),
 }
 
 LOSSES = _several(_real(0, 1e9), 1, 10**6)

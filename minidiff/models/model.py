@@ -44,20 +44,20 @@ class Model:
 
     network: in training or evaluation mode. T, schedule, predict: see `NoiseModel`. words: the
     vocabulary of its prompts; default: the ten digits, if the network has classes. data_range:
-    (low, high). precision: the network's number format, "float32" or "bfloat16".
+    (low, high). precision: the network's number format, "float32", "bfloat16" or "float16".
     """
 
     ignored = ()  # sampling options that do not apply to it
     defaults = {}  # fields of SampleOptions: values that suit it better than the general ones
-    step = variances = None  # of DDPM sampling (chapter 7), where a model brings its own
+    schedule = step = variances = None  # of sampling (chapter 7), where a model has its own
     join = staticmethod(torch.cat)  # predictions of parts of a batch become those of the whole
     combine = staticmethod(lambda rule, *args: rule(*args))  # predictions, by a rule (chapter 8)
-    file = kind = summary = dataset = None  # set by zoo.load_model
-    schedule = None
+    file = kind = summary = dataset = None  # set by zoo.load_model, like the next two
+    examples, light_on_dark = (), True  # of its training images: prompts, and what they are like
 
     def __init__(self, network, T=None, schedule=None, predict=None, *, words=None,
                  data_range=(0.0, 1.0), precision="float32"):
-        self.network, self.bfloat16 = network, precision == "bfloat16"
+        self.network, self.format = network, getattr(torch, precision)
         self.evaluate = network  # what is called; several GPUs replace it (training/parallel.py)
         self.device = next(network.parameters()).device
         self.vocabulary = Vocabulary(tuple(words or DIGITS.words)[: getattr(network, "classes", 0)])
@@ -95,8 +95,8 @@ class Model:
         return low + (high - low) * x
 
     def number_format(self):
-        """Return the context in which the network computes: autocast for bfloat16."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        """Return the context in which the network computes: autocast for a half format."""
+        return torch.autocast(self.device.type, self.format, enabled=self.format != torch.float32)
 
     def __call__(self, *inputs):
         """Return the network's output, computed in its number format, as float32."""

@@ -8,6 +8,7 @@ sampler is called with. The defaults suit the laptop recipes; a model may bring 
 import inspect
 from dataclasses import dataclass, fields
 
+from minidiff.models.model import UNGUIDED
 from minidiff.system.cli import SEED, check, flag
 from minidiff.system.hardware import DEVICES, PRECISIONS
 from minidiff.theory.samplers import VARIANCES
@@ -15,6 +16,7 @@ from minidiff.theory.schedule import evenly
 from minidiff.theory.solvers import SAMPLERS, network_calls
 
 MIXED = {"gamma": 6.0, "guide_until": 0.0}  # two prompts share an image: each needs more guidance
+BETWEEN = {**UNGUIDED, "sampler": "ddim", "steps": 50}  # two images: without noise, and back again
 CLIPS = {"range": "", "none": ", not clipped", "dynamic": ", thresholded"}  # name: in a caption
 LARGE = ("model_dir", "embeddings", "offload", "download")  # options that only DeepFloyd has
 LARGE_ONLY, UPSAMPLING = {"model": "deepfloyd"}, {"upsample": True}  # what some options need
@@ -45,7 +47,7 @@ class SampleOptions:
     )
     clip: str = flag("range", "each step's x_0_hat is clipped to the data range", tuple(CLIPS))
     seed: int = flag(0, "seed of all noise", least=0, most=SEED)
-    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    device: str = flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", DEVICES)
     precision: str = flag("float32", "number format; auto: the faster; pixels differ", PRECISIONS)
     model_dir: str = flag(
         "", "deepfloyd: folder of both stages, or a hub name; default: the hub's", needs=LARGE_ONLY
@@ -111,11 +113,13 @@ class SampleOptions:
         ) + (f", away from {self.negative!r}" if self.negative else "")
 
 
-def options_for(model, **given) -> SampleOptions:
-    """Return the options for a model: the given ones, else the model's defaults, else the general
-    ones; never more steps than its schedule has, unless they are given."""
+def options_for(model, suited=None, **given) -> SampleOptions:
+    """Return the options for a model: the given ones, else those that suit the task, else the
+    model's defaults, else the general ones; never more steps than its schedule has, unless they are
+    given."""
     names = {field.name for field in fields(SampleOptions)}
     found = {name: value for name, value in model.defaults.items() if name in names}
+    found |= suited or {}
     if model.schedule:
         found["steps"] = min(found.get("steps", SampleOptions.steps), model.schedule.T)
     return SampleOptions(**{**found, **given})

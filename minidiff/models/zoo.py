@@ -129,6 +129,7 @@ def from_checkpoint(
     model = (made or MODELS[found["kind"]])(network, **about, precision=precision)
     model.kind, model.summary = found["kind"], checkpoint.summary(found)
     model.dataset = found["dataset"]
+    vars(model).update(found.get("data", {}))
     model.defaults = {**model.defaults, **found.get("guidance", {})}
     return model
 

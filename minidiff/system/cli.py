@@ -101,12 +101,13 @@ def parse(classes, argv=None, prog=None, description=None, brought=lambda typed:
             for cls, fields in zip(classes, names)]
     for options in made:
         check(options)
-    _check_typed(typed, made)
+    check_needs(typed, made)
     return made, set(typed)
 
 
-def _check_typed(typed, made):
-    """Raise ValueError for a typed option that has no effect with the others."""
+def check_needs(typed, made):
+    """Raise ValueError for a typed option that has no effect with the others. typed: {name: value}.
+    made: instances of dataclasses of flags."""
     values = {k: v for options in made for k, v in vars(options).items()}
     for f in (f for options in made for f in dataclasses.fields(options) if f.name in typed):
         flag = "--" + f.name.replace("_", "-")

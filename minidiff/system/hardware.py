@@ -8,7 +8,8 @@ Precision   Training may compute in bfloat16 (8 bits of mantissa, float32's rang
             it, bfloat16 beats float32; without them it is many times slower, because every number
             is converted first. So one small convolution is timed in each format, and bfloat16 is
             used only if it clearly wins. Sampling is float32 unless bfloat16 is requested: the same
-            seed should give the same image on every machine.
+            seed should give the same image on every machine. float16 is for GPUs without bfloat16;
+            it can't be trained in, since small gradients would become 0.
 Memory      A training or sampling step allocates hundreds of tensors of several megabytes and frees
             them again. glibc, the C library of most Linuxes, returns large ones to the system and
             requests others a moment later, and the system clears every page before it provides it.
@@ -33,7 +34,7 @@ class Devices(tuple):
 
 
 DEVICES = Devices(("auto", "cuda", "mps", "cpu"))
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -55,8 +56,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """Return "float32" or "bfloat16": the one called `name`, or the faster one for "auto". Raises
-    ValueError for an unknown name."""
+    """Return the number format called `name` or, for "auto", the faster one of "float32" and
+    "bfloat16". Raises ValueError for an unknown name."""
     if name not in PRECISIONS:
         raise ValueError(f"unknown precision {name!r}; choose from: {', '.join(PRECISIONS)}")
     if name != "auto":

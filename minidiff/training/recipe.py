@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from minidiff.data.folder import COLOURS
 from minidiff.models.model import PREDICTIONS, SCHEDULE
 from minidiff.system.cli import SEED, check, flag
-from minidiff.system.hardware import DEVICES, PRECISIONS
+from minidiff.system.hardware import DEVICES
 from minidiff.theory.schedule import SCHEDULES
 
 WHOLE = 60_000  # images of MNIST, which the recipes were chosen on
+CHOSEN_ON = ("mnist", "fashion", "strokes", "doodles")  # sets that the recipes suit as they are
+FORMATS = ("auto", "float32", "bfloat16")  # small gradients would be 0 in float16
 DECAYS = ("constant", "exponential", "linear")
 
 
@@ -50,7 +52,7 @@ class Recipe:
     )
     lr: float = flag(1e-3, "peak learning rate of Adam", least=1e-9, most=100)
     ema: float = flag(
-        0.0, "decay of a moving average of the weights, which is sampled from; 0: none",
+        0.0, "decay of a moving average of the weights, to sample from; often 0.999; 0: none",
         least=0, most=0.999999,
     )
     decay: str = flag(
@@ -71,7 +73,7 @@ class Recipe:
         least=1e-6, most=100,
     )
     seed: int = flag(0, "seed of the weights, the data's order and the noise", least=0, most=SEED)
-    precision: str = flag("auto", "number format of training; auto: the faster one", PRECISIONS)
+    precision: str = flag("auto", "number format of training; auto: the faster one", FORMATS)
 
     def __post_init__(self):
         check(self)
@@ -87,12 +89,23 @@ class Recipe:
         return cls(**config)
 
 
-def for_images(cfg: Recipe, count: int, typed=()) -> Recipe:
-    """Return a recipe for a set of `count` images of one's own: it sees as many images as it would
-    in its epochs over WHOLE, unless epochs or a limit are among the names `typed`."""
+def for_images(cfg: Recipe, data, typed=()) -> Recipe:
+    """Return a recipe scaled to a training set that it was not chosen on.
+
+    Epochs: it sees as many images as in its epochs over WHOLE, unless epochs or a limit are among
+    the names `typed`. Width: a third more for colour, as the recipe of doodles was found to need,
+    and in proportion to the square root of the side above 32 pixels, rounded to a multiple of 8,
+    unless it is typed.
+    """
+    if cfg.dataset in CHOSEN_ON:
+        return cfg
+    if "width" not in typed:
+        channels, side, _ = data.shape
+        width = cfg.width * (4 / 3 if channels == 3 else 1) * max(1, side / 32) ** 0.5
+        cfg = dataclasses.replace(cfg, width=max(8, 8 * round(width / 8)))
     if {"epochs", "limit"} & {*typed}:
         return cfg
-    epochs = max(1, min(10_000, round(cfg.epochs * WHOLE / count)))
+    epochs = max(1, min(10_000, round(cfg.epochs * WHOLE / len(data))))
     early = cfg.early_epoch if "early_epoch" in typed else max(1, epochs // 4)
     return dataclasses.replace(cfg, epochs=epochs, early_epoch=early)
 
@@ -113,7 +126,7 @@ def learning_rate(cfg: Recipe, step: int, per_epoch: int) -> float:
 class RunOptions:
     """Where a training run computes and writes: nothing here changes the recipe."""
 
-    device: str = flag("auto", "auto: cuda, else mps, else cpu", DEVICES)
+    device: str = flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", DEVICES)
     data_dir: str = flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
     run_dir: str = flag("", "folder for this run; default: the next free runs/<model>/<number>")
     resume: bool = flag(False, "continue --run-dir, or the newest run of this model")

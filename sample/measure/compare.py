@@ -38,7 +38,7 @@ class CompareOptions:
     model: str = cli.flag("", "class-conditioned diffusion; default: newest run, or shipped")
     judge: str = cli.flag("", "classifier; default: newest run, or shipped")
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
 
     def __post_init__(self):
         cli.check(self)
@@ -79,7 +79,8 @@ def main(argv=None):
     device = hardware.pick_device(flags.device)
     about.update(judge=judged, n=flags.n, floor=FLOOR, hardware=hardware.describe(device))
     points_file = Points(out, about, NAMES)
-    measure, _ = load_measure(flags.judge, flags.data_dir, device)
+    measure, described = load_measure(flags.judge, flags.data_dir, device)
+    print(f"judge:   {described}", flush=True)
     given = SampleOptions(device=device.type)
     models = {kind: load(given, (kind,), place=str(file)) for kind, file in files.items()}
 

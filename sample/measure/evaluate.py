@@ -17,23 +17,24 @@ import math
 
 import torch
 
+from minidiff.api.measuring import held_out, load_measure, prompted_samples
+from minidiff.api.pipeline import Pipeline
 from minidiff.data import catalog
 from minidiff.data.dataset import Dataset
 from minidiff.evaluation import judge
-from minidiff.evaluation.metrics import Measure, check_finite, score
+from minidiff.evaluation.metrics import score
 from minidiff.files import checkpoint, runs
 from minidiff.models import zoo
-from minidiff.models.generate import generate
 from minidiff.models.options import LARGE, SampleOptions
 from minidiff.network.registry import rebuild
 from minidiff.system import cli, hardware
 from minidiff.theory.diffusion import denoising_loss
 from minidiff.training.recipe import RECIPES
-from sample.generate import load, watch
+from sample.generate import load
 from sample.measure import enlargement
 from sample.measure.npz import MOST, read_npz
 
-SCORE_N, HELD_OUT_N = 20_000, 500
+SCORE_N = 20_000
 DESCRIPTIONS = {
     "n": "images measured",
     "accuracy": "read as the digit of the prompt",
@@ -129,6 +130,9 @@ def measure_samples(file, found, options, flags, typed):
             raise ValueError(
                 f"the score needs labels and at least 1,000 images; there are {len(x)}")
     measure, about["judge"] = load_measure(flags.judge, flags.data_dir, device, found["dataset"])
+    print(f"judge:   {about['judge']}", flush=True)
+    if flags.score and not measure.judge:
+        raise ValueError("the score needs classes, which this data set has not; leave out --score")
     if file:
         n = max(flags.n, SCORE_N) if flags.score else flags.n
         x, labels, made = make(model, options, n, measure.test)
@@ -136,47 +140,21 @@ def measure_samples(file, found, options, flags, typed):
     few = slice(flags.n if file else None)
     x, labels = x.to(device), None if labels is None else labels.to(device)
     about["measures"] = measure(x[few], None if labels is None else labels[few])
-    if file and measure.test.name == "doodles" and model.conditional:
-        unseen = catalog.load(measure.test.name, "held_out", flags.data_dir)
-        x, labels, _ = make(model, options, min(flags.n, HELD_OUT_N), unseen)
-        found = measure.accuracy(x.to(device), labels.to(device))
-        about["measures"].update(held_out_n=len(x), held_out=found["all"])
+    if file:
+        about["measures"].update(held_out(
+            measure, Pipeline(model, None, options), flags.n, flags.data_dir))
     if flags.score:
         about["measures"].update(scores(measure, x, labels))
     return about
 
 
-def load_measure(place, data_dir, device, data=None):
-    """Return the Measure with the judge that `place` means, and a description of the judge. data:
-    the set that the samples' model was trained on; the judge must know it."""
-    found, description = judge.find(place, data)
-    print(f"judge:   {description}", flush=True)
-    train, test = (catalog.load(found["dataset"], split, data_dir) for split in ("train", "test"))
-    return Measure(rebuild(found).to(device), train.to(device), test.to(device)), description
-
-
 def make(model, options, n, test):
-    """Generate n samples of a model, with the captions of a test set, or as many of each class as n
-    allows, or with null prompts where it knows no others.
-
-    Returns images (n,C,H,W) in [0, 1], labels or None, and a dict of what produced them.
-    """
-    prompts, labels = [""] * n, None
-    if model.conditional and test.captions:
-        labels = test.judged().labels
-        index = (labels[:, 0] >= 0).nonzero().flatten().cpu()  # some captions name no subject
-        index = index[torch.arange(n) % len(index)]
-        prompts, labels = test.prompts_at(index), labels[index.to(labels.device)]
-    elif model.conditional:
-        labels = torch.arange(n) % len(test.words)
-        prompts = [test.words[k] for k in labels.tolist()]
-    states = generate(model, prompts, steps=options.steps, seed=options.seed,
-                      **options.guidance, **options.sampling(model))
-    x, _ = watch(states, options.steps + 1)
-    check_finite(x)
+    """Generate n samples of a model; see `prompted_samples`. Returns images (n,C,H,W) in [0, 1],
+    labels or None, and a dict of what produced them."""
+    x, labels = prompted_samples(Pipeline(model, None, options), n, test)
     unused = {*model.ignored, *LARGE} if model.ignored else ()
     used = {k: v for k, v in dataclasses.asdict(options).items() if k not in unused}
-    return model.to_unit(x).clamp(0, 1), labels, {"n": n, "summary": model.summary, **used}
+    return x, labels, {"n": n, "summary": model.summary, **used}
 
 
 def scores(measure, x, labels):

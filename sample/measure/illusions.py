@@ -53,7 +53,7 @@ class IllusionOptions:
     judge: str = cli.flag("", "classifier; default: newest run, or shipped")
     steps: int = cli.flag(20, "sampling steps", least=1, most=10_000)
     out: str = cli.flag("illusions.json", "JSON of all rates")
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
 
     def __post_init__(self):
         cli.check(self)

@@ -34,7 +34,7 @@ class SweepOptions:
     model: str = cli.flag("", "class-conditioned; default: newest run, or shipped")
     judge: str = cli.flag("", "classifier; default: newest run, or shipped")
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
 
     def __post_init__(self):
         cli.check(self)
@@ -79,7 +79,8 @@ def main(argv=None):
         "judge": judge.find(flags.judge, found["dataset"])[1], "n": flags.n, "floor": FLOOR,
         "hardware": hardware.describe(device),
     }, NAMES)
-    measure, _ = load_measure(flags.judge, flags.data_dir, device, found["dataset"])
+    measure, judged = load_measure(flags.judge, flags.data_dir, device, found["dataset"])
+    print(f"judge:   {judged}", flush=True)
     model = load(best, ("class",), place=str(file))
 
     def measured(curve, options):

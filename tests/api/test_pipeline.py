@@ -102,3 +102,75 @@ assert "matplotlib" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("prompts", "message"), [
+    ([3], "a prompt is a text, such as '3', got 3"), ([None], "a prompt is a text"),
+    (np.array([3]), "a prompt is a text"), (2.0, "a prompt is a text"),
+    (True, "a prompt is a text"),
+    ([], "nothing to generate"), (0, "nothing to generate"), (-1, "nothing to generate"),
+])
+def test_prompts_are_texts_or_a_number_of_images(prompts, message):
+    """Anything else is one sentence."""
+    with pytest.raises(ValueError, match=message):
+        minidiff.load("class", "cpu").sample(prompts, steps=2)
+
+
+def test_numbers_of_numpy_are_numbers():
+    """As a count, as a seed, as steps, as gamma."""
+    model = minidiff.load("class", "cpu")
+    ours = model.sample(2, steps=2, seed=5, gamma=2.0, progress=False)
+    theirs = model.sample(np.int64(2), steps=np.int32(2), seed=np.uint8(5), gamma=np.float64(2),
+                          progress=False)
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"eta": 0.5}, "^eta has no effect without sampler ddim; add that, or drop eta$"),
+    ({"sampler": "ddim", "variance": "beta"}, "variance has no effect without sampler ddpm"),
+])
+def test_options_without_effect_are_refused(options, message):
+    """As on the command line."""
+    with pytest.raises(ValueError, match=message):
+        minidiff.load("class", "cpu").sample("3", steps=2, **options)
+
+
+def test_the_second_stage_is_that_of_the_scripts(workplace):
+    """The same pixels; a model of other data has none."""
+    sample_class(["--digits", "3", "--per-digit", "1", "--steps", "2", "--device", "cpu", "--npz",
+                  "s.npz", "--upsample", "--upsample-steps", "2"])
+    model = minidiff.load("class", "cpu")
+    images = model.sample("3", steps=2, progress=False)
+    large = model.upsample(images.numpy(), "3", steps=2)
+    assert torch.equal(large.clamp(0, 1), torch.from_numpy(np.load("s.npz")["images"]))
+    for wrong, message in (((images, ["3", "4"]), "N prompts"), ((images[0],), "expected images")):
+        with pytest.raises(ValueError, match=message):
+            model.upsample(*wrong)
+    with pytest.raises(ValueError, match="upsampling has no option step;"):
+        model.upsample(images, step=2)
+    own = minidiff.train(torch.rand(8, 8, 8), epochs=1, width=2, device="cpu").model
+    with pytest.raises(ValueError, match="second stage was trained on strokes, the model on own"):
+        own.upsample(torch.rand(1, 1, 8, 8))
+
+
+def test_what_is_shown_may_have_any_form():
+    """Arrays, one image, lists, bytes; else one sentence."""
+    x = torch.rand(1, 1, 8, 8)
+    expected = np.asarray(minidiff.show(x))
+    for form in (x.numpy(), x[0], x[0, 0], [x[0]], (255 * x).round().byte(), x[0].numpy()):
+        assert abs(np.asarray(minidiff.show(form)).astype(int) - expected).max() <= 1
+    assert minidiff.show(np.zeros((2, 8, 8, 3))).mode == "RGB"
+    for wrong in (None, torch.rand(1, 5, 8, 8), torch.rand(0, 1, 8, 8)):
+        with pytest.raises(ValueError, match="images"):
+            minidiff.show(wrong)
+
+
+def test_a_model_moves_to_a_device_that_is_there(tmp_path):
+    """And is saved only where a file can be."""
+    model = minidiff.load("class", "cpu")
+    found = [m.sample("3", steps=2, progress=False) for m in (model, model.to("cpu"))]
+    assert torch.equal(*found)
+    with pytest.raises(ValueError, match="unknown device 'tpu'"):
+        model.to("tpu")
+    with pytest.raises(ValueError, match="the folder of .* does not exist"):
+        model.save(tmp_path / "none" / "mine.pt")

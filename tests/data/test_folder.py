@@ -172,7 +172,8 @@ def test_what_is_left_out_is_said(workplace, capsys):
     write(workplace / "own" / "cover.png")
     assert load(name).words == ("cat", "dog")
     err = capsys.readouterr().err
-    for said in ("'cow' has no images", "leads to a folder that is read already",
+    for said in ("the folder 'cow' has no images, so it is no class",
+                 "leads to a folder that is read already",
                  "'cover.png' is in no class's folder"):
         assert said in err
 
@@ -197,7 +198,7 @@ def test_a_folder_without_enough_images_is_refused(workplace):
     (workplace / "own").mkdir()
     (workplace / "own" / "a.txt").write_text("alone")
     for count in (0, 1):
-        with pytest.raises(ValueError, match=f"holds {count} readable images"):
+        with pytest.raises(ValueError, match=f"holds {['no', 'one'][count]} readable image "):
             load("folder:own")
         write(workplace / "own" / "1.png")
     (workplace / "own" / "1.png").write_text("broken")

@@ -68,9 +68,9 @@ def test_a_drawing_is_inverted_aloud_and_can_be_kept(trained, monkeypatch, capsy
     monkeypatch.chdir(trained)
     x = load_image(DRAWN).numpy()
     inverted = edited("sdedit", "--start", "4")
-    assert "--no-invert" in capsys.readouterr().out
+    assert "--no-invert" in capsys.readouterr().err
     kept = edited("sdedit", "--start", "4", "--no-invert")
-    assert "--no-invert" not in capsys.readouterr().out
+    assert "--no-invert" not in capsys.readouterr().err
     assert np.allclose(kept, x) and np.allclose(inverted, 1 - x)
 
 
@@ -156,7 +156,7 @@ def test_a_model_without_labels_edits_without_guidance(trained, monkeypatch):
 
 @pytest.mark.parametrize("name, words, message", [
     ("sdedit", ["--image", "no.png"], "file no.png"),
-    ("sdedit", ["--start", "21"], "--start 21 is beyond --steps 20"),
+    ("sdedit", ["--start", "21"], "start must be a step, 0 (noise) .. 20"),
     ("sdedit", ["--prompt", "cat"], "this model knows: '' '0' '1'"),
     ("sdedit", ["--n", "0"], "n must lie in 1..1,000,000, got 0"),
     ("sdedit", ["--steps", "301"], "1..300"),

@@ -4,9 +4,10 @@ was trained on other data."""
 import pytest
 import torch
 
+from minidiff.api.pipeline import Pipeline
 from minidiff.theory.samplers import State
 from sample.class_cond import main
-from sample.generate import OutputOptions, SampleOptions, load_second_stage
+from sample.generate import OutputOptions, check_second_stage
 
 
 def test_samples_that_are_not_finite_are_one_sentence_and_no_file(workplace, monkeypatch):
@@ -16,7 +17,7 @@ def test_samples_that_are_not_finite_are_one_sentence_and_no_file(workplace, mon
         x[0, 0, 3, 4] = float("nan")
         yield State(0, x, None)
 
-    monkeypatch.setattr("sample.generate.generate", broken)
+    monkeypatch.setattr("minidiff.api.pipeline.generate", broken)
     with pytest.raises(ValueError, match="not finite"):
         main(["--digits", "3", "--per-digit", "1", "--steps", "2"])
     assert not (workplace / "grid.png").exists()
@@ -25,10 +26,10 @@ def test_samples_that_are_not_finite_are_one_sentence_and_no_file(workplace, mon
 class Clothes:
     """Stands in for a model that was trained on Fashion-MNIST."""
 
-    kind, dataset = "class", "fashion"
+    kind, dataset, device, bfloat16 = "class", "fashion", torch.device("cpu"), False
 
 
 def test_a_second_stage_enlarges_only_what_it_was_trained_on(workplace):
     """The shipped one was trained on digits, so it refuses clothes, and says what to leave out."""
-    with pytest.raises(ValueError, match="trained on strokes, the model on fashion; leave out"):
-        load_second_stage(OutputOptions(upsample=True), SampleOptions(), Clothes())
+    with pytest.raises(ValueError, match="trained on strokes, the model on fashion; train one"):
+        check_second_stage(OutputOptions(upsample=True), Pipeline(Clothes(), None))

@@ -54,8 +54,8 @@ def test_unavailable_and_unknown_names_are_rejected(monkeypatch):
         hardware.pick_device("cuda")
     with pytest.raises(ValueError, match="auto, cuda, mps, cpu"):
         hardware.pick_device("tpu")
-    with pytest.raises(ValueError, match="auto, float32, bfloat16"):
-        hardware.pick_precision("float16", torch.device("cpu"))
+    with pytest.raises(ValueError, match="auto, float32, bfloat16, float16"):
+        hardware.pick_precision("float8", torch.device("cpu"))
 
 
 def test_channels_are_last_where_convolutions_are_then_faster():

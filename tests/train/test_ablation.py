@@ -52,7 +52,7 @@ def test_a_training_without_a_technique_takes_the_same_step(few):
     trainings = {name: method.args[1] for name, method in methods.items()}
     assert {n for n, t in trainings.items() if not t.optimizer.defaults["fused"]} == {
         "Adam not fused"}
-    assert {n for n, t in trainings.items() if not t.model.bfloat16} == {"in float32"}
+    assert {n for n, t in trainings.items() if t.model.format == torch.float32} == {"in float32"}
     weights = {name: t.network.up2[0][0].weight for name, t in trainings.items()}
     assert {n for n, w in weights.items() if w.is_contiguous()} == {"images in torch's own order"}
     torch.manual_seed(0)

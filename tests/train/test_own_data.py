@@ -1,6 +1,7 @@
 """Every training on a folder of images: classes, captions or neither; then samples and measures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ import train.flow
 import train.flow_uncond
 import train.uncond
 import train.upsampler
+from minidiff.data.dataset import Dataset
 from minidiff.files import checkpoint, runs
 from minidiff.models.zoo import load_model
-from minidiff.training.recipe import Recipe, for_images
+from minidiff.training.recipe import Recipe
+from minidiff.training.recipe import for_images as scaled
 from sample.class_cond import main as sample_class
 from sample.flow import main as sample_flow
 from sample.measure.evaluate import main as evaluate
@@ -34,7 +37,7 @@ NAMES = ("fire truck", "Dog", "A")
 def captioned(place):
     """Write a folder of eight images with captions, beside each."""
     for k in range(8):
-        write(place / f"{k}.png")
+        write(place / f"{k}.png", (20 * k, 3 * k, 200))
         (place / f"{k}.txt").write_text(f"a thing of kind {['red', 'blue'][k % 2]}")
     return f"folder:{place.name}"
 
@@ -61,7 +64,8 @@ def test_classes_of_a_folder_are_prompts(workplace, job, main, capsys):
     images, labelled = samples()
     assert images.shape == (6, 3, 8, 8) and not labelled
     main(STEPS)
-    assert len(samples()[0]) == 16
+    assert len(samples()[0]) == 12  # four of each of the three
+    assert found["data"]["examples"] == ["a", "dog", "fire truck"]
     with pytest.raises(ValueError, match="knows no such digits; use --prompts, such as 'a'"):
         main([*STEPS, "--digits", "3"])
 
@@ -73,8 +77,11 @@ def test_captions_are_prompts(workplace):
     sample_class([*STEPS, "--prompts", "a red thing"])
     with pytest.raises(ValueError, match="nothing for a judge"):
         launch(train.classifier.JOB, [*TINY, "folder:own"])
-    with pytest.raises(ValueError, match="judge was trained on|no trained classifier"):
-        evaluate(["--model", str(folder), "--steps", "2", "--device", "cpu", "--n", "10"])
+    evaluate(["--model", str(folder), "--steps", "2", "--device", "cpu", "--n", "10"])
+    assert {*json.loads((workplace / "evaluation.json").read_text())["measures"]} == {
+        "n", "copying"}
+    with pytest.raises(ValueError, match="the score needs classes"):
+        evaluate(["--model", str(folder), "--device", "cpu", "--n", "10", "--score"])
 
 
 @pytest.mark.parametrize("job", [train.uncond.JOB, train.flow_uncond.JOB, train.denoiser.JOB])
@@ -135,12 +142,27 @@ def test_a_judge_of_other_data_is_refused(workplace):
 
 def test_a_small_set_is_seen_more_often():
     """As many images as in the recipe's epochs over MNIST, unless epochs are typed."""
-    cfg = Recipe(epochs=2, early_epoch=1)
+    def for_images(cfg, count, typed=()):
+        data = type("Few", (), {"__len__": lambda _: count, "shape": (1, 28, 28)})()
+        return scaled(cfg, data, typed)
+
+    cfg = Recipe(epochs=2, early_epoch=1, dataset="folder:x")
     found = for_images(cfg, 600)
     assert (found.epochs, found.early_epoch) == (200, 50)
     assert for_images(cfg, 600, {"epochs"}) == cfg == for_images(cfg, 60_000)
     assert for_images(cfg, 3).epochs == 10_000 and for_images(cfg, 10**6).epochs == 1
     assert for_images(cfg, 600, {"early_epoch"}).early_epoch == 1
+
+
+@pytest.mark.parametrize(("shape", "width"), [
+    ((1, 28, 28), 24), ((3, 8, 8), 32), ((3, 32, 32), 32), ((1, 64, 64), 32), ((3, 128, 128), 64)])
+def test_width_follows_colour_and_size(shape, width):
+    """A third more in colour, the square root of the side above 32; what is typed stays, and so do
+    the sets that the recipes were chosen on."""
+    data, cfg = Dataset("x", torch.zeros(2, *shape).byte(), torch.zeros(2)), Recipe(width=24)
+    assert scaled(replace(cfg, dataset="folder:x"), data).width == width
+    assert scaled(replace(cfg, dataset="folder:x"), data, {"width"}).width == 24
+    assert scaled(replace(cfg, dataset="mnist"), data).width == 24
 
 
 def test_a_resumed_training_finds_the_same_images(workplace):

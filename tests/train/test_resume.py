@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import train.uncond
+from minidiff.data import catalog, dataset
 from minidiff.files import checkpoint, runs
 from minidiff.models import model
 from tests.conftest import TINY, same, weights
@@ -86,6 +88,25 @@ def test_resuming_gives_the_bits_of_a_run_that_never_stopped(workplace):
     columns = ("step", "epoch", "loss", "lr")
     logs = [[[row[c] for c in columns] for row in runs.read_log(Path(f))] for f in ("whole", "cut")]
     assert logs[0] == logs[1]
+
+
+def test_resuming_is_exact_where_an_endless_set_changes(workplace, monkeypatch):
+    """Each epoch has images of its own. Stopped at the change and resumed, a run ends with the bits
+    of one that never stopped; with the first images again it would not."""
+    read = catalog.load
+
+    def endless(*args):
+        found = read(*args)
+        return replace(found, renewed=lambda k: replace(found, images=found.images.roll(k, 3)))
+
+    monkeypatch.setattr(dataset, "RENEW", 1)
+    same_again = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "unchanged"])
+    monkeypatch.setattr(catalog, "load", endless)
+    whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
+    cut("cut")
+    launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
+    assert same(weights(whole), weights("cut"))
+    assert not same(weights(whole), weights(same_again))
 
 
 def test_a_killed_process_resumes_to_identical_weights(trained, tmp_path):

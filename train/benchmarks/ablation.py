@@ -19,6 +19,7 @@ from minidiff.models import zoo
 from minidiff.models.model import NoiseModel
 from minidiff.network import registry
 from minidiff.system import cli, hardware
+from minidiff.training.recipe import FORMATS
 from train import first
 from train.benchmarks import processes
 from train.benchmarks.timing import in_turn, summary
@@ -36,10 +37,10 @@ class AblationOptions:
     out: str = cli.flag("ablation.json", "JSON of all results")
     width: int = cli.flag(64, "D of the network that is trained", least=1, most=4096)
     batch_size: int = cli.flag(128, "images per training step", least=2, most=100_000)
-    precision: str = cli.flag("auto", "number format of training", hardware.PRECISIONS)
+    precision: str = cli.flag("auto", "number format of training", FORMATS)
     steps: int = cli.flag(
         first.T, "sampling steps without few-step sampling", least=1, most=first.T)
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
 
     def __post_init__(self):
         cli.check(self)

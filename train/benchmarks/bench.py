@@ -46,7 +46,7 @@ class BenchOptions:
     baseline_steps: int = cli.flag(
         first.T, "sampling steps of the baseline", least=1, most=first.T)
     peers: bool = cli.flag(False, "also the libraries that `make bench PEERS=1` installs")
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):

@@ -55,7 +55,7 @@ class SpeedOptions:
     seeds: int = cli.flag(5, "runs, with seeds 0, 1, ...", least=1, most=10_000)
     n: int = cli.flag(2000, "samples to measure each run", least=10, most=100_000)
     out: str = cli.flag("speedrun.json", "JSON of all runs")
-    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu", hardware.DEVICES)
+    device: str = cli.flag("auto", "auto: cuda, else mps, else cpu; or cuda:1", hardware.DEVICES)
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
 
     def __post_init__(self):

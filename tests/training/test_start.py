@@ -1,5 +1,7 @@
-"""train/start.py and what people add: some of the images, given weights, more epochs, a schedule of
-their own."""
+"""start.py and what people add: some of the images, given weights, more epochs, a schedule of their
+own."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,10 +14,14 @@ from minidiff.data.dataset import Dataset
 from minidiff.files import checkpoint
 from minidiff.models import zoo
 from minidiff.models.generate import generate
+from minidiff.network.registry import rebuild
 from minidiff.theory.schedule import SCHEDULES, Schedule
+from minidiff.training import start
+from minidiff.training.recipe import Recipe
+from minidiff.training.start import limited
 from tests.conftest import TINY, same, weights
+from tests.data.test_folder import classes
 from train.launch import launch
-from train.start import limited
 
 WORDS = [*TINY, "--T", "20"]
 
@@ -53,6 +59,27 @@ def test_a_training_starts_from_given_weights(workplace, trained, monkeypatch):
     assert all(torch.allclose(before[n], after[n], atol=1e-6) for n in names)
     fresh = weights(launch(train.uncond.JOB, still))
     assert not all(torch.allclose(fresh[n], after[n], atol=1e-6) for n in names)
+
+
+def test_words_that_differ_are_named(workplace, capsys):
+    """Fine-tuning on as many other classes is told in a note; on the same ones nothing is."""
+    folders = {first: launch(train.class_cond.JOB, [
+        "--dataset", classes(workplace / first, (first, "dog"), 4), "--size", "8", *TINY[2:]])
+        for first in ("cat", "cow")}
+    capsys.readouterr()
+    start.initialise(training_of(folders["cow"], folders["cat"]), "class", {})
+    assert "knows other words; 'cow' starts from what it learned for 'cat'" in (
+        capsys.readouterr().err)
+    start.initialise(training_of(folders["cow"], folders["cow"]), "class", {})
+    assert "note" not in capsys.readouterr().err
+
+
+def training_of(folder, init):
+    """Return a stand-in for the training of a run's folder, with other weights to start from."""
+    model = zoo.load_model(str(folder))
+    network = rebuild(checkpoint.load(folder / "last.pt"))
+    return SimpleNamespace(model=model, network=network, average=None,
+                           cfg=Recipe(init=str(init)))
 
 
 @pytest.mark.parametrize("job, words, message", [
