@@ -39,17 +39,20 @@ class States:
     way. Its length is how many there are in all."""
 
     def __init__(self, model, states, count):
-        self.model, self.states, self.count = model, states, count
+        def in_unit(state):
+            t, *found = state
+            return type(state)(t, *(x if x is None else model.to_unit(x) for x in found))
+
+        self.states, self.count = map(in_unit, states), count
 
     def __len__(self):
         return self.count
 
     def __iter__(self):
-        return self
+        return self.states
 
     def __next__(self):
-        t, *found = state = next(self.states)
-        return type(state)(t, *(x if x is None else self.model.to_unit(x) for x in found))
+        return next(self.states)
 
 
 class Pipeline:
@@ -135,7 +138,7 @@ class Pipeline:
                                           texts=self.model.texts, half=self.model.half)
         elif self._second is None:
             kind = zoo.SECOND.get(self.model.dataset, "upsampler")
-            precision = "bfloat16" if self.model.bfloat16 else "float32"
+            precision = str(self.model.format).removeprefix("torch.")
             found = zoo.load_model("", self.model.device, precision, (kind,))
             check_data("the second stage", found.dataset, self.model.dataset,
                        "train one on the same data, or leave the images as they are")
