@@ -11,14 +11,15 @@ PY     := .venv/bin/python
 READY  := .venv/ready
 REFEREE := .venv/referee
 LARGE  := .venv/deepfloyd
+PLAY   := .venv/play
 RIVALS := .venv-peers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup first toy \
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
 	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-interpolate sample-anagram \
-	sample-hybrid evaluate sweep versus illusions figures book bench ablation speedrun gpu-check \
-	test test-diffusers test-deepfloyd setup-deepfloyd lint clean
+	sample-hybrid play tour evaluate sweep versus illusions figures book bench ablation speedrun gpu-check \
+	test test-diffusers test-deepfloyd test-deepfloyd-full test-play setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +93,10 @@ sample-anagram: $(READY)  ## generate an image that shows something else when it
 sample-hybrid: $(READY)   ## generate an image that shows something else from a distance
 	@$(PY) -m sample.hybrid $(ARGS)
 
+play: $(PLAY)             ## the playground: all of this in the browser
+	@test -f docs/book/index.html || $(PY) -m figures.book.book
+	@$(PY) -m sample.play $(ARGS)
+
 evaluate: $(READY)        ## measure samples: accuracy, Frechet distance, copying
 	@$(PY) -m sample.measure.evaluate $(ARGS)
 
@@ -104,7 +109,7 @@ versus: $(READY)          ## measure a flow against a diffusion model at equal n
 illusions: $(READY)       ## measure which anagrams and hybrids the doodle model can make
 	@$(PY) -m sample.measure.illusions $(ARGS)
 
-figures: $(READY)         ## build the page of figures, figures/out/index.html (ONLY="inpaint anagram" builds only these)
+figures: $(READY)         ## build the page, figures/out/index.html (ONLY="inpaint anagram": only these; MODEL=class: with digits)
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
 	$(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") $(ARGS)
 
@@ -133,6 +138,15 @@ test-deepfloyd: $(LARGE)  ## check the DeepFloyd loader and sampler against its 
 	@$(PY) -m pytest tests/models/test_against_deepfloyd.py \
 	tests/models/test_deepfloyd.py tests/figures/test_course.py tests/models/test_hub.py $(ARGS)
 
+test-deepfloyd-full: $(LARGE)  ## run both stages of DeepFloyd at full size, with random weights (slow; 4 GB of memory)
+	@$(PY) -m tests.models.full_deepfloyd
+
+test-play: $(PLAY)-test   ## check the playground in a browser, and run the notebook
+	@$(PY) -m pytest tests/sample/test_play_page.py tests/sample/test_tour.py $(ARGS)
+
+tour: $(PLAY)-test        ## run docs/tour.ipynb, and write its outputs into it
+	@.venv/bin/jupyter execute --inplace docs/tour.ipynb
+
 setup-deepfloyd: $(LARGE) ## install the packages that DeepFloyd needs (no weights)
 
 lint: $(READY)            ## check the style
@@ -159,6 +173,11 @@ $(LARGE): $(READY)
 	"the libraries for DeepFloyd need Python 3.11 or newer; run: make clean, then make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@echo "installing the packages that DeepFloyd needs (once)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,deepfloyd]'
+	@touch $@
+
+$(PLAY) $(PLAY)-test: $(READY)
+	@echo "installing the packages that the playground needs (once)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,$(@F)]'
 	@touch $@
 
 $(RIVALS)/ready: $(READY)  # the packages of .venv, through a .pth file, and the other libraries

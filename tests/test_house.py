@@ -108,7 +108,7 @@ print([name for name in sys.modules if "deepfloyd" in name])"""
 
 def test_only_the_five_packages_are_imported():
     """torch, torchvision, numpy, matplotlib, tqdm, and Pillow, which torchvision brings; the tests
-    have diffusers as an oracle, and the book three packages that typeset it."""
+    have diffusers as an oracle, the book three packages that typeset it, the playground gradio."""
     ours = {"minidiff", *ROOFS}
     allowed = {"torch", "torchvision", "numpy", "matplotlib", "tqdm", "PIL"}
     large = {"accelerate", "diffusers", "google", "sentencepiece", "transformers",
@@ -119,6 +119,7 @@ def test_only_the_five_packages_are_imported():
         outside = {n.split(".")[0] for n in imports(path)} - ours - set(sys.stdlib_module_names)
         extra = {"pytest"} | large if (ROOT / "tests") in path.parents else set()
         extra |= large if path.parent.name == "deepfloyd" else extras.get(path.name, set())
+        extra |= {"gradio", "starlette"} if (ROOT / "sample" / "play") in path.parents else set()
         assert outside <= allowed | extra, ids(path)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from figures.book import book, formula, source
 from figures.build import SECTIONS
+from figures.page.sheet import save_sheet
 from minidiff.files import images, runs
 from tests import conftest
 from tests.conftest import CHROMIUM, Tags, browse
@@ -25,8 +26,9 @@ def built(tmp_path_factory):
     """The book, with the figures of one section."""
     place = tmp_path_factory.mktemp("book")
     (place / "pictures").mkdir()
-    for name in MADE:
-        images.save_grid(place / "pictures" / name, torch.rand(40, 1, 28, 28), f"grid {name}", 20)
+    sheet, grid = (place / "pictures" / name for name in MADE)
+    save_sheet(sheet, [("result", torch.rand(3, 1, 28, 28))], f"grid {sheet.name}", tuple("abc"))
+    images.save_grid(grid, torch.rand(40, 1, 28, 28), f"grid {grid.name}", 20)
     runs.write_json(place / "pictures" / "manifest.json", {"inpaint": {"key": "", "files": MADE}})
     book.run(["--out", str(place / "book"), "--pictures", str(place / "pictures")])
     return place / "book"
@@ -203,7 +205,7 @@ def test_figures_are_where_their_code_is(texts):
     script = texts[source.ROOT / "figures" / "part_a" / "inpaint.py"]
     after = inpainting.partition('<a id="inpaint"')[2].partition("<section>")[0]
     for name in MADE:
-        assert f'src="{name}"' in after and f'alt="grid {name}"' in after
+        assert f'src="{name}"' in after and f"<figcaption>grid {name}<" in after
         assert f'src="{name}"' in script
     sdedit = texts[source.DOOR.parent / "editing" / "image_to_image.py"]
     after = sdedit.partition('<a id="sdedit"')[2].partition("<section")[0]
