@@ -134,6 +134,18 @@ def test_words_reach_the_script_as_they_were_typed(tmp_path):
     assert eval(calls.literal(tuple(words))) == words
 
 
+def test_a_model_that_the_target_would_not_load_is_named():
+    """Each target has a model of its own; every other one is --model."""
+    def command(name, kind):
+        return calls.Call(name, kind, kind, 1, {"prompts": ("a dog",), "seed": 0}).command()
+
+    assert command("sample", "deepfloyd").startswith(
+        "make sample-class ARGS='--model deepfloyd --prompts \"a dog\"")
+    assert all("--model" not in command("sample", kind) for kind in models.KINDS)
+    assert "--model doodles" in command("anagram", "doodles")
+    assert "--model" not in command("anagram", "class")
+
+
 def test_a_drawing_becomes_a_file_and_a_hole_a_mask(workplace):
     """Under names made from their pixels; where nothing is brushed there is no mask."""
     image, hole = drawing()
