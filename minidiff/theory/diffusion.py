@@ -148,14 +148,12 @@ def noise_loss(schedule, model, x_0, cond=None, generator=None):
 
     Derivation: from the likelihood to this loss. A model that steps from x_t to x_s by p(x_s | x_t)
     generates x_0 with a density p(x_0). The log of a mean is at least the mean of the logs (this is
-    Jensen's inequality), so -log p(x_0) is at most the mean of
-
-        log q(x_1, ..., x_T | x_0) - log p(x_0, ..., x_T)
-
-    Both are products of steps back, p by definition, q by Bayes' rule: q(x_T | x_0) times all
-    q(x_s | x_t, x_0). So, but for both ends, this bound is a sum over t of Kullback-Leibler
-    divergences between the true step and the model's, DDPM (5). Both steps are Gaussian. If, for a
-    pixel, the true one has mean m and variance v, and the model's m_hat and sigma², that is
+    Jensen's inequality), so -log p(x_0) is at most the mean of log q(x_1, ..., x_T | x_0) -
+    log p(x_0, ..., x_T). Both are products of steps back, p by definition, q by Bayes' rule:
+    q(x_T | x_0) times all q(x_s | x_t, x_0). So, but for both ends, this bound is a sum over t of
+    Kullback-Leibler divergences between the true step and the model's, DDPM (5). Both steps are
+    Gaussian. If, for a pixel, the true one has mean m and variance v, the model's m_hat and
+    sigma², that is
 
         KL = ½ log(sigma² / v) + (v + (m_hat - m)²) / (2 sigma²) - ½
 
