@@ -19,7 +19,7 @@ RIVALS := .venv-peers
 	train-denoiser train-uncond train-class train-flow train-flow-uncond train-upsampler train-classifier \
 	train-doodles train-doodles-upsampler doodles sample-uncond sample-class sample-doodles sample-flow sample-denoise sample-sdedit sample-inpaint sample-interpolate sample-anagram \
 	sample-hybrid play tour evaluate sweep versus illusions figures book bench ablation speedrun gpu-check \
-	test test-diffusers test-deepfloyd test-play setup-deepfloyd lint clean
+	test test-diffusers test-deepfloyd test-deepfloyd-full test-play setup-deepfloyd lint clean
 
 help:             ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,7 +109,7 @@ versus: $(READY)          ## measure a flow against a diffusion model at equal n
 illusions: $(READY)       ## measure which anagrams and hybrids the doodle model can make
 	@$(PY) -m sample.measure.illusions $(ARGS)
 
-figures: $(READY)         ## build the page of figures, figures/out/index.html (ONLY="inpaint anagram" builds only these)
+figures: $(READY)         ## build the page, figures/out/index.html (ONLY="inpaint anagram": only these; MODEL=class: with digits)
 	@$(PY) -m figures $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model $(MODEL)) \
 	$(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") $(ARGS)
 
@@ -137,6 +137,9 @@ test-diffusers: $(REFEREE)  ## check the samplers against the diffusers library
 test-deepfloyd: $(LARGE)  ## check the DeepFloyd loader and sampler against its own pipelines
 	@$(PY) -m pytest tests/models/test_against_deepfloyd.py \
 	tests/models/test_deepfloyd.py tests/figures/test_course.py tests/models/test_hub.py $(ARGS)
+
+test-deepfloyd-full: $(LARGE)  ## run both stages of DeepFloyd at full size, with random weights (slow; 4 GB of memory)
+	@$(PY) -m tests.models.full_deepfloyd
 
 test-play: $(PLAY)-test   ## check the playground in a browser, and run the notebook
 	@$(PY) -m pytest tests/sample/test_play_page.py tests/sample/test_tour.py $(ARGS)

@@ -1,6 +1,7 @@
 """Draw the sections of the page that are out of date, then build the page.
 
-With --model doodles or deepfloyd it is part A from sentences, in a folder of its own.
+Part A is drawn from one model that can be prompted, --model: from sentences with the doodles or
+DeepFloyd, or from digits. Part B, training, is on the page of the default model alone.
 
 A section is up to date if everything it depends on is what it was when it was drawn: the package,
 its own script and what that imports, the studio, the weights, the inputs and the data;
@@ -23,7 +24,7 @@ from figures.page.studio import INPUTS
 from figures.part_a.deepfloyd import DeepFloydStudio
 from figures.part_a.digits import DigitStudio
 from figures.part_a.doodles import DoodleStudio
-from minidiff.files import runs, validate
+from minidiff.files import photos, runs, validate
 from minidiff.models import options, zoo
 from minidiff.models.deepfloyd import hub
 from minidiff.system import cli, hardware
@@ -34,9 +35,10 @@ PART_B = ("denoiser", "uncond", "class", "sweep", "upsampler", "flow", "health")
 SECTIONS = PART_A + PART_B  # in the page's order
 FILES = {"class": "class_cond"}  # "class" is a keyword
 STUDIOS = {  # --model: what part A is drawn from
-    "": DigitStudio, "doodles": DoodleStudio, "deepfloyd": DeepFloydStudio,
+    "doodles": DoodleStudio, "class": DigitStudio, "deepfloyd": DeepFloydStudio,
 }
-MEASURED = ("sweep.json", "versus.json")
+DEFAULT = "doodles"
+MEASURED = ("sweep.json", "versus.json", "illusions.json")
 ENTRY = {  # of a section in manifest.json: the rules of its fields
     "key": validate.Rule("a checksum", lambda v: type(v) is str),
     "files": validate.Rule("a list of names of figures", lambda v: type(v) is list and all(
@@ -53,13 +55,17 @@ class FigureOptions:
     only: str = cli.flag("", f"sections to draw, of: {' '.join(SECTIONS)}; default: all")
     fresh: bool = cli.flag(False, "draw what is up to date, too")
     data_dir: str = cli.flag("", "folder of the data sets; default: $MINIDIFF_DATA, else data")
-    model: str = cli.flag("", "part A with another model than digits", ("doodles", "deepfloyd"))
+    model: str = cli.flag(DEFAULT, "of part A: doodles, class (digits) or deepfloyd", [*STUDIOS])
     photo: str = cli.flag("", "not for digits: your photo; default: the one matplotlib installs")
     device: str = cli.flag("auto", "not for digits: auto, cuda, mps or cpu", hardware.DEVICES)
-    model_dir: str = cli.flag("", "deepfloyd: folder of both stages, or a hub name")
-    embeddings: str = cli.flag("", "deepfloyd: .pth dictionary, prompt to embedding")
-    offload: bool = cli.flag(False, "deepfloyd: for a GPU too small to hold it; slower")
-    download: bool = cli.flag(False, "deepfloyd: fetch what is missing here")
+    model_dir: str = cli.flag(
+        "", "deepfloyd: folder of both stages, or a hub name", needs=options.LARGE_ONLY)
+    embeddings: str = cli.flag(
+        "", "deepfloyd: .pth dictionary, prompt to embedding", needs=options.LARGE_ONLY)
+    offload: bool = cli.flag(
+        False, "deepfloyd: for a GPU too small to hold it; slower", needs=options.LARGE_ONLY)
+    download: bool = cli.flag(
+        False, "deepfloyd: fetch what is missing here", needs=options.LARGE_ONLY)
 
     @property
     def large(self) -> dict:
@@ -67,9 +73,9 @@ class FigureOptions:
         return {name: getattr(self, name) for name in options.LARGE}
 
 
-def sections_of(model=""):
+def sections_of(model=DEFAULT):
     """Return the names of the sections of a model's page, in order."""
-    return PART_A if model else SECTIONS
+    return SECTIONS if model == DEFAULT else PART_A
 
 
 def module(name):
@@ -78,9 +84,14 @@ def module(name):
     return import_module(f"figures.{part}.{FILES.get(name, name)}")
 
 
-def words(name, model=""):
+def words(name, model=DEFAULT):
     """Return the Section of a script, with the words of the studio it is drawn from."""
     return module(name).SECTION._replace(**STUDIOS[model].words.get(name, {}))
+
+
+def studio_of(name, model=DEFAULT):
+    """Return the class of studio that a section is drawn from: part B is trained on digits."""
+    return STUDIOS[model] if name in PART_A else DigitStudio
 
 
 def imported(file):
@@ -90,10 +101,10 @@ def imported(file):
                           for name in found))
 
 
-def scripts(name, model=""):
+def scripts(name, model=DEFAULT):
     """Return the files in figures/ that a section is drawn by: its own, the studio's, and all that
     these import."""
-    studio = import_module(STUDIOS[model].__module__)
+    studio = import_module(studio_of(name, model).__module__)
     return imported(Path(module(name).__file__)) | imported(Path(studio.__file__))
 
 
@@ -111,7 +122,7 @@ def outside(data_dir, files=()):
     return found.hexdigest()
 
 
-def fingerprint(name, common, model=""):
+def fingerprint(name, common, model=DEFAULT):
     """Return a checksum of all that a section's figures depend on. common: from `outside`."""
     found = hashlib.md5(common.encode(), usedforsecurity=False)
     for file in sorted(scripts(name, model)):
@@ -147,24 +158,27 @@ def run(argv=None):
     for name in chosen:
         if name not in sections:
             raise ValueError(f"unknown section {name!r}; choose from: {' '.join(sections)}")
-    studio = STUDIOS[flags.model].open(flags)
-    out = Path(flags.out or Path("figures/out") / flags.model)
+    if flags.photo:
+        photos.size_of(flags.photo)  # refused now rather than later
+    studios = {True: STUDIOS[flags.model].open(flags), False: DigitStudio(flags.data_dir)}
+    out = Path(flags.out or Path("figures/out") / flags.model.removeprefix(DEFAULT))
     out.mkdir(parents=True, exist_ok=True)
     manifest = read_manifest(out)
-    missing = draw(chosen, studio, flags, out, manifest)
+    missing = draw(chosen, studios, flags, out, manifest)
     if set(missing) == set(chosen):
         raise ValueError(f"could not draw any of: {' '.join(missing)}; see above for what to do")
     if left_out := build(out, manifest, flags.model):
         names = " ".join(left_out)
-        again = f" MODEL={flags.model}" if flags.model else ""
+        again = f" MODEL={flags.model}" if flags.model != DEFAULT else ""
         again += f" MODEL_DIR={flags.model_dir}" if flags.model_dir else ""
         print(f'not on the page yet: {names}; draw them with: make figures{again} ONLY="{names}"')
     print(f"wrote {out / 'index.html'}; open it in a browser")
 
 
-def draw(chosen, studio, flags, out, manifest):
+def draw(chosen, studios, flags, out, manifest):
     """Draw the chosen sections unless they are up to date, keep the manifest and the page current;
-    return the names of those for which something is missing."""
+    return the names of those for which something is missing. studios: {True: of part A, False: of
+    part B}."""
     common = outside(flags.data_dir, filter(None, (flags.photo, flags.embeddings)))
     common += hub.identity(flags.model_dir, "unet") if flags.model == "deepfloyd" else ""
     missing, bar = [], tqdm(chosen, unit="section")
@@ -176,7 +190,7 @@ def draw(chosen, studio, flags, out, manifest):
             continue
         try:
             drawn = []
-            for path in module(name).draw(out, studio):
+            for path in module(name).draw(out, studios[name in PART_A]):
                 tqdm.write(f"drew {path}")
                 drawn.append(path.name)
             manifest[name] = {"key": key, "files": drawn}
@@ -188,10 +202,10 @@ def draw(chosen, studio, flags, out, manifest):
     return missing
 
 
-def build(out, manifest, model=""):
+def build(out, manifest, model=DEFAULT):
     """Build the page of the sections whose figures are there; return the names of the others."""
     there = [name for name in sections_of(model) if name in manifest
              and all((out / file).is_file() for file in manifest[name]["files"])]
     drawn = [(words(name, model), name, manifest[name]["files"]) for name in there]
-    html.build(out, drawn, PART_B, STUDIOS[model].intro, model)
+    html.build(out, drawn, PART_B, STUDIOS[model].intro, model.removeprefix(DEFAULT))
     return [name for name in sections_of(model) if name not in there]

@@ -188,7 +188,14 @@ async function look([file, width]) {
   for (const img of page.images) img.loading = "eager";
   await Promise.all([...page.images].map(img => img.complete ||
     new Promise(done => img.onload = img.onerror = done)));
+  frame.contentWindow.scrollTo({top: root.scrollHeight, behavior: "instant"});
+  frame.contentWindow.dispatchEvent(new Event("scroll"));  // not only with the next frame
+  const nav = page.querySelector("nav");
   const result = {
+    contents: nav && Math.max(0, nav.getBoundingClientRect().top),
+    reading: [...page.querySelectorAll("nav [aria-current]")].map(a => a.hash),
+    bent: [...page.images].filter(img => Math.abs(img.clientWidth / img.clientHeight
+      * img.naturalHeight / img.naturalWidth - 1) > 0.03).map(img => img.src),
     pictures: page.images.length, width: root.clientWidth, scroll: root.scrollWidth,
     broken: [...page.images].filter(img => !img.naturalWidth).map(img => img.src),
     captions: [...page.querySelectorAll("figcaption")].filter(c => c.offsetHeight).length,

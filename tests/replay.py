@@ -125,7 +125,7 @@ def attentive_checkpoint(path, kind, epoch=2, seed=0):
         for _ in range(3):
             made(x, t, c)
         made.leave[-1].weight.div_(made.eval()(x, t, c).std())
-    model = zoo.MODELS[kind](made, T, **DOODLES if kind == "doodles" else {})
+    model = zoo.MODELS[kind](made, T, **DOODLES if kind.startswith("doodles") else {})
     path.parent.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(T=T, dataset="strokes", sample_steps=6)
     checkpoint.save(path, {
@@ -142,6 +142,8 @@ NETWORKS = {  # kind: arguments of its network
     "upsampler": {"time": 2, "classes": 10, "size": 56, "channels": (2, 1)},
     "doodles": {"time": 1, "classes": len(prompts.DOODLES.words), "size": 32, "channels": (3, 3),
                 "film": True},
+    "doodles-upsampler": {"time": 2, "classes": len(prompts.DOODLES.words), "size": 64,
+                          "channels": (6, 3)},
 }
 DOODLES = {"schedule": "cosine", "words": prompts.DOODLES.words, "data_range": (-1.0, 1.0)}
 

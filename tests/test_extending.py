@@ -7,6 +7,7 @@ is entered in a table: SCHEDULES, VIEWS, SAMPLERS, PREDICTIONS, the doodles' sub
 import inspect
 
 import numpy as np
+import pytest
 import torch
 
 import train.class_cond
@@ -16,7 +17,8 @@ from minidiff.data.doodles import scenes, world
 from minidiff.editing.views import VIEWS, rearranged
 from minidiff.files import checkpoint, runs
 from minidiff.models import model
-from minidiff.theory.diffusion import predict_eps
+from minidiff.network.unet import UNet
+from minidiff.theory.diffusion import noise_loss, predict_eps
 from minidiff.theory.schedule import SCHEDULES, Schedule
 from minidiff.theory.solvers import SAMPLERS
 from sample.anagram import main as sample_anagram
@@ -71,6 +73,31 @@ def test_a_sampler(workplace, monkeypatch):
     first = written()
     sample_class([*FAST, "--digits", "3", "--per-digit", "1", "--sampler", "ddim"])
     assert abs(first - written()).max() < 0.2 and lines(plain) == 4
+
+
+@pytest.mark.parametrize("target", ["eps", "v", "image"])
+def test_a_prediction_target_has_its_own_loss(monkeypatch, target):
+    """The loss is |output - target|², written out for a network that returns 0.25 everywhere: each
+    t counts 1, 1/ab or (1 - ab)/ab times an error of the noise. So is its gradient."""
+    monkeypatch.setitem(model.PREDICTIONS, "image", predict_eps)
+    ab, seen = torch.tensor([1, 0.99, 0.8, 0.5, 0.1]), []
+    monkeypatch.setitem(SCHEDULES, "four", lambda T: Schedule(ab))
+    predictor = model.NoiseModel(UNet(2, time=True), 4, "four", target)
+    output = torch.full((4, 1, 28, 28), 0.25, requires_grad=True)
+    predictor.evaluate = lambda x_t, time, cond: seen.append((x_t, time)) or output
+    x_0 = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    loss = noise_loss(predictor.schedule, predictor, x_0, None, torch.Generator().manual_seed(1))
+    (x_t, time), = seen
+    t, ab = torch.arange(1, 5), ab[1:].view(4, 1, 1, 1)
+    assert torch.equal(time, t / 4)
+    eps = (x_t - ab.sqrt() * x_0) / (1 - ab).sqrt()
+    wanted = {"eps": eps, "v": ab.sqrt() * eps - (1 - ab).sqrt() * x_0, "image": x_0}[target]
+    assert loss.item() == pytest.approx((0.25 - wanted).square().mean().item(), rel=1e-5)
+    weights = {"eps": [1, 1, 1, 1], "v": [1 / 0.99, 1.25, 2, 10], "image": [1 / 99, 0.25, 1, 9]}
+    found = (1 / predictor.gain(t) ** 2).flatten().tolist()
+    assert found == pytest.approx(weights[target], rel=1e-5)
+    loss.backward()
+    assert torch.allclose(output.grad, 2 * (0.25 - wanted) / wanted.numel(), atol=1e-7)
 
 
 def test_a_prediction_target(workplace, monkeypatch):

@@ -25,7 +25,8 @@ SPINE = ["train/first.py", *(f"minidiff/{name}.py" for name in (
     "training/loop", "theory/samplers", "theory/guidance", "models/generate"))]
 SECOND = [f"minidiff/{name}.py" for name in (
     "editing/views", "editing/image_to_image", "editing/inpainting", "editing/illusions",
-    "theory/flow", "models/upsampler", "data/strokes", "evaluation/metrics")]
+    "theory/solvers", "theory/flow", "theory/velocity", "models/upsampler", "data/strokes",
+    "evaluation/metrics")]
 CORE = [*SPINE[1:], "train/uncond.py", "minidiff/data/dataset.py", "minidiff/theory/flow.py"]
 DERIVATION = re.compile(  # from the blank line before its heading to the tests it names
     r"\n( *)Derivation: .*?(?:\n\1   test_\w+\.py: test_\w+)+(?=\n)", re.S)

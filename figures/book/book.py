@@ -11,6 +11,7 @@ import re
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from figures.book.house import storeys
 from figures.book.source import DOOR, FILE, chapters, href, link, names, parsed, parts, place
 from figures.book.steps import STEP, sampling, training
 from figures.build import ROOT, SECTIONS, module, read_manifest
-from minidiff.files.images import caption_of
+from figures.page import html
 from minidiff.system import cli
 from train.first import T
 
@@ -169,15 +170,14 @@ def _inline(part, file):
 
 
 def figures(folder):
-    """Return {(file, name of a definition or ""): [(Section, name, [(figure, caption)])]}."""
+    """Return {(file, name of a definition or ""): [(Section, name, names of its figures)]}."""
     drawn, found = read_manifest(folder), defaultdict(list)
     for name in SECTIONS:
         section, script = module(name).SECTION, Path(module(name).__file__).relative_to(ROOT)
         files = [f for f in drawn.get(name, {}).get("files", ()) if (folder / f).is_file()]
         for where in (*section.code, f"{script.as_posix()}: draw"):
             file, _, definition = where.partition(": ")
-            found[ROOT / file, definition].append(
-                (section, name, [(f, caption_of(folder / f)) for f in files]))
+            found[ROOT / file, definition].append((section, name, files))
     return found
 
 
@@ -190,7 +190,7 @@ def run(argv=None):
                          "python -m pip install -c constraints.txt -e '.[book]'")
     out, folder, here = Path(options.out), Path(options.pictures), Path(__file__).parent
     out.mkdir(parents=True, exist_ok=True)
-    for file in (here / "book.css", *folder.glob("*.png")):
+    for file in (here / "book.css", html.HERE / "figure.css", *folder.glob("*.png")):
         shutil.copy(file, out)
     template = Template((here / "book.html").read_text(encoding="utf-8"))
     files, shown, films, page = chapters(), figures(folder), make(out), ROOT / "train" / "first.py"
@@ -202,7 +202,7 @@ def run(argv=None):
         text = template.render(
             files=files, parts=parts(), k=k, title=file.relative_to(ROOT).as_posix(), first=first,
             paths=paths, href=href, notation=NOTATION, math=formula.math, words=reader(file),
-            defined=parsed(file)[2], blocks=blocks(file),
+            defined=parsed(file)[2], blocks=blocks(file), picture=partial(html.figure, folder),
             storeys=storeys(), rows=highlighted(file), trace=lambda name, file=file: traces.get(
                 (file, name)), films=lambda name, file=file: films.get((paths[file], name), ()),
             shown=lambda name, file=file: shown[file, name])

@@ -1,7 +1,10 @@
-"""Build the page: one HTML file next to its figures, with nothing to fetch and no script.
+"""Build the page: one HTML file next to its figures, with nothing to fetch.
 
-Formulas are plain Unicode with <sub>, which every browser draws offline. A figure carries its
-caption in the file; on a wide screen it can be read in the figure, on a phone it is repeated below.
+Formulas are plain Unicode with <sub>, which every browser draws offline. Part A's figures are
+sheets of pixels (sheet.py); labels and captions are typeset here, from what is stored in the file.
+The other figures carry their caption themselves; on a phone it is repeated below. page.css and
+figure.css are for light and dark, wide and narrow; page.js marks the section that is being read in
+the contents, which work without it.
 """
 
 import html
@@ -9,36 +12,13 @@ import os
 import re
 from pathlib import Path
 
+from figures.page.sheet import labels_of
 from minidiff.files.atomic import atomic_write
 from minidiff.files.images import Image, caption_of
 
-ROOT = Path(__file__).parent.parent.parent
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1b1f; --page: #fdfdfb; --soft: #62626c;
-        --line: #d9d9d4; --code: #f0f0ec; --link: #0b57a4; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6ea; --page: #17171b; --soft: #a2a2ad; --line: #3a3a42; --code: #24242a;
-          --link: #8ab8ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 46rem; color: var(--ink); background: var(--page);
-       font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: break-word; }
-h1 { line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
-h3 { margin: 2.5rem 0 .5rem; } a { color: var(--link); }
-nav ol { columns: 16rem; padding: 0; list-style: none; }
-.formula { padding: .6rem .8rem; overflow-x: auto; border-left: 3px solid var(--line);
-           font-family: "Cambria Math", "STIX Two Math", Georgia, serif; white-space: pre-wrap; }
-code { padding: .1em .3em; background: var(--code); border-radius: 3px; font-size: .88em; }
-pre { padding: .6rem .8rem; overflow-x: auto; background: var(--code); border-radius: 4px; }
-pre code { padding: 0; }
-figure { margin: 1.2rem 0; }
-figure img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
-figcaption { margin-top: .3rem; font-size: .85rem; color: var(--soft); }
-@media (min-width: 48rem) { figcaption { display: none; } }
-.made { font-size: .9rem; color: var(--soft); }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .92rem; }
-th, td { padding: .35rem .6rem; border: 1px solid var(--line); text-align: left;
-         vertical-align: top; }
-"""
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PARTS = {"A": "what a trained model can do", "B": "train it"}
 
 
 def rich(text):
@@ -51,40 +31,39 @@ def rich(text):
 
 def build(out, sections, part_b, intro, model=""):
     """Write out/index.html. sections: list of (Section, name, files). part_b: names of part B.
-    intro: the first paragraph. model: of `make figures`."""
-    body, part = [], None
+    intro: the first paragraph. model: of `make figures`, "" for the default."""
+    body, links, part = [], [], None
     for section, name, files in sections:
-        now = "B" if name in part_b else "A"
+        now, title = "AB"[name in part_b], ""
         if now != part:
-            title = "train it" if now == "B" else "what a trained model can do"
-            body.append(f"<h2>Part {now}: {title}</h2>")
-            part = now
+            part, title = now, f"Part {now}"
+            body.append(f"<h2>{title}: {PARTS[now]}</h2>")
         body.append(_section(out, section, name, files, f"MODEL={model} " if model else ""))
-    links = "".join(f'<li><a href="#{name}">{html.escape(_heading(section))}</a></li>'
-                    for section, name, _ in sections)
+        links.append(f'<li>{f"<b>{title}</b>" if title else ""}<a href="#{name}">'
+                     f"<span>{section.number}</span>{html.escape(section.title)}</a></li>")
+    style, look, script = ((HERE / name).read_text(encoding="utf-8")
+                           for name in ("page.css", "figure.css", "page.js"))
     text = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>minidiff: the page</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>minidiff: the page</h1>\n"
-        f"<p>{html.escape(intro)}</p>\n"
-        f"<nav><ol>{links}</ol></nav>\n" + "\n".join(body) + "\n</body>\n</html>\n"
+        f'<title>minidiff: the page</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>\n{style}{look}</style>\n</head>\n<body>\n<header>\n<h1>Diffusion, drawn</h1>\n"
+        f'<p>{html.escape(intro)}</p>\n</header>\n<nav aria-label="Contents"><ol>\n'
+        + "\n".join(links) + "\n</ol></nav>\n<main>\n" + "\n".join(body)
+        + f"\n</main>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
     with atomic_write(out / "index.html", text=True) as f:
         f.write(text)
 
 
-def _heading(section):
-    return f"{section.number} {section.title}"
-
-
 def _section(out, section, name, files, model):
     code = ", ".join(_link(out, place) for place in section.code)
+    number = f"<span>{section.number}</span>" if section.number else ""
     return "\n".join([
-        f'<section id="{name}">\n<h3>{html.escape(_heading(section))}</h3>',
+        f'<section id="{name}">\n<h3>{number}{html.escape(section.title)}</h3>',
         f"<p>{rich(section.idea)}</p>",
         f'<div class="formula">{rich(section.formula)}</div>' if section.formula else "",
-        *(_figure(out, file) for file in files),
+        *(figure(out, file) for file in files),
         f"<p><strong>What to notice.</strong> {rich(section.notice)}</p>",
         _table(section.table),
         f'<div class="made">Drawn by <code>make figures {model}ONLY={name}</code>; make your own:',
@@ -93,12 +72,36 @@ def _section(out, section, name, files, model):
     ])
 
 
-def _figure(out, file):
-    caption = html.escape(caption_of(out / file))
-    with Image.open(out / file) as figure:
-        width, height = figure.size
-    return (f'<figure><a href="{file}"><img src="{file}" width="{width}" height="{height}" '
-            f'loading="lazy" alt="{caption}"></a><figcaption>{caption}</figcaption></figure>')
+def figure(folder, file):
+    """Return a figure in a folder as HTML, with its labels and its caption."""
+    caption = html.escape(caption_of(folder / file))
+    with Image.open(folder / file) as image:
+        size = f'width="{image.width}" height="{image.height}"'
+    labels, film = labels_of(folder / file)
+    img = f'<a href="{file}"><img src="{file}" {size} loading="lazy" alt="%s"></a>'
+    below = f"<figcaption>{caption}</figcaption></figure>"
+    if labels is None:
+        return f'<figure class="chart">{img % caption}{below}'
+    rows, columns, n = labels["rows"], labels["columns"], labels["n"]
+    named = any(rows)
+    alt = html.escape(_alt(rows, columns, n, film))
+    head = "".join(f"<span>{rich(name)}</span>" for name in columns)
+    side = "".join(f"<span>{rich(name)}</span>" for name in rows)
+    return (f'<figure{" class=film" if film else ""}><div class="scroll" tabindex="0">'
+            f'<div class="sheet{" named" if named else ""}" style="--n:{n}">'
+            + (f'<div class="columns">{head}</div>' if head else "")
+            + (f'<div class="rows">{side}</div>' if named else "")
+            + f"{img % alt}</div></div>{below}")
+
+
+def _alt(rows, columns, n, film):
+    """Return what a sheet shows, in words."""
+    what = "Film" if film else "Images"
+    parts = [f"{what} in {len(rows)} {'row' if len(rows) == 1 else 'rows'} and {n} columns"]
+    for name, labels in (("rows", rows), ("columns", columns)):
+        if any(labels):
+            parts.append(f"{name}: {', '.join(labels)}".replace("\n", " "))
+    return "; ".join(parts)
 
 
 def _link(out, place):

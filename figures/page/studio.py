@@ -1,8 +1,10 @@
 """What every section of the page has: its words, and a studio that supplies what it is drawn from.
 
 A section's script knows the idea and the figure. What differs between models (prompts, images,
-masks, strengths, how many samples, who judges them) is the studio's: one class of data for each
-model that can be prompted, such as part_a/digits.py and part_a/deepfloyd.py.
+masks, strengths, how many samples) is the studio's: one class of data for each model that can be
+prompted, part_a/doodles.py, part_a/digits.py and part_a/deepfloyd.py.
+
+A figure is rows of images, [(label, images), ...], below labels of its columns.
 """
 
 from dataclasses import fields
@@ -12,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import interpolate
 
+from figures.page.sheet import save_film, save_sheet
 from minidiff.editing import image_to_image
 from minidiff.editing.blur import gaussian_blur
-from minidiff.files.images import save_grid
 from minidiff.files.photos import load_image, load_mask
 from minidiff.models import upsampler
 from minidiff.models.generate import generators, prompted
@@ -46,6 +48,11 @@ def own(model, kind=SampleOptions):
     return kind(**{name: value for name, value in model.defaults.items() if name in names})
 
 
+def unchanged(x):
+    """Return images x: they are seen as they are."""
+    return x
+
+
 class Studio:
     """What part A is drawn from. A subclass for each model supplies the data below.
 
@@ -54,45 +61,54 @@ class Studio:
 
     intro: str  # the first paragraph of the page
     words: dict  # section: the fields of its Section that this model replaces
-    sentences = True  # prompts are sentences: too long for labels, and of use to the second stage
+    sentences = True  # prompts are sentences: of use to the second stage
     schedule_name = "cosine"
 
     prompt: str  # for images that should show nothing in particular
-    subject: str  # what `tests` are, for captions
-    tests: tuple  # names of images to noise and restore
-    starts: tuple  # values of i_start
+    tests: dict  # images to noise and restore, {name: what it is}
+    starts = (1, 3, 5, 7, 10, 20)  # values of i_start: the course's, of 33 steps
     steps = more_steps = None  # sampling steps, fewer and more; None: the course's levels
-    generated: tuple  # prompts of section 0
+    generated: tuple  # prompts of section 0, and of both stages
+    cascade: tuple
     generated_steps: tuple
-    cascade: tuple  # prompts for both stages
     guided: tuple  # prompts of section 1.6
     gammas: tuple
     strong: float  # gamma where two prompts, or a prompt and an image, compete
-    edited: dict  # label: image
-    drawn: dict  # name of an image: what it is
-    holes: dict  # name of an image: its mask
+    edited: dict  # name of an image: what it is
+    drawn: dict
+    holes: dict  # name of an image: (its mask, a prompt that suits it)
     hole_side = None  # size of the masks in pixels; None: the model's
-    fills: tuple  # (prompt, resample); {} in a prompt is the image's name
+    fills: tuple  # (prompt, resample); {} in a prompt is the one that suits the image
     filled = (1, 1)  # how many results are measured, and how many are shown
     prompted: tuple  # (image, prompt)
-    anagrams: dict  # end of the file's name: (prompt, prompt as seen by the view, name of the view)
-    hybrids: dict  # end of the file's name: (prompt from afar, prompt from near)
-    logo: tuple | str  # a hybrid's prompts, or digits that are anagrams with themselves
-    sigma, far = 2.0, 1 / 16  # of blurs: where hybrids are split, pixels; from afar, of the width
-    scales = (2, 1)  # how much larger images of both stages are drawn, without blur
+    anagrams: dict  # end of a file's name: (prompt, prompt as seen by the view, name of the view)
+    hybrids: dict  # end of a file's name: (prompt from afar, prompt from near, sigma of the split)
+    logo: tuple | str  # a hybrid as above, or digits that are anagrams with themselves
     tries = (1, 1)  # how many illusions are measured, and how many are shown
+    film_start = 7  # i_start of the film of 1.7
 
     def image(self, name):
         """Return an image by its name, (1,C,H,W) in the data range."""
         return load_image(INPUTS / f"{name}.png", self.model.image_shape, self.model.data_range)
 
-    def matches(self, x, prompt):
-        """Return which images x show the prompt, in a judge's reading: bool (N,), or None without a
-        judge."""
+    def rate(self, illusion, *pairs):
+        """Return in words how often an illusion works, "" where nobody measured it. illusion:
+        (kind, two prompts, view or sigma). pairs: (images, prompt) twice, the same images seen in
+        two ways."""
+        return ""
 
-    def afar(self, x):
-        """Return images x as seen from afar."""
-        sigma = self.far * x.shape[3]
+    def share(self, x, prompt):
+        """Return in words how many of images x show the prompt, "" without a judge."""
+        return ""
+
+    def far(self, sigma):
+        """Return the sigma in pixels of the blur with which hybrids split at sigma are seen from
+        afar."""
+        return sigma
+
+    def afar(self, x, sigma):
+        """Return images x of either stage as seen from afar. sigma: in pixels of the first."""
+        sigma = sigma * x.shape[3] / self.model.image_shape[2]
         return gaussian_blur(x, 2 * round(3 * sigma) + 1, sigma)
 
     @property
@@ -143,11 +159,17 @@ class Studio:
         """Return images x_0 noised to level t, seed 0."""
         return image_to_image.noised(self.schedule, x_0, t, self.options(len(x_0))["generator"])
 
-    def sample(self, eps_fn, n, steps=None):
-        """Return n samples (n,C,H,W) made in so many steps; None: along the course's levels."""
+    def states(self, eps_fn, n, steps=None):
+        """Return every State of n samples made in so many steps; None: along the course's levels.
+        """
         options = self.options(n)
         x_T = self.noise(n, options["generator"])
-        return samplers.sample(eps_fn, self.schedule, x_T, self.timesteps(steps), **options)
+        return list(samplers.trajectory(eps_fn, self.schedule, x_T, self.timesteps(steps),
+                                        **options))
+
+    def sample(self, eps_fn, n, steps=None):
+        """Return n samples (n,C,H,W), the last of their `states`."""
+        return self.states(eps_fn, n, steps)[-1].x_t
 
     def noise(self, n, generator):
         """Return n images of noise, (n,C,H,W). generator: as in `noise_like`."""
@@ -162,53 +184,46 @@ class Studio:
     def describe_steps(self, steps):
         """Return a number of steps for a caption; None: the course's levels."""
         if steps:
-            return f"{min(steps, self.schedule.T)} steps"
+            steps = min(steps, self.schedule.T)
+            return f"{steps} step" + "s" * (steps > 1)
         return f"{len(self.levels) - 1} strided steps"
 
-    def large(self, x, prompts=None, steps=20):
-        """Return images x, first stage, enlarged by the second, which is guided by the prompts."""
+    def large(self, x, prompts, steps=20):
+        """Return images x, first stage, enlarged by the second, which is guided by the prompts; of
+        use only where prompts are sentences."""
         second = self.second_stage
         how = own(second, OutputOptions)
         return upsampler.upsample(
-            second, x.clamp(*self.model.data_range), prompts, steps=min(steps, second.schedule.T),
-            level=how.upsample_level, gamma=how.upsample_gamma, held=how.upsample_held,
-            **own(second).sampling(second),
-        )
+            second, x.clamp(*self.model.data_range), prompts if self.sentences else None,
+            steps=min(steps, second.schedule.T), level=how.upsample_level,
+            gamma=how.upsample_gamma, held=how.upsample_held, **own(second).sampling(second))
 
-    def hints(self, prompt, n):
-        """Return what the second stage is given with n images of a prompt: sentences only."""
-        return [prompt if self.sentences else ""] * n
+    def upsampled(self, x, prompts, views=(("upsampled", unchanged),)):
+        """Return rows of images x enlarged by the second stage, none without one. views: (label,
+        function from images to how they are seen), a row each."""
+        if self.second_stage is None:
+            return []
+        large = self.large(x, prompts)
+        return [(label, see(large)) for label, see in views]
 
-    def labels(self, prompts):
-        """Return prompts as a grid's labels, none where they are sentences."""
-        return () if self.sentences else tuple(prompts)
-
-    def save(self, path, x, caption, columns, row_labels=(), column_labels=()):
-        """Write images x in the data range as a grid; return the path. A single column is laid on
-        its side."""
-        if columns == 1:
-            columns, row_labels, column_labels = len(x), (), row_labels
-        scale = self.scales[x.shape[1:] != self.model.image_shape]
-        save_grid(path, self.model.to_unit(x).cpu(), f"{caption}; seed 0; {self.model.summary}",
-                  columns, row_labels, column_labels, scale=scale)
+    def save(self, path, rows, caption, columns=(), second=20):
+        """Write rows of images in the data range as a sheet; return the path. columns: labels.
+        second: steps of the second stage, or in words."""
+        stages = "" if all(x.shape[1:] == self.model.image_shape for _, x in rows) else (
+            f"; upsampled by {self.second_stage.summary}, "
+            + (f"{min(second, self.second_stage.schedule.T)} steps"
+               if isinstance(second, int) else second))
+        rows = [(label, self.model.to_unit(x)) for label, x in rows]
+        save_sheet(path, rows, f"{caption}; seed 0; {self.model.summary}{stages}", columns)
         return path
 
-    def upsampled(self, path, x, caption, columns, *, prompts=None, see=None, **labels):
-        """Enlarge images x and draw them; yield the path, or nothing without a second stage. see:
-        draws them again below, seen in another way. labels: of `save`."""
-        if self.second_stage is None:
-            return
-        large = self.large(x, prompts)
-        steps = min(20, self.second_stage.schedule.T)
-        caption = f"upsampled by {self.second_stage.summary}, {steps} steps: {caption}"
-        shown = large if see is None else torch.cat([large, see(large)])
-        yield self.save(path, shown, caption, columns, **labels)
-
-    def read(self, *pairs):
-        """Return in words how many images show their prompts, "" without a judge. pairs: (images,
-        prompt) twice, the same images seen in two ways."""
-        found = [self.matches(x, prompt) for x, prompt in pairs]
-        if found[0] is None:
-            return ""
-        a, b, both = (f"{hits.float().mean():.0%}" for hits in (*found, found[0] & found[1]))
-        return f"of {len(found[0])} the judge reads {a} and {b}, both in {both}; "
+    def film(self, path, states, caption, columns=(), views=None):
+        """Write a film of the first four images of States; return the path. views: as in
+        `upsampled`; None: x_t, and below it the prediction that led to it."""
+        frames = []
+        for _, x_t, x_0_hat in states[1:]:
+            seen = [("x_t", x_t), ("x̂_0", x_0_hat)] if views is None else [
+                (label, see(x_t)) for label, see in views]
+            frames.append([(label, self.model.to_unit(x[:4])) for label, x in seen])
+        save_film(path, frames, f"{caption}; seed 0; {self.model.summary}", columns)
+        return path

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from figures.page.studio import Section
+from figures.page.studio import Section, unchanged
 from minidiff.editing.illusions import anagram
 from minidiff.editing.views import VIEWS, View
 
@@ -18,10 +18,10 @@ SECTION = Section(
 
 
 def seen_both_ways(studio, a, b, view, n):
-    """Return n anagrams of the prompts a and b, (n,C,H,W)."""
+    """Return every State of n anagrams of the prompts a and b."""
     fns = [studio.eps_fn([p] * n, gamma=studio.strong) for p in (a, b)]
     views = [VIEWS["identity"], view]
-    return studio.sample(studio.model.combine(anagram, fns, views), n, studio.steps)
+    return studio.states(studio.model.combine(anagram, fns, views), n, studio.steps)
 
 
 def by_45_degrees():
@@ -31,7 +31,8 @@ def by_45_degrees():
         matrix = torch.tensor([[half, -sign * half, 0], [sign * half, half, 0]])
 
         def rotate(x):
-            grid = F.affine_grid(matrix.expand(len(x), 2, 3), x.shape, align_corners=False)
+            grid = F.affine_grid(matrix.to(x.device).expand(len(x), 2, 3), x.shape,
+                                 align_corners=False)
             return F.grid_sample(x, grid, align_corners=False)
 
         return rotate
@@ -40,18 +41,19 @@ def by_45_degrees():
 
 
 def draw(out, studio):
-    """Draw the studio's anagrams, and measure how many can be read both ways."""
+    """Draw the studio's anagrams, with the rate at which they work, and the first as a film."""
     measured, shown = studio.tries
-    for ending, (a, b, name) in studio.anagrams.items():
+    for k, (ending, (a, b, name)) in enumerate(studio.anagrams.items()):
         view = VIEWS[name] if name in VIEWS else by_45_degrees()
-        x = seen_both_ways(studio, a, b, view, measured)
-        seen = view.see(x)
-        path, labels = out / f"anagram-{ending}.png", studio.labels((a, b)) or ("as it is", name)
-        yield studio.save(
-            path, torch.cat([x[:shown], seen[:shown]]), f"{a} as it is, {b} by {name}: "
-            f"{studio.read((x, a), (seen, b))}γ = {studio.strong:g}, "
-            f"{studio.describe_steps(studio.steps)}, none picked", shown, labels)
+        states = seen_both_ways(studio, a, b, view, measured)
+        x = states[-1].x_t
+        rate = studio.rate(("anagram", a, b, name), (x, a), (view.see(x), b))
+        how = f"γ = {studio.strong:g}, {studio.describe_steps(studio.steps)}, none picked"
+        views, what = [(a, unchanged), (f"{name}: {b}", view.see)], f"{a} as it is, {b} by {name}"
+        rows = [(label, see(x[:shown])) for label, see in views]
         if name in VIEWS:
-            large = path.with_name(f"{path.stem}-upsampled.png")
-            yield from studio.upsampled(large, x[:shown], "the same", shown, see=view.see,
-                                        prompts=studio.hints(a, shown), row_labels=labels)
+            rows += studio.upsampled(x[:shown], [a] * shown, [
+                ("upsampled", unchanged), (f"{name}: upsampled", view.see)])
+        yield studio.save(out / f"anagram-{ending}.png", rows, f"{what}: {rate}{how}")
+        if k == 0:
+            yield studio.film(out / "anagram-film.png", states, f"{what}: {how}", views=views)

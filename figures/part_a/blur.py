@@ -3,6 +3,7 @@
 import torch
 
 from figures.page.studio import Section
+from figures.part_a.forward import noised_thrice
 from minidiff.editing.blur import best_blur, gaussian_blur
 
 SECTION = Section(
@@ -16,13 +17,13 @@ SECTION = Section(
 
 
 def draw(out, studio):
-    """Draw a noisy image of 1.1, blurred as the course does and as well as a blur can."""
-    x_0, times = studio.images(studio.tests[0]), studio.thirds()
-    noisy = [studio.noised(x_0, t) for t in times]
-    best = [best_blur(x_t, x_0) for x_t in noisy]
-    rows = [*noisy, *map(gaussian_blur, noisy), *(x for _, x in best)]
-    widths = ", ".join(f"{sigma:g} at t = {t}" for (sigma, _), t in zip(best, times))
+    """Draw the noisy images of 1.1, blurred as the course does and as well as a blur can."""
+    every = noised_thrice(studio)
+    noisy = torch.cat([x_t for *_, x_t in every])
+    best = [best_blur(x_t, x_0) for _, _, x_0, x_t in every]
     yield studio.save(
-        out / "blur.png", torch.cat(rows), "the course's blur has a window of 5 pixels and σ = 2; "
-        f"the best σ in squared error is {widths} (windows of 6σ)", 3,
-        ("noisy", "blurred", "best blur"), [f"t={t}" for t in times])
+        out / "blur.png", [("noisy", noisy), ("blurred", gaussian_blur(noisy)),
+                           ("best blur", torch.cat([x for _, x in best]))],
+        "the course's blur has a window of 5 pixels and σ = 2; the best has the σ above, found by "
+        "its squared error to the image itself (windows of 6σ)",
+        [f"t={t}\nσ={sigma:g}" for (_, t, _, _), (sigma, _) in zip(every, best)])

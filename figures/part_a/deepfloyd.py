@@ -1,18 +1,22 @@
-"""Part A as the course has it: sentences, photos, DeepFloyd, both stages.
+"""Part A with DeepFloyd, both stages.
 
     make figures MODEL=deepfloyd                       with the real weights, on a GPU
     make figures MODEL=deepfloyd MODEL_DIR=folder      with those in a folder
-
-The prompts are the course's own, letter by letter, so that its file of precomputed embeddings can
-be used (--embeddings).
 """
 
-from figures.page.studio import Studio
-from minidiff.files import photos
+from figures.part_a.sentences import (
+    CAMPFIRE,
+    DOG,
+    MAN,
+    PHOTO,
+    SKULL,
+    VILLAGE,
+    WATERFALLS,
+    SentenceStudio,
+)
 from minidiff.models.deepfloyd import stages
 from minidiff.system import hardware
 
-PHOTO = "a high quality photo"
 HOLE = "rows 2:20 columns 24:42"  # of 64 pixels
 WORDS = {  # what to notice; arguments of make sample-..., "" for a figure of the page alone
     "generation": (
@@ -69,49 +73,38 @@ WORDS = {  # what to notice; arguments of make sample-..., "" for a figure of th
 }
 
 
-class DeepFloydStudio(Studio):
-    """DeepFloyd's two stages, photos and the project's own images. photo: the user's own file."""
+class DeepFloydStudio(SentenceStudio):
+    """DeepFloyd's two stages, photos and the project's own images."""
 
     intro = (
-        "Part A of UC Berkeley CS180's project 5 as the course has it, with DeepFloyd IF: "
-        "sentences in place of digits, photos in place of test digits, and results enlarged by the "
-        "second stage. What to notice is what these algorithms are known to do with the real "
-        "weights; where the captions name another model, such as tiny random weights, the figures "
-        "show that the code runs, and nothing else.")
+        "Part A of UC Berkeley CS180's project 5 as the course has it, with DeepFloyd IF: from "
+        "sentences, and with results enlarged by the second stage. What to notice is what these "
+        "algorithms are known to do with the real weights; where the captions name another model, "
+        "such as tiny random weights, the figures show that the code runs, and nothing else.")
     words = {name: {"notice": notice, "command": f"make sample-{command}"}
              for name, (notice, command) in WORDS.items()}
-    prompt, subject, tests = PHOTO, "the test photo", ("photo",)
-    starts = (1, 3, 5, 7, 10, 20)  # of 33 steps
-    generated = cascade = (
-        "a man wearing a hat", "a rocket ship", "an oil painting of a snowy mountain village")
     generated_steps, guided, gammas, strong = (20, 64), (PHOTO,) * 5, (7,), 7.0
-    edited = {"photo": "photo", "web": "web", "sunset": "sunset"}
-    drawn = {"sunset": "from the web", "house": "drawn by hand", "fish": "drawn by hand"}
-    holes, hole_side, fills = dict.fromkeys(("photo", "web", "house"), HOLE), 64, ((PHOTO, 1),)
-    prompted = (("photo", "a rocket ship"), ("web", "a pencil"), ("house", "a photo of a dog"))
-    anagrams = {  # "cost": spelt as in the course
-        "1": ("an oil painting of people around a campfire", "an oil painting of an old man",
-              "vflip"),
-        "2": ("an oil painting of a snowy mountain village", "a photo of a dog", "vflip"),
-        "3": ("a photo of the amalfi cost", "a photo of a hipster barista", "vflip"),
+    holes = dict.fromkeys(("photo", "web", "house"), (HOLE, PHOTO))
+    hole_side, fills = 64, (("{}", 1),)
+    anagrams = {
+        "campfire-man": (CAMPFIRE, MAN, "vflip"),
+        "village-dog": (VILLAGE, DOG, "vflip"),
+        "coast-barista": ("a photo of the amalfi cost", "a photo of a hipster barista", "vflip"),
     }
     hybrids = {
-        "1": ("a lithograph of a skull", "a lithograph of waterfalls"),
-        "2": ("an oil painting of an old man", "an oil painting of a snowy mountain village"),
-        "3": ("a photo of a man", "a photo of a dog"),
+        "skull-waterfalls": (SKULL, WATERFALLS, 2.0),
+        "man-village": (MAN, VILLAGE, 2.0),
+        "man-dog": ("a photo of a man", DOG, 2.0),
     }
-    logo = ("a photo of an eye", "a photo of a cpu")
+    logo = ("a photo of an eye", "a photo of a cpu", 2.0)
 
     def __init__(self, model, second_stage, photo=""):
+        super().__init__(photo)
         self.model, self.second_stage = model, second_stage
-        self.files = {"photo": photo or photos.sample_photo(),
-                      "web": photos.sample_photo("Minduka_Present_Blue_Pack.png")}
 
     @classmethod
     def open(cls, flags):
         """Return the studio for these flags. Raises ValueError for whatever is missing."""
-        if flags.photo:
-            photos.size_of(flags.photo)  # refused now rather than later
         device = hardware.pick_device(flags.device)
         first = stages.load(**flags.large, device=device)
         second = stages.load(stage=2, **flags.large, device=device, texts=first.texts)
@@ -119,15 +112,6 @@ class DeepFloydStudio(Studio):
             first.embed(cls.prompts())  # T5 encodes all of them at once
         return cls(first, second, flags.photo)
 
-    @classmethod
-    def prompts(cls):
-        """Return every prompt of the page, and the null prompt."""
-        pairs = (*(a[:2] for a in cls.anagrams.values()), *cls.hybrids.values(), cls.logo)
-        edits = [prompt for _, prompt in cls.prompted]
-        return ["", PHOTO, *cls.generated, *edits, *sum(pairs, ())]
-
-    def image(self, name):
-        """Return an image by its name, (1,3,64,64) in -1..1."""
-        if name not in self.files:
-            return super().image(name)
-        return photos.load_image(self.files[name], self.model.image_shape, self.model.data_range)
+    def far(self, sigma):
+        """Return the sigma of the blur that shows a hybrid as seen from afar: twice the split's."""
+        return 2 * sigma

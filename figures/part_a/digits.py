@@ -20,8 +20,9 @@ WORDS = {
     "generation": (
         "One step gives the mean of all images of a digit, a blur: too few steps. From 5 on the "
         "digits are sharp, and between 20 and 100 there is no visible difference; the curves of "
-        "part B measure that. The second stage enlarges the result to twice the size: more steps "
-        "of it change next to nothing, while more steps of the first stage make another digit. The "
+        "B4, on the page of the default model, measure that. The second stage enlarges the result "
+        "to twice the size: more steps of it change next to nothing, while more steps of the first "
+        "stage make another digit. The "
         "original page prompts DeepFloyd with sentences.",
         "make sample-class ARGS='--digits 385 --steps 20 --upsample --upsample-steps 64'"),
     "forward": (
@@ -77,13 +78,13 @@ WORDS = {
         "make sample-sdedit ARGS='--image my.png --prompt 8 --steps 33 --start 7 --gamma 6'"),
     "anagram": (
         "6 and 9 are easy; that 2 and 5 share their strokes in a mirror, or 3 and 8 as a jigsaw, "
-        "the model finds out. The last image is the failure: a rotation by 45° has to average "
+        "the model finds out. The last figure is the failure: a rotation by 45° has to average "
         "neighbouring pixels, so the noise it sees is too faint and no longer independent, and the "
         "network, trained on neither, leaves a mess. DeepFloyd, which knows more than ten things, "
         "finds an old man in a campfire.",
         "make sample-anagram ARGS='--prompts 6 9 --view rotate180 --out anagram.png'"),
     "hybrid": (
-        "Squint, or look at the lower row: blurred, then with the contrast restored, as the eye "
+        "Squint, or look at the rows `afar`: blurred, then with the contrast restored, as the eye "
         "does. Digits are hard: in 28 pixels there is little room between low and high, and black "
         "ground shows every ghost. The course splits 64 pixels at σ = 2; here σ = 1.4 is read "
         "correctly most often.",
@@ -101,10 +102,10 @@ class DigitStudio(Studio):
     """The newest or shipped digit models, test digits, and the project's own images."""
 
     intro = (
-        "All of UC Berkeley CS180's project 5, made by models that were trained on digits with two "
-        "laptop cores. Part A takes a trained model and shows what can be done with it; part B "
-        "trains it. Every figure says with which settings it was made, and each section how to "
-        "make your own.")
+        "Part A of UC Berkeley CS180's project 5 with digits, made by models that were trained on "
+        "two laptop cores: what a classifier of digits can measure, such as how often an anagram "
+        "works, is in the captions. Each says with which settings its figure was made, and each "
+        "section how to make your own.")
     words = {name: {"notice": notice, "command": command}
              for name, (notice, command) in WORDS.items()}
     words["logo"] |= {
@@ -113,45 +114,41 @@ class DigitStudio(Studio):
                 "an eye and a chip, which takes a model that understands sentences.",
         "formula": "as in 1.8, with p_1 = p_2 and a half turn",
         "code": ("minidiff/editing/illusions.py: anagram",)}
-    sentences, prompt, tests = False, "", tuple("725")
+    sentences, prompt = False, ""
+    tests = {name: f"test digit {name}" for name in "725"}
     starts = (1, 3, 5, 7, 10, 15, 20, 26)  # the course's, of 33 steps, and 15 and 26
-    steps, more_steps = 20, 33
+    steps, more_steps, film_start = 20, 33, 15
     generated, generated_steps, cascade = DIGITS, (1, 2, 5, 20, 100), tuple("385")
     guided, gammas, strong = DIGITS, (0, 1, 7, 40), 6.0
-    edited = {"test digit": "7", "typeset": "web-5", "star": "web-star"}
+    edited = {"7": "test digit", "web-5": "typeset", "web-star": "star"}
     drawn = {"web-5": "typeset", "drawn-3": "drawn by hand", "drawn-spiral": "drawn by hand"}
-    holes = {"7": "rows 14:28", "0": "columns 14:28", "4": "columns 0:14",
-             "3": "rows 1:9 columns 10:18"}  # the last is the course's, scaled
-    hole_side, fills, filled = 28, (("", 1), ("", 5), ("{}", 5)), (25, 6)
+    holes = {"7": ("rows 14:28", "7"), "0": ("columns 14:28", "0"), "4": ("columns 0:14", "4"),
+             "3": ("rows 1:9 columns 10:18", "3")}  # the last is the course's, scaled
+    hole_side, fills, filled = 28, (("", 1), ("", 5), ("{}", 5)), (25, 3)
     prompted = (("7", "2"), ("3", "8"), ("4", "9"))
     anagrams = {
         "6-9-rotate180": ("6", "9", "rotate180"), "2-5-hflip": ("2", "5", "hflip"),
         "4-7-rotate180": ("4", "7", "rotate180"), "3-8-jigsaw": ("3", "8", "jigsaw"),
         "6-9-45-degrees": ("6", "9", "45 degrees"),  # fails: no view
     }
-    hybrids = {"1-4": ("1", "4"), "9-3": ("9", "3"), "3-5": ("3", "5")}
-    sigma, far, logo, tries = 1.4, 2 / 28, "180", (50, 10)
+    hybrids = {"1-4": ("1", "4", 1.4), "9-3": ("9", "3", 1.4), "3-5": ("3", "5", 1.4)}
+    logo, tries = "180", (50, 8)
 
     def __init__(self, data_dir=""):
         self.data_dir = data_dir
 
     @classmethod
     def open(cls, flags):
-        """Return the studio for these flags. Raises ValueError for DeepFloyd's."""
-        if any(flags.large.values()) or flags.photo:
-            raise ValueError("--photo, --model-dir, --embeddings, --offload and --download go with "
-                             "--model deepfloyd; add it, or drop them")
+        """Return the studio for these flags. Raises ValueError for a photo."""
+        if flags.photo:
+            raise ValueError("--photo has no effect with --model class, which knows digits only; "
+                             "drop one of them")
         return cls(flags.data_dir)
 
     @cached_property
     def test(self) -> Dataset:
         """MNIST's test digits or, where there is no MNIST, strokes."""
         return catalog.load("auto", "test", self.data_dir)
-
-    @property
-    def subject(self):
-        """What the test images are."""
-        return f"{self.test.name} test digits"
 
     @cached_property
     def model(self):
@@ -190,6 +187,21 @@ class DigitStudio(Studio):
         """Return in which images the judge reads the digit, bool (N,)."""
         return self.judge(x.clamp(0, 1)).argmax(1) == int(prompt)
 
-    def afar(self, x):
+    def rate(self, illusion, *pairs):
+        """Return in words in how many images the judge reads the digits."""
+        a, b = (self.matches(x, prompt) for x, prompt in pairs)
+        shares = [f"{hits.float().mean():.0%}" for hits in (a, b, a & b)]
+        return (f"of {len(a)} the judge reads {pairs[0][1]} in {shares[0]}, {pairs[1][1]} in "
+                f"{shares[1]}, both in {shares[2]}; ")
+
+    def share(self, x, prompt):
+        """Return in words in how many images the judge reads the digit."""
+        return f"{self.matches(x, prompt).float().mean():.0%}"
+
+    def far(self, sigma):
+        """Return the sigma of the blur that shows a hybrid as seen from afar."""
+        return 2.0
+
+    def afar(self, x, sigma):
         """Return digits as seen from afar, the contrast restored."""
-        return from_afar(x, self.far * x.shape[3])
+        return from_afar(x, sigma * x.shape[3] / 28)

@@ -1,17 +1,27 @@
-"""Part A in colour and from sentences, with the doodle models: the course's prompts, both stages.
+"""Part A with the doodle models, in colour and from sentences: what `make figures` draws.
 
-    make figures MODEL=doodles
-
-The prompts are the course's, letter by letter. The pictures are drawings, since the model learned
-from nothing else; where it falls short of DeepFloyd, the words of the section say so.
+What they generate are drawings, since they learned from nothing else; where they fall short of
+DeepFloyd, the words of the section say so.
 """
+
+from functools import cached_property
 
 import torch
 
-from figures.part_a.deepfloyd import PHOTO, DeepFloydStudio
+from figures.page.measured import rates
+from figures.part_a.sentences import (
+    CAMPFIRE,
+    COAST,
+    DOG,
+    MAN,
+    PHOTO,
+    ROCKET,
+    SKULL,
+    VILLAGE,
+    WATERFALLS,
+    SentenceStudio,
+)
 from minidiff.data.doodles import world
-from minidiff.evaluation import judge as judging
-from minidiff.files import photos
 from minidiff.models import zoo
 from minidiff.system import hardware
 
@@ -20,13 +30,14 @@ WORDS = {
     "generation": (
         "The first stage decides what the image shows, in 32x32 pixels; the second adds edges and "
         "texture at 64x64, and is held to the first. More steps of the first make another image "
-        "of the same sentence. DeepFloyd paints; this model draws what it was shown: fourteen "
-        "subjects, three media, eight colours.",
+        "of the same sentence; one step is too few, because the prediction from pure noise "
+        "divides by √ᾱ_T, nearly 0. DeepFloyd paints anything; this model draws what it was shown: "
+        "fourteen subjects, three media, eight colours, and a rocket ship none too well.",
         "doodles ARGS='--prompts \"a red rocket ship at night\" --upsample'"),
     "forward": (
         "At a quarter of T both are still recognised; at three quarters hardly a shadow is left.",
         "denoise ARGS='--model doodles --image my.jpg'"),
-    "blur": ("The noise goes, and so does the image.",
+    "blur": ("A blur that removes the noise removes the image, too.",
              "denoise ARGS='--model doodles --image my.jpg'"),
     "one_step": (
         "Good predictions at a quarter of T, even of the photo, though the model has never seen "
@@ -39,8 +50,9 @@ WORDS = {
         "Subjects of the model in soft light; without guidance several are ragged or mixtures.",
         "doodles ARGS='--prompts \"a high quality photo\" --gamma 1'"),
     "guidance": (
-        "Clearer shapes and stronger colours, down to γ = 7, where some are glaring. The pencil "
-        "and the rocket ship are what this model draws worst.",
+        "Clearer shapes and stronger colours down to γ = 7, where some are glaring; at γ = 20 "
+        "guidance is too strong, and the images break up. The pencil and the rocket ship are what "
+        "this model draws worst.",
         "doodles ARGS='--prompts \"a photo of a dog\" \"a pencil\" --gamma 7 --upsample'"),
     "sdedit": (
         "Early starts forget the image. From 10 on the person becomes one of the model's people, "
@@ -53,22 +65,28 @@ WORDS = {
         "shape and colour.",
         "sdedit ARGS='--model doodles --image drawing.png --upsample'"),
     "inpaint": (
-        "Outside the hole every pixel is the given one; inside, what the sentence says, or "
-        "something that fits.",
-        "inpaint ARGS='--model doodles --image my.jpg --mask \"rows 0:12\" "
+        "Outside the hole every pixel of the first stage is the given one; inside, with a sentence "
+        "and resampling, what the sentence says in the light of its surroundings. Without either, "
+        "what is filled in often does not meet the border.",
+        "inpaint ARGS='--model doodles --image my.jpg --mask \"rows 0:15\" "
         "--prompt \"a man wearing a red hat\"'"),
     "prompted": (
-        "From left to right the sentence gives way to the image; in between is an object with the "
-        "image's shape and colours.",
+        "From left to right the sentence gives way to the image: the dog takes on the white ground "
+        "and the green grass of the house. A rocket ship and a pencil, which this model draws "
+        "worst, become ragged where DeepFloyd's keep the image's shape.",
         "sdedit ARGS='--model doodles --image my.jpg --prompt \"a rocket ship\"'"),
     "anagram": (
-        "Turn the screen. Two sentences in one medium go together best, because they need the "
-        "same texture. The rates are those of the judge, a classifier that reads the subject.",
-        "anagram ARGS='--model doodles --prompts \"a lithograph of waterfalls\" "
-        "\"a lithograph of a skull\" --view rotate90 --upsample'"),
+        "Turn the screen. The first pair works best: upside down, the rocket ship is a bearded "
+        "man. Elsewhere the judge, a classifier that reads the subject, is more generous than the "
+        "eye: of waterfalls and skull one sees the skull, while DeepFloyd's anagrams are whole "
+        "images either way up. The last figure is a failure: a rotation by 45° has to average "
+        "neighbouring pixels, and the network was never trained on such noise.",
+        "anagram ARGS='--model doodles --prompts \"a rocket ship\" "
+        "\"an oil painting of an old man\" --view vflip --upsample'"),
     "hybrid": (
-        "Step back, or squint: the lower row does it for you. 32 pixels leave little room between "
-        "low and high, so many of these fail; DeepFloyd has 64.",
+        "Step back, or squint: the rows `afar` do it for you. 32 pixels leave little room between "
+        "low and high: from afar there is hardly more than the colours of a dog or a man, which "
+        "the judge reads all the same, and the skull is a guess. DeepFloyd has 64.",
         "hybrid ARGS='--model doodles --low \"a lithograph of a skull\" --high \"a lithograph of "
         "waterfalls\" --upsample'"),
     "logo": (
@@ -78,50 +96,73 @@ WORDS = {
 }
 
 
-class DoodleStudio(DeepFloydStudio):
+class DoodleStudio(SentenceStudio):
     """The newest or shipped doodle models, a photo, doodles and the project's own images."""
 
     intro = (
-        "Part A of UC Berkeley CS180's project 5 in colour and from sentences, by models that "
-        "anyone can train on a laptop: a first stage of 32x32 pixels and a second of 64x64. They "
-        "learned from drawings that the program makes itself; the prompts are the course's.")
+        "UC Berkeley CS180's project 5, drawn by models that anyone can train on a laptop. Part A "
+        "shows what they can do, in colour and from the course's sentences: a first stage of 32x32 "
+        "pixels and a second of 64x64, which learned from drawings that the program makes itself. "
+        "Part B trains such models step by step, on digits. Each caption says with which settings "
+        "its figure was made, and each section how to make your own.")
     words = {name: {"notice": notice, "command": f"make sample-{command}"}
              for name, (notice, command) in WORDS.items()}
-    subject, tests = "a doodle the model never saw, and a photo", ("doodle", "photo")
-    steps, generated_steps, gammas, strong = 20, (5, 20, 100), (1, 3, 7), 6.0
-    guided = ("a photo of a dog", "a pencil", "a rocket ship", "a lithograph of a skull",
-              "an oil painting of an old man")
-    edited = {"photo": "photo", "web": "web", "sunset": "sunset"}
-    holes = {"photo": "rows 0:12", "doodle": "rows 10:24 columns 8:24", "house": "columns 16:32"}
-    hole_side, fills, filled = 32, ((PHOTO, 1), ("a man wearing a red hat", 5)), (6, 6)
+    tests = {"doodle": "a doodle it never saw", "photo": "a photo"}
+    generated = (*SentenceStudio.cascade, DOG, SKULL, COAST)
+    steps, generated_steps, gammas, strong = 20, (1, 5, 20, 100), (1, 3, 7, 20), 6.0
+    guided = (DOG, "a pencil", ROCKET, SKULL, MAN)
+    holes = {"photo": ("rows 0:15", "a man wearing a red hat"),
+             "sunset": ("rows 14:32", "a photo of people around a campfire"),
+             "house": ("rows 0:16", "a man wearing a red hat")}
+    hole_side, fills, filled, tries = 32, ((PHOTO, 1), ("{}", 3)), (4, 2), (5, 5)
+    film_start = 20
     anagrams = {
-        "1": ("a photo of the amalfi cost", "a photo of a man", "vflip"),
-        "2": ("an oil painting of an old man", "an oil painting of people around a campfire",
-              "vflip"),
-        "3": ("a lithograph of waterfalls", "a lithograph of a skull", "rotate90"),
+        "rocket-man": (ROCKET, MAN, "vflip"),  # these two work best
+        "hat-village": ("a man wearing a hat", VILLAGE, "vflip"),
+        "coast-man": (COAST, "a photo of a man", "vflip"),
+        "man-campfire": (MAN, CAMPFIRE, "vflip"),
+        "waterfalls-skull": (WATERFALLS, SKULL, "rotate90"),
+        "man-campfire-45-degrees": (MAN, CAMPFIRE, "45 degrees"),  # fails: no view
     }
-    hybrids = {
-        "1": ("a photo of a dog", "a photo of the amalfi cost"),
-        "2": ("an oil painting of an old man", "a photo of the amalfi cost"),
-        "3": ("a lithograph of a skull", "a lithograph of waterfalls"),
-    }
-    sigma, far, tries, scales = 2.0, 2 / 32, (50, 8), (4, 2)
+    hybrids = {"dog-coast": (DOG, COAST, 2.5), "man-coast": (MAN, COAST, 2.5),
+               "skull-waterfalls": (SKULL, WATERFALLS, 1.5)}
+    logo = ("a photo of an eye", "a photo of a cpu", 2.0)
+
+    def __init__(self, photo="", device="cpu"):
+        super().__init__(photo)
+        self.device = device
 
     @classmethod
     def open(cls, flags):
-        """Return the studio for these flags. Raises ValueError for whatever is missing."""
-        if any(flags.large.values()):
-            raise ValueError("--model-dir, --embeddings, --offload and --download go with --model "
-                             "deepfloyd; drop them")
-        if flags.photo:
-            photos.size_of(flags.photo)  # refused now rather than later
-        device = hardware.pick_device(flags.device)
-        first = zoo.load_model("doodles", device)
+        """Return the studio for these flags."""
+        return cls(flags.photo, hardware.pick_device(flags.device))
+
+    @cached_property
+    def model(self):
+        """The first stage."""
+        return zoo.load_model("doodles", self.device)
+
+    @cached_property
+    def second_stage(self):
+        """The second stage, None where there is none."""
         try:
-            second = zoo.load_model("doodles-upsampler", device, kinds=("doodles-upsampler",))
+            return zoo.load_model("", self.device, kinds=("doodles-upsampler",))
         except ValueError:
-            second = None
-        return cls(first, second, flags.photo)
+            return None
+
+    @cached_property
+    def rates(self):
+        """The rates of illusions that were measured with this model."""
+        return rates(self.model, self.strong, self.steps)
+
+    def rate(self, illusion, *pairs):
+        """Return in words how often an illusion works: it was measured before, with others."""
+        if illusion not in self.rates:
+            return ""
+        n, *shares = self.rates[illusion]
+        first, second, both = (f"{share:.0%}" for share in shares)
+        return (f"of {n} others (make illusions) the judge reads the first in {first}, the second "
+                f"in {second}, both in {both}; ")
 
     def image(self, name):
         """Return an image by its name, (1,3,32,32) in -1..1."""
@@ -129,7 +170,3 @@ class DoodleStudio(DeepFloydStudio):
             return super().image(name)
         dog = world.scene("dog", "photo", "brown")
         return self.model.from_unit(world.draw(dog, torch.tensor([UNSEEN]), 32))
-
-    def matches(self, x, prompt):
-        """Return in which images the judge reads the prompt's subject, bool (N,), or None."""
-        return judging.reads(self.model, x, prompt)

@@ -3,7 +3,7 @@
 import torch
 
 from figures.page.studio import Section
-from figures.part_a.sdedit import edited, labels_of
+from figures.part_a.sdedit import columns_of, labels_of, rows_of
 
 SECTION = Section(
     "1.7.1", "Hand-drawn and web images",
@@ -16,16 +16,12 @@ SECTION = Section(
 
 def draw(out, studio):
     """Draw one web image and two drawn by hand, noised and edited, at every i_start."""
-    every, labels = [], labels_of(studio)
     for name, origin in studio.drawn.items():
-        x_0 = studio.image(name).to(studio.model.device)
+        x_0 = studio.images(name)
         noisy = [studio.noised(x_0, studio.levels[k]) for k in studio.reached]
-        results = [edited(studio, x_0, studio.prompt, k) for k in studio.reached]
+        rows = [("noised", torch.cat([*noisy, x_0])),
+                *rows_of(studio, name, studio.prompt, "result")]
         yield studio.save(
-            out / f"drawn-{name}.png", torch.cat([*noisy, x_0, *results, x_0]),
-            f"{name}, {origin}; columns: i_start of {len(studio.levels) - 1} strided steps, then "
-            f"the image; prompt '{studio.prompt}'", len(labels), ("noised", "result"), labels)
-        every += [*results, x_0]
-    x = torch.cat(every)
-    yield from studio.upsampled(out / "drawn-upsampled.png", x, "all results", len(labels),
-                                prompts=studio.hints(studio.prompt, len(x)), column_labels=labels)
+            out / f"drawn-{name}.png", rows, f"{studio.edited.get(name, name)}, {origin}; "
+            f"{columns_of(studio)}, then the image; prompt '{studio.prompt}', {studio.guidance}",
+            labels_of(studio))

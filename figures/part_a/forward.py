@@ -18,6 +18,14 @@ def draw(out, studio):
     x_0, times = studio.images(*studio.tests), studio.thirds()
     columns = [x_0, *(studio.noised(x_0, t) for t in times)]
     yield studio.save(
-        out / "forward.png", torch.stack(columns, 1).flatten(0, 1), f"{studio.subject}, noised; "
+        out / "forward.png", [*zip(studio.tests.values(), torch.stack(columns, 1))], f"noised; "
         f"T = {studio.schedule.T}, {studio.schedule_name} schedule; values outside the data range "
-        "are clipped in the figure only", 4, column_labels=["t=0", *(f"t={t}" for t in times)])
+        "are clipped in the figure only", ["t=0", *(f"t={t}" for t in times)])
+
+
+def noised_thrice(studio):
+    """Return the test images at these three levels: [(name, t, x_0, x_t), ...], (1,C,H,W) each."""
+    x_0, times = studio.images(*studio.tests), studio.thirds()
+    noisy = [studio.noised(x_0, t) for t in times]
+    return [(name, t, x_0[k : k + 1], x_t[k : k + 1]) for k, name in enumerate(studio.tests)
+            for t, x_t in zip(times, noisy)]

@@ -1,8 +1,8 @@
 """0: from a prompt to images, in few steps and in many."""
 
 import torch
-from torch.nn.functional import interpolate
 
+from figures.page.sheet import enlarged
 from figures.page.studio import Section
 
 CASCADE_STEPS = ((20, 20), (20, 64), (64, 64))  # of both stages
@@ -17,24 +17,33 @@ SECTION = Section(
 
 
 def draw(out, studio):
-    """Draw all prompts, each row with another number of steps; then both stages."""
+    """Draw both stages, a film, and all prompts, each row with another number of steps."""
+    if studio.second_stage is not None:
+        yield draw_cascade(out / "generation-cascade.png", studio)
+    prompts = studio.cascade
+    states = studio.states(studio.eps_fn(prompts), len(prompts), CASCADE_STEPS[0][0])
+    yield studio.film(out / "generation-film.png", states, f"from noise to image in "
+                      f"{studio.describe_steps(CASCADE_STEPS[0][0])}; below, the prediction of the "
+                      f"image at each step; {studio.guidance}", prompts)
     prompts = studio.generated
     steps = [n for n in studio.generated_steps if n <= studio.schedule.T]
-    rows = [studio.sample(studio.eps_fn(prompts), len(prompts), n) for n in steps]
-    yield studio.save(
-        out / "generation.png", torch.cat(rows), f"prompts, in columns: {', '.join(prompts)}; the "
-        f"same noise in each row; {studio.guidance}", len(prompts), [f"{n} steps" for n in steps],
-        studio.labels(prompts))
-    if studio.second_stage is None:
-        return
-    prompts, columns = studio.cascade, []
+    rows = [(studio.describe_steps(n), studio.sample(studio.eps_fn(prompts), len(prompts), n))
+            for n in steps]
+    yield studio.save(out / "generation.png", rows, f"the same noise in each row; "
+                      f"{studio.guidance}", prompts)
+
+
+def draw_cascade(path, studio):
+    """Draw a row for each prompt: samples of the first stage, each enlarged by the second, in every
+    number of steps."""
+    prompts, columns = studio.cascade, {}
     for first, second in CASCADE_STEPS:
-        small = studio.sample(studio.eps_fn(prompts), len(prompts), min(first, studio.schedule.T))
+        first = min(first, studio.schedule.T)
+        small = studio.sample(studio.eps_fn(prompts), len(prompts), first)
         large = studio.large(small, prompts, second)
-        columns += [interpolate(small, large.shape[2:]).clamp(*studio.model.data_range), large]
-    yield studio.save(
-        out / "generation-cascade.png", torch.stack(columns, 1).flatten(0, 1), "the first stage's "
-        "samples, and the same enlarged by the second; the steps of each are above; prompts: "
-        f"{', '.join(prompts)}; {studio.guidance}; {studio.second_stage.summary}", len(columns),
-        studio.labels(prompts),
-        [f"{name} {n}" for pair in CASCADE_STEPS for name, n in zip(("I:", "II:"), pair)])
+        columns[f"I: {first}"] = enlarged(small, large.shape[3])
+        columns[f"I: {first}\nII: {min(second, studio.second_stage.schedule.T)}"] = large
+    rows = zip(prompts, torch.stack([*columns.values()], 1))
+    return studio.save(path, [*rows], "samples of the first stage (I), and the same enlarged by "
+                       f"the second (II), each in so many steps; {studio.guidance}", [*columns],
+                       "in as many steps as above")

@@ -1,7 +1,5 @@
 """1.6: classifier-free guidance."""
 
-import torch
-
 from figures.page.studio import Section
 
 SECTION = Section(
@@ -15,13 +13,12 @@ SECTION = Section(
 
 def draw(out, studio):
     """Draw all prompts at every strength, the same noise in each row; enlarge those of γ = 7."""
-    prompts, n = studio.guided, len(studio.guided)
-    rows = {gamma: studio.sample(studio.eps_fn(prompts, gamma=gamma), n, studio.steps)
-            for gamma in studio.gammas}
+    prompts, n, rows = studio.guided, len(studio.guided), []
+    for gamma in studio.gammas:
+        x = studio.sample(studio.eps_fn(prompts, gamma=gamma), n, studio.steps)
+        rows.append((f"γ={gamma}", x))
+        if gamma == 7:
+            rows += studio.upsampled(x, prompts, (("γ=7, upsampled", lambda x: x),))
     yield studio.save(
-        out / "guidance.png", torch.cat([*rows.values()]),
-        f"prompts, in columns: {', '.join(prompts)}; guided at every one of "
-        f"{studio.describe_steps(studio.steps)}, the same noise in each row, none picked", n,
-        [f"γ={gamma}" for gamma in rows], studio.labels(prompts))
-    yield from studio.upsampled(out / "guidance-upsampled.png", rows[7], "the row of γ = 7", n,
-                                prompts=prompts, column_labels=studio.labels(prompts))
+        out / "guidance.png", rows, "guided at every one of "
+        f"{studio.describe_steps(studio.steps)}, the same noise in each row, none picked", prompts)

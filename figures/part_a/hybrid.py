@@ -1,8 +1,8 @@
 """1.9: hybrid images."""
 
-import torch
+from functools import partial
 
-from figures.page.studio import Section
+from figures.page.studio import Section, unchanged
 from minidiff.editing.illusions import blur, hybrid, split
 
 SECTION = Section(
@@ -16,23 +16,28 @@ SECTION = Section(
 
 
 def draw(out, studio):
-    """Draw the studio's hybrids, from near and from afar, and measure both readings."""
-    for ending, (low, high) in studio.hybrids.items():
-        yield from draw_one(out / f"hybrid-{ending}.png", studio, low, high)
+    """Draw the studio's hybrids, from near and from afar, with the rate at which they work, and the
+    first as a film."""
+    for k, (ending, pair) in enumerate(studio.hybrids.items()):
+        yield from draw_one(out / f"hybrid-{ending}.png", studio, pair,
+                            film=out / "hybrid-film.png" if k == 0 else None)
 
 
-def draw_one(path, studio, low, high):
-    """Draw hybrids of two prompts, low from afar and high from near. Yields each path."""
-    measured, shown = studio.tries
+def draw_one(path, studio, pair, film=None):
+    """Draw hybrids of a pair: (prompt from afar, prompt from near, sigma of the split). film: its
+    path. Yields each path."""
+    (low, high, sigma), (measured, shown) = pair, studio.tries
     fns = [studio.eps_fn([p] * measured, gamma=studio.strong) for p in (low, high)]
-    eps_fn = studio.model.combine(hybrid, fns, split(blur(studio.sigma)))
-    x = studio.sample(eps_fn, measured, studio.steps)
-    afar, labels = studio.afar(x), ("near", "afar")
-    yield studio.save(
-        path, torch.cat([x[:shown], afar[:shown]]), f"{high} from near, {low} from afar: "
-        f"{studio.read((x, high), (afar, low))}split at σ = {studio.sigma:g} pixels, seen from "
-        f"afar at σ = {studio.far * x.shape[3]:g}; γ = {studio.strong:g}, "
-        f"{studio.describe_steps(studio.steps)}, none picked", shown, labels)
-    both = {"see": studio.afar, "row_labels": labels} if studio.sentences else {}
-    yield from studio.upsampled(path.with_name(f"{path.stem}-upsampled.png"), x[:shown], "the same",
-                                shown, prompts=studio.hints(high, shown), **both)
+    eps_fn = studio.model.combine(hybrid, fns, split(blur(sigma)))
+    states, far = studio.states(eps_fn, measured, studio.steps), studio.far(sigma)
+    x, afar = states[-1].x_t, partial(studio.afar, sigma=far)
+    rate = studio.rate(("hybrid", *pair), (afar(x), low), (x, high))
+    what = f"{low} from afar, {high} from near"
+    how = (f"split at σ = {sigma:g} pixels, seen from afar at σ = {far:g}; γ = {studio.strong:g}, "
+           f"{studio.describe_steps(studio.steps)}, none picked")
+    views = (f"near: {high}", unchanged), (f"afar: {low}", afar)
+    rows = [(label, see(x[:shown])) for label, see in views] + studio.upsampled(
+        x[:shown], [high] * shown, [("near: upsampled", unchanged), ("afar: upsampled", afar)])
+    yield studio.save(path, rows, f"{what}: {rate}{how}")
+    if film:
+        yield studio.film(film, states, f"{what}: {how}", views=views)

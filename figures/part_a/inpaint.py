@@ -2,6 +2,7 @@
 
 import torch
 
+from figures.page.sheet import enlarged
 from figures.page.studio import Section
 from minidiff.editing.inpainting import inpaint
 
@@ -15,38 +16,45 @@ SECTION = Section(
 
 
 def draw(out, studio):
-    """Draw every image with its hole, filled with every setting, measured if there is a judge."""
+    """Draw every image with its hole, filled with every setting, and the last filling of the first
+    as a film."""
     measured, shown = studio.filled
-    every = []
-    for name, words in studio.holes.items():
-        x_0, mask = studio.image(name).to(studio.model.device), studio.mask(words)
-        grey, white = sum(studio.model.data_range) / 2, studio.model.from_unit(mask.float())
-        given = torch.cat([x_0, white.expand_as(x_0), x_0.masked_fill(mask, grey)])
-        rows, found = [], []
-        for prompt, resample in studio.fills:
-            prompt = prompt.format(name)
-            x = filled(studio, x_0.expand(measured, -1, -1, -1), mask, prompt, resample)
-            hits = studio.matches(x, name)
-            how = f"prompt '{prompt}', each step {resample}x"
-            found.append(how if hits is None else f"{hits.float().mean():.0%} ({how})")
-            rows.append(torch.cat([given, x[:shown]]))
-        judged = "" if hits is None else f"of {measured} results the judge reads as {name}: "
+    large = [] if studio.second_stage is None else ["upsampled"]
+    for k, (name, (words, suits)) in enumerate(studio.holes.items()):
+        x_0, rows, found = studio.images(name), [], []
+        for pattern, resample in studio.fills:
+            prompt = pattern.format(suits)
+            states = filled(studio, x_0, words, prompt, resample)
+            x = states[-1].x_t
+            found.append(studio.share(x, suits))
+            rows.append((f"'{prompt}' {resample}×", row(studio, x_0, words, x[:shown], prompt)))
+        judged = f"of {measured} results the judge reads {', '.join(found)} as {suits}; " * any(
+            found)
+        how = f"{studio.describe_steps(studio.steps)}, none picked; {studio.guidance}"
+        labels = "result", *large
         yield studio.save(
-            out / f"inpaint-{name}.png", torch.cat(rows), f"{judged}{', '.join(found)}; "
-            f"{studio.describe_steps(studio.steps)}, none picked; {studio.guidance}", shown + 3,
-            studio.labels([f"'{p.format(name)}' {k}x" for p, k in studio.fills]),
-            ("image", "mask", "hole", *["result"] * shown))
-        every.append(rows[min(1, len(rows) - 1)][3:])
-    x, (prompt, resample) = torch.cat(every), studio.fills[:2][-1]
-    yield from studio.upsampled(
-        out / "inpaint-upsampled.png", x, f"the results with each step taken {resample}x, prompt "
-        f"'{prompt}'", max(shown, 3), prompts=studio.hints(prompt, len(x)))
+            out / f"inpaint-{name}.png", rows, f"hole: {words}; rows: prompt, and how often each "
+            f"step is taken; {judged}{how}",
+            ["image", "mask", "hole", *(label for label in labels for _ in range(shown))])
+        if k == 0:
+            yield studio.film(out / "inpaint-film.png", states, f"{name}, hole: {words}; prompt "
+                              f"'{prompt}', each step {resample}×; {how}")
 
 
-def filled(studio, x_0, mask, prompt, resample):
-    """Return images x_0 (N,C,H,W) with the hole filled, each step taken `resample` times."""
-    options = studio.options(len(x_0))
-    x_T = studio.noise(len(x_0), options["generator"])
-    *_, last = inpaint(studio.eps_fn([prompt] * len(x_0)), studio.schedule, x_0, mask, x_T,
-                       studio.timesteps(studio.steps), resample=resample, **options)
-    return last.x_t
+def filled(studio, x_0, words, prompt, resample):
+    """Return every State of an image x_0 (1,C,H,W) with the hole filled, each step taken `resample`
+    times, in as many ways as are measured."""
+    n = studio.filled[0]
+    options, x_0 = studio.options(n), x_0.expand(n, -1, -1, -1)
+    x_T = studio.noise(n, options["generator"])
+    return list(inpaint(studio.eps_fn([prompt] * n), studio.schedule, x_0, studio.mask(words), x_T,
+                        studio.timesteps(studio.steps), resample=resample, **options))
+
+
+def row(studio, x_0, words, x, prompt):
+    """Return a row of images: the image, its mask, the hole, results, and these upsampled."""
+    mask, grey = studio.mask(words), sum(studio.model.data_range) / 2
+    white = studio.model.from_unit(mask.float()).expand_as(x_0)
+    small = torch.cat([x_0, white, x_0.masked_fill(mask, grey), x])
+    large = [images for _, images in studio.upsampled(x, [prompt] * len(x))]
+    return torch.cat([enlarged(small, large[0].shape[3]), *large]) if large else small

@@ -24,17 +24,15 @@ def draw(out, studio):
     options, eps_fn = studio.options(len(x_0)), studio.eps_fn([studio.prompt] * len(x_0), gamma=1.0)
     x_t = noised(studio.schedule, x_0, levels[0], options["generator"])
     path = list(trajectory(eps_fn, studio.schedule, x_t, levels, **options))
-    states = [*path[:-1:5], path[-1]]
+    states, names = [*path[:-1:5], path[-1]], [*studio.tests.values()]
     caption = (f"i_start = {START}, t = {levels[0]}, {len(levels) - 1} strided steps, prompt "
                f"'{studio.prompt}'")
     yield studio.save(
-        out / "iterative-frames.png", torch.stack([s.x_t for s in states], 1).flatten(0, 1),
-        f"x_t at every fifth step; {caption}", len(states),
-        column_labels=[f"t={s.t}" for s in states])
-    columns = {"image": x_0, "noisy": x_t, "steps": path[-1].x_t,
+        out / "iterative-frames.png", [*zip(names, torch.stack([s.x_t for s in states], 1))],
+        f"every fifth step, x_t; {caption}", [f"t={s.t}" for s in states])
+    columns = {"image": x_0, "noisy": x_t, "many steps": path[-1].x_t,
                "one step": one_step(eps_fn, studio.schedule, x_t, levels[0]),
-               "blur": gaussian_blur(x_t), "best": best_blur(x_t, x_0)[1]}
+               "blur": gaussian_blur(x_t), "best blur": best_blur(x_t, x_0)[1]}
     yield studio.save(
-        out / "iterative-compared.png", torch.stack([*columns.values()], 1).flatten(0, 1),
-        f"four methods; blur: window 5, σ = 2; best: the best Gaussian; {caption}", len(columns),
-        column_labels=[*columns])
+        out / "iterative-compared.png", [*zip(names, torch.stack([*columns.values()], 1))],
+        f"four methods; blur: window 5, σ = 2; best blur: the best Gaussian; {caption}", [*columns])

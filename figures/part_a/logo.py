@@ -19,17 +19,17 @@ SECTION = Section(
 def draw(out, studio):
     """Draw a hybrid, or digits upright and rotated by half a turn, whichever the studio has."""
     if not isinstance(studio.logo, str):
-        yield from draw_one(out / "logo.png", studio, *studio.logo)
+        yield from draw_one(out / "logo.png", studio, studio.logo)
         return
     view, digits, found = VIEWS["rotate180"], [], []
     for digit in studio.logo:
-        x = seen_both_ways(studio, digit, digit, view, TRIES)
+        x = seen_both_ways(studio, digit, digit, view, TRIES)[-1].x_t
         right = studio.matches(x, digit) & studio.matches(view.see(x), digit)
         digits.append(x[int(right.float().argmax())])
         found.append(f"{right.sum()} for {digit}")
     row = torch.stack(digits)
     yield studio.save(
-        out / "logo.png", torch.cat([row, view.see(row.flip(0))]), f"{studio.logo}, and rotated by "
-        f"half a turn; of {TRIES} tries each, the first that is read both ways; read both ways: "
-        f"{', '.join(found)}; γ = {studio.strong:g}, {studio.describe_steps(studio.steps)}",
-        len(row), ("up", "down"))
+        out / "logo.png", [("up", row), ("down", view.see(row.flip(0)))], f"{studio.logo}, and "
+        f"rotated by half a turn; of {TRIES} tries each, the first that is read both ways; read "
+        f"both ways: {', '.join(found)}; γ = {studio.strong:g}, "
+        f"{studio.describe_steps(studio.steps)}")

@@ -3,6 +3,7 @@
 import torch
 
 from figures.page.studio import Section
+from figures.part_a.forward import noised_thrice
 from minidiff.editing.image_to_image import one_step
 
 SECTION = Section(
@@ -16,11 +17,10 @@ SECTION = Section(
 
 def draw(out, studio):
     """Draw the test images, noisy and denoised, at three levels."""
-    x_0, times, rows = studio.images(*studio.tests), studio.thirds(), []
-    eps_fn = studio.eps_fn([studio.prompt] * len(x_0), gamma=1.0)
-    noisy = [studio.noised(x_0, t) for t in times]
-    clean = [one_step(eps_fn, studio.schedule, x, t) for x, t in zip(noisy, times)]
-    for k in range(len(x_0)):
-        rows += [x[k] for x in noisy] + [x[k] for x in clean]
-    yield studio.save(out / "one_step.png", torch.stack(rows), f"prompt '{studio.prompt}'", 3,
-                      ("noisy", "x̂₀") * len(x_0), [f"t={t}" for t in times])
+    every, eps_fn = noised_thrice(studio), studio.eps_fn([studio.prompt], gamma=1.0)
+    clean = [one_step(eps_fn, studio.schedule, x_t, t) for _, t, _, x_t in every]
+    yield studio.save(
+        out / "one_step.png", [("noisy", torch.cat([x_t for *_, x_t in every])),
+                               ("x̂_0", torch.cat(clean)),
+                               ("image", torch.cat([x_0 for _, _, x_0, _ in every]))],
+        f"one step from each t, prompt '{studio.prompt}'", [f"t={t}" for _, t, _, _ in every])

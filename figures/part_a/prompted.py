@@ -1,9 +1,7 @@
 """1.7.3: image to image with a prompt."""
 
-import torch
-
 from figures.page.studio import Section
-from figures.part_a.sdedit import rows_of
+from figures.part_a.sdedit import columns_of, labels_of, rows_of
 
 SECTION = Section(
     "1.7.3", "Image to image with a prompt",
@@ -16,14 +14,7 @@ SECTION = Section(
 
 def draw(out, studio):
     """Draw three images, each turned into something else, at every i_start."""
-    rows, hints = [], []
-    for name, prompt in studio.prompted:
-        row, labels = rows_of(studio, studio.images(name), prompt, gamma=studio.strong)
-        rows.append(row)
-        hints += studio.hints(prompt, len(row))
-    x, n = torch.cat(rows), len(labels)
-    yield studio.save(
-        out / "prompted.png", x, f"columns: i_start of {len(studio.levels) - 1} strided steps, and "
-        f"its t; γ = {studio.strong:g}", n, [f"{a} → {b}" for a, b in studio.prompted], labels)
-    yield from studio.upsampled(out / "prompted-upsampled.png", x, "the same", n, prompts=hints,
-                                column_labels=labels)
+    rows = [row for name, prompt in studio.prompted for row in rows_of(
+        studio, name, prompt, f"{studio.edited.get(name, name)} → {prompt}", gamma=studio.strong)]
+    yield studio.save(out / "prompted.png", rows, f"{columns_of(studio)}; γ = {studio.strong:g}",
+                      labels_of(studio))

@@ -15,5 +15,5 @@ def draw(out, studio):
     """Draw as many samples as section 1.6 has; the course shows five."""
     n, steps = len(studio.guided), studio.more_steps
     x = studio.sample(studio.eps_fn([studio.prompt] * n, gamma=1.0), n, steps)
-    yield studio.save(out / "sampling.png", x, f"prompt '{studio.prompt}', γ = 1, "
-                      f"{studio.describe_steps(steps)}, none picked", n)
+    yield studio.save(out / "sampling.png", [("", x)], f"prompt '{studio.prompt}', γ = 1, "
+                      f"{studio.describe_steps(steps)}, none picked")

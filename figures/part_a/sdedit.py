@@ -15,19 +15,20 @@ SECTION = Section(
 
 
 def edited(studio, x_0, prompt, start, **guidance):
-    """Return images x_0 (N,C,H,W) noised to a start and sampled from there."""
-    *_, last = sdedit(
+    """Return every State of images x_0 (N,C,H,W) noised to a start and sampled from there."""
+    return list(sdedit(
         studio.eps_fn([prompt] * len(x_0), **guidance), studio.schedule, x_0, studio.levels, start,
         **studio.options(len(x_0)),
-    )
-    return last.x_t
+    ))
 
 
-def rows_of(studio, x_0, prompt, **guidance):
-    """Return every start's results and then the image, a row for each of x_0: (N * ...,C,H,W), and
-    the labels of the columns."""
-    columns = [edited(studio, x_0, prompt, k, **guidance) for k in studio.reached]
-    return torch.stack([*columns, x_0], 1).flatten(0, 1), labels_of(studio)
+def rows_of(studio, name, prompt, label, **guidance):
+    """Return the rows of an image: every start's results and then the image, and the same enlarged
+    by the second stage. label: of the first row."""
+    x_0 = studio.images(name)
+    results = [edited(studio, x_0, prompt, k, **guidance)[-1].x_t for k in studio.reached]
+    x = torch.cat([*results, x_0])
+    return [(label, x), *studio.upsampled(x, [prompt] * len(x))]
 
 
 def labels_of(studio):
@@ -35,12 +36,20 @@ def labels_of(studio):
     return [*(f"{k}\nt={studio.levels[k]}" for k in studio.reached), "image"]
 
 
+def columns_of(studio):
+    """Return in words what the columns are."""
+    return f"columns: i_start of {len(studio.levels) - 1} strided steps, and its t"
+
+
 def draw(out, studio):
-    """Draw a test image and two "from the web" at every i_start, without a particular prompt."""
-    x, labels = rows_of(studio, studio.images(*studio.edited.values()), studio.prompt)
-    n = len(labels)
-    caption = (f"columns: i_start of {len(studio.levels) - 1} strided steps, and its t; prompt "
-               f"'{studio.prompt}', {studio.guidance}")
-    yield studio.save(out / "sdedit.png", x, caption, n, [*studio.edited], labels)
-    yield from studio.upsampled(out / "sdedit-upsampled.png", x, "the same", n,
-                                prompts=studio.hints(studio.prompt, len(x)), column_labels=labels)
+    """Draw a test image and two "from the web" at every i_start, without a particular prompt, and
+    one start as a film."""
+    rows = [row for name, label in studio.edited.items()
+            for row in rows_of(studio, name, studio.prompt, label)]
+    how = f"prompt '{studio.prompt}', {studio.guidance}"
+    yield studio.save(out / "sdedit.png", rows, f"{columns_of(studio)}; {how}", labels_of(studio))
+    start = min(studio.film_start, studio.reached[-1])
+    states = edited(studio, studio.images(*studio.edited), studio.prompt, start)
+    yield studio.film(out / "sdedit-film.png", states, f"from i_start = {start}, "
+                      f"t = {studio.levels[start]}, in {len(states) - 1} strided steps; {how}",
+                      [*studio.edited.values()])

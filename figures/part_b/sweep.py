@@ -1,12 +1,11 @@
 """What the settings do, measured: guidance, steps and samplers."""
 
 from collections import defaultdict
-from pathlib import Path
 
+from figures.page.measured import find
 from figures.page.studio import Section
 from minidiff.evaluation import points
 from minidiff.files.images import Panel, save_panels
-from minidiff.models import zoo
 
 CAPTIONS = {  # group: (x axis, what it shows)
     "gamma": ("gamma", "strength of guidance: more samples are right, at a price in distance"),
@@ -41,14 +40,10 @@ def draw(out, studio):
 
 
 def measured(name):
-    """Return what was measured, from the current folder or shipped, and print where it is from;
-    None where there is neither. Raises ValueError for a damaged file."""
-    own = Path(f"{name}.json")
-    file = own if own.is_file() else zoo.WEIGHTS / own
-    if not file.is_file():
-        return None
-    print(f"{name}: {file}", flush=True)
-    return points.read(file)
+    """Return the points that were measured, None where there are none. Raises ValueError for a
+    damaged file."""
+    file = find(name)
+    return file and points.read(file)
 
 
 def panels(found, group, axis):

@@ -47,6 +47,7 @@ class Run:
 
     def __init__(self, training: Training, kind: str, data: Dataset):
         self.training, self.kind, self.data = training, kind, data
+        self.about = catalog.about(data)
 
     def __iter__(self) -> Iterator[Reached]:
         for progress in fit(self.training, self.data):
@@ -63,7 +64,7 @@ class Run:
                                           **self.training.model.description())
         model.kind, model.dataset = self.kind, self.training.cfg.dataset
         model.summary = f"{self.kind} (D={self.training.cfg.width}), {model.dataset}"
-        vars(model).update(catalog.about(self.data))
+        vars(model).update(self.about)
         return Pipeline(model, self.content)
 
     def content(self) -> dict:

@@ -25,7 +25,7 @@ Exercises
    test_illusions.py: test_a_hybrid_of_one_prompt_is_plain_sampling
 2. Split into three bands, each from a different prompt. What must the filters sum to?
    test_illusions.py: test_filters_sum_to_the_identity
-Next: theory/flow.py
+Next: theory/solvers.py
 """
 
 import torch
@@ -61,8 +61,7 @@ def anagram(eps_fns, views):
 
 
 def hybrid(eps_fns, filters):
-    """Return the eps_fn that takes from each prediction what its filter passes. Factorized
-    diffusion, section 3.
+    """Return the eps_fn of what each filter passes. Factorized diffusion, section 3.
 
     eps_fns: list, each with its own guidance. filters: linear functions of images, one for each,
     that sum to the identity, see `split`. Raises ValueError for lists of unequal length.

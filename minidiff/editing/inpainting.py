@@ -3,7 +3,7 @@
 Where the mask m is 1 there is a hole, and the rest is known. After each step from t to s the known
 part is put back, noised to s, the level just reached:
 
-    x_s ← m x_s + (1 − m) q_sample(x_0, s)       RePaint (8), where m is 1 − m, and t stands for s
+    x_s ← m x_s + (1 − m) q_sample(x_0, s)       RePaint (8), which has 1 − m for m, and t for s
 
 One step does not make the parts consistent (why is derived at `inpaint`). RePaint goes back up to
 t, x_t = sqrt(alpha) x_s + sqrt(1 − alpha) z, and down again, several times (its algorithm 1):

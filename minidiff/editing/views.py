@@ -5,8 +5,8 @@ the network predicts the noise in each *view* of the image (illusions.py). For t
 linear and orthogonal (visual anagrams, section 3; the derivation is at `View`).
 
 Moving pixels without losing any has both properties, and so has flipping every sign. A rotation by
-45 degrees does not: it averages neighbours, which makes noise smoother and fainter, and the network
-then mistakes some of the noise for a part of the image.
+45 degrees is linear, but not orthogonal: it averages neighbours, which makes noise smoother and
+fainter, and the network then mistakes some of the noise for a part of the image.
 
 So a view is made from a rule that rearranges a square image. The rule is applied once to an image
 that holds the numbers 0, 1, 2 ..., which yields a permutation, the list of where each pixel comes

@@ -110,8 +110,8 @@ def read(path):
 def summary(checkpoint: dict) -> str:
     """Return a caption such as "uncond (D=64), mnist, epoch 20"."""
     about = f"D={checkpoint['network']['width']}"
-    if checkpoint.get("model", {}).get("predict") == "v":
-        about += ", predicts v"
+    if (predict := checkpoint.get("model", {}).get("predict", "eps")) != "eps":
+        about += f", predicts {predict}"
     if ema := checkpoint["config"].get("ema"):
         about += f", EMA {ema:g}"
     return (f"{checkpoint['kind']} ({about}), {checkpoint['dataset']}, "

@@ -14,14 +14,12 @@ class FlowModel(Model):
     ignored = ("sampler", "variance", "eta", "clip")
 
     def __call__(self, x_t, t, cond=None):
-        """Return v_hat, like x_t (B,C,H,W). t: (B,) float in 0 .. 1, 1 the data. cond: from
-        `embed`."""
+        """Return v_hat, like x_t (B,C,H,W). t: (B,) float, 1 the data. cond: of `embed`."""
         with self.number_format():
             return self.evaluate(x_t, t, cond).float()
 
     def trajectory(self, velocity_fn, x, steps, *, generator=None):
-        """Return the FlowStates from noise x in `steps` Euler steps. They add no noise, so the
-        generator is not used."""
+        """Return the FlowStates from noise x in Euler steps, which add none: no generator."""
         return flow_trajectory(velocity_fn, x, steps)
 
     def early(self, share, early_fn, late_fn):

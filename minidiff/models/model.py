@@ -9,9 +9,8 @@ Theory and network meet in one contract, used by training and sampling alike:
     cond = model.embed(prompts)       prompts: list of str; "" is the null prompt, no condition
     model.defaults                    the sampling options that suit it best
 
-This file chooses the schedule and divides t by T. The digit models' prompts are "0" to "9" and "";
-a model without classes accepts only "". A checkpoint (files/checkpoint.py) holds the words of the
-prompts, data range and schedule as well, so the file alone is enough to rebuild the model.
+This file chooses the schedule and divides t by T. The digits' prompts are "0" to "9" and "", those
+of a model without classes only "". A checkpoint (files/checkpoint.py) alone rebuilds its model.
 
 Remember: training and sampling call one object, so they can't disagree about schedule, T or range.
 Whatever predicts noise under this contract can be sampled, guided and edited with.
@@ -34,7 +33,7 @@ from minidiff.theory.schedule import SCHEDULES
 from minidiff.theory.velocity import eps_of
 
 SCHEDULE = "linear"  # the default of a new model, a key of SCHEDULES; a checkpoint keeps its own
-# What a network may predict (chapter 3): (schedule, x_t, t, what it returned) -> eps_hat
+# What a network may predict: (schedule, x_t, t, its output) -> eps_hat = a x_t + b output
 PREDICTIONS = {"eps": lambda schedule, x_t, t, output: output, "v": eps_of}
 UNGUIDED = {"gamma": 1.0, "guide_until": 0.0}  # guidance (chapter 8) is off without prompts
 
@@ -117,9 +116,8 @@ class Model:
 
 
 class NoiseModel(Model):
-    """A UNet that predicts noise, eps_hat(x_t, t, cond). T: steps of its schedule. schedule: its
-    name, a key of SCHEDULES; default: SCHEDULE. predict: what the network itself returns, one of
-    PREDICTIONS. The rest as in `Model`."""
+    """A UNet that predicts noise. T: steps of its schedule. schedule: a key of SCHEDULES; default:
+    SCHEDULE. predict: what the network returns, one of PREDICTIONS. The rest as in `Model`."""
 
     predict = "eps"
 
@@ -137,6 +135,30 @@ class NoiseModel(Model):
     def eps_hat(self, x_t, t, output):
         """Return eps_hat, given what the network returned for x_t and t."""
         return PREDICTIONS[self.predict](self.schedule, x_t, t, output)
+
+    def gain(self, t):
+        """Return b of eps_hat = a x_t + b output, (B,1,1,1); `noise_loss` divides by it.
+
+        Derivation: the loss of another target. A network may predict the image or v, or what else
+        makes eps_hat = a x_t + b output. Its target is what makes eps of x_t in the same way.
+        Subtract the two, and a x_t drops out:
+
+            (output - target)² = (eps_hat - eps)² / b²
+
+        So to compute the loss on the output is to weight each t by 1 / b². For the noise b is 1.
+        For the image, by DDPM (4), b is -sqrt(ab_t) / sqrt(1 - ab_t):
+
+            (x_0_hat - x_0)² = (1 - ab_t) / ab_t (eps_hat - eps)²
+
+        which counts an error of the noise 0.0001 times at t = 1 of the linear schedule, about once
+        at 150 and 20 times at 300. Without the division, errors of the image at t = 1 to 5 would
+        have 80% of the weight, where little is left to learn. For v, b² is ab_t (velocity.py).
+
+           test_derivations.py: test_the_weights_between_losses
+           test_extending.py: test_a_prediction_target_has_its_own_loss
+        """
+        one = torch.ones(len(t), 1, 1, 1, device=t.device)
+        return self.eps_hat(0 * one, t, one)
 
     def __call__(self, x_t, t, cond=None):
         """Return eps_hat, like x_t (B,C,H,W). t: (B,) int64 in 1..T. cond: from `embed`."""

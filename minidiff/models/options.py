@@ -24,8 +24,7 @@ LARGE_ONLY, UPSAMPLING = {"model": "deepfloyd"}, {"upsample": True}  # what some
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How to sample: which model, how many steps, how guided. Raises ValueError for values out of
-    range."""
+    """How to sample: model, steps, guidance. Raises ValueError for values out of range."""
 
     model: str = flag(
         "", "a kind, a run's folder, a checkpoint or deepfloyd; default: newest run, or shipped"
@@ -82,8 +81,7 @@ class SampleOptions:
         return {"step": step, **own, "clip": model.clips[self.clip]}
 
     def calls(self, model) -> int:
-        """Return how many network calls sampling an image takes: some samplers make several in a
-        step."""
+        """Return how many network calls an image takes; some samplers make several a step."""
         if not model.schedule:
             return self.steps
         return network_calls(evenly(model.schedule.T, self.steps), SAMPLERS[self.sampler])

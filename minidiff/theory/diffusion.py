@@ -16,13 +16,12 @@ Two losses:
 
 A *model* is called as model(x_t, t, cond) and returns eps_hat. cond, a condition, says what each
 image shows, such as a digit (None: nothing). Why predict the noise and not the image? Given x_t
-each determines the other, by (15). The choice decides how much each t counts (the derivation is at
-`noise_loss`). DDPM tried both, and noise worked better (section 3.2). A network may also predict a
-mixture, v (`--predict v`): velocity.py.
+each determines the other, by (15). The choice decides how much each t counts (`noise_loss`; `gain`
+in chapter 5). DDPM found noise better (section 3.2). v, a mixture, is in theory/velocity.py.
 
 Choices. Every image of a batch gets its own t: one t for the whole batch would be unbiased, but
 much noisier. Even independent t make the mean noisy, so the timesteps are *stratified*: 1..T is cut
-into B equal parts, and a batch of B images has one t in each. Their order is random, so each
+into B equal parts, and a batch of B images has one t in each. Batches are shuffled, so each
 image's t is still uniform. In formulas, ab is short for alpha_bar.
 
 Remember: a network trained with squared error predicts a mean, the mean of all noises that could be
@@ -91,8 +90,8 @@ def predict_x_0(schedule, x_t, t, eps_hat):
 
         x_0_hat = (x_t + (1 - ab_t) ∇ log p(x_t)) / sqrt(ab_t) = E[x_0 | x_t]
 
-    At t = T nearly every x_0 could be in x_t. So the first x_0_hat is the mean of all images: a
-    blur, which is itself no image of the data.
+    At t = T nearly every x_0 could be in x_t. So the first x_0_hat is nearly the mean of all
+    images: a blur, which is itself no image of the data.
 
        test_derivations.py: test_the_prediction_is_a_scaled_score_and_a_mean
        test_derivations.py: test_the_first_prediction_is_the_mean_of_all_images
@@ -142,30 +141,33 @@ def stratified_timesteps(B, T, generator=None, device="cpu"):
 
 def noise_loss(schedule, model, x_0, cond=None, generator=None):
     """Return the mean of |eps_hat(x_t, t, cond) - eps|², t uniform in 1..T for each image and
-    stratified over the batch. DDPM (14). Where model.predict is "v", of |v_hat - v|².
+    stratified over the batch. DDPM (14). The error is divided by model.gain(t), if it has one.
 
     model: (x_t, t, cond) -> eps_hat. x_0: (B,C,H,W) float. cond: the model's third argument.
     generator: on x_0's device. Returns a float32 scalar.
 
     Derivation: from the likelihood to this loss. A model that steps from x_t to x_s by p(x_s | x_t)
-    generates x_0 with a density p(x_0). By Jensen's inequality, -log p(x_0) is at most the mean of
-    log q(x_1, ..., x_T | x_0) - log p(x_0, ..., x_T). Both are products over steps, so this bound
-    is a sum of Kullback-Leibler divergences (plus a term for each end), one for each t, between the
-    true step q(x_s | x_t, x_0) and the model's, DDPM (5). Between two Gaussians that is
+    generates x_0 with a density p(x_0). The log of a mean is at least the mean of the logs (this is
+    Jensen's inequality), so -log p(x_0) is at most the mean of
 
-        KL = log(sigma_2 / sigma_1) + (sigma_1² + |m_1 - m_2|²) / (2 sigma_2²) - ½
+        log q(x_1, ..., x_T | x_0) - log p(x_0, ..., x_T)
 
-    and only the means, m, depend on the network. By the last formula at `ddpm_step` they differ by
-    beta / (sqrt(alpha) sqrt(1 - ab_t)) (eps_hat - eps), which gives DDPM (12):
+    Both are products of steps back, p by definition, q by Bayes' rule: q(x_T | x_0) times all
+    q(x_s | x_t, x_0). So, but for both ends, this bound is a sum over t of Kullback-Leibler
+    divergences between the true step and the model's, DDPM (5). Both steps are Gaussian. If, for a
+    pixel, the true one has mean m and variance v, and the model's m_hat and sigma², that is
 
-        KL = w_t |eps_hat - eps|² + constant,   w_t = beta² / (2 sigma_2² alpha (1 - ab_t))
+        KL = ½ log(sigma² / v) + (v + (m_hat - m)²) / (2 sigma²) - ½
+
+    and only m_hat depends on the network. The means differ by beta / (sqrt(alpha) sqrt(1 - ab_t))
+    (eps_hat - eps), which is derived in chapter 7, at `ddpm_step`. This gives DDPM (12):
+
+        KL = w_t (eps_hat - eps)² + constant,   w_t = beta² / (2 sigma² alpha (1 - ab_t))
 
     At each t alone w_t changes nothing: E[eps | x_t] is best. It says which t matter most to a
-    network that cannot be perfect everywhere. On the linear schedule it falls from ½ at t = 1 to
-    0.02 at t = 50 and 0.01 at 300: most weight is where least is left to decide. DDPM (14) drops it
-    (section 3.4). To predict x_0 instead is to weight each t as well, by DDPM (15):
-
-        |eps_hat - eps|² = ab_t / (1 - ab_t) |x_0_hat - x_0|²
+    network that cannot be perfect everywhere. With sigma² = beta on the linear schedule it falls
+    from ½ at t = 1 to 0.02 at 50 and 0.01 at 300 (beta_tilde, 0 at t = 1, makes it infinite there):
+    most weight is where least is left to decide. DDPM (14) drops it (section 3.4).
 
        test_derivations.py: test_the_bound_is_tight_where_the_model_is_exact
        test_derivations.py: test_the_weights_between_losses
@@ -174,10 +176,8 @@ def noise_loss(schedule, model, x_0, cond=None, generator=None):
     eps = noise_like(x_0, generator)
     eps_hat = model(q_sample(schedule, x_0, t, eps), t, cond)
     _check_same("the model's eps_hat", eps_hat, "eps", eps)
-    if getattr(model, "predict", "eps") == "v":  # v_hat - v = (eps_hat - eps) / sqrt(ab)
-        signal = schedule.at(t).sqrt()
-        eps_hat, eps = eps_hat / signal, eps / signal
-    return F.mse_loss(eps_hat.float(), eps)
+    gain = model.gain(t) if hasattr(model, "gain") else 1
+    return F.mse_loss(eps_hat.float() / gain, eps / gain)
 
 
 def denoising_loss(denoiser, x_0, sigma=0.5, generator=None):

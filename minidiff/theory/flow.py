@@ -20,7 +20,7 @@ Its error is proportional to the step size. Trajectories bend where lines to dif
 more bends need more steps. Each step starts with a prediction, so the last is at 1 - 1/steps.
 
 Is it a different theory? Hardly. In other units x_t is what `q_sample` makes, and given x_t,
-velocity, noise and image follow from each other (velocity.py derives both):
+velocity, noise and image follow from each other (derived in the next file):
 
     x_1_hat = x_t + (1 - t) v_hat      the image                        `predict_x_1`
     x_0_hat = x_t - t v_hat            the noise
@@ -41,7 +41,7 @@ Exercises
    test_flow.py: test_the_ideal_velocity_has_the_loss_theory_gives
 3. For which data is one step enough?
    test_flow.py: test_one_step_is_enough_where_the_flow_is_straight
-Next: models/upsampler.py
+Next: theory/velocity.py
 """
 
 from typing import NamedTuple

@@ -72,8 +72,10 @@ def guided(model, cond, null, gamma):
     the score of a density in which each x_t counts by how surely it shows c: with gamma > 1 the
     doubtful images become rarer, and so do the unusual ones. But that holds at each t on its own.
     To noise data and to weight them by a power do not commute, so no data have these densities at
-    all t, and sampling need not end at that of t = 0. If all data are N(0, 1) and those of c are
-    N(0, s²), the ODE at `heun_step` becomes dx/dphi = gamma v_c, and the standard deviations are
+    all t, and sampling need not end at that of t = 0. For DDIM with small steps, dx/dphi = v_hat
+    (theory/solvers.py), where v_hat is cos(phi) eps_hat - sin(phi) x_0_hat, guided as eps_hat is.
+    If all data are N(0, 1), v_u = 0; if those of c are N(0, s²), this becomes dx/dphi = gamma v_c.
+    Started at alpha_bar_T = 0, the standard deviations are
 
         deviation = s^gamma                            where sampling ends
         deviation = 1 / sqrt(1 + gamma (1/s² - 1))     of the density above, at t = 0

@@ -33,7 +33,7 @@ A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat.
 every state, so a progress bar is a `for` loop outside. A step is any function step(schedule, x_t,
 t, s, eps_hat) that returns x_s and x_0_hat. If it needs more, it names that: `generator`, the
 source of noise; `eps_fn`, to call the network again; `memory`, a dict of its own
-(theory/solvers.py).
+(theory/solvers.py, where SAMPLERS lists all steps).
 
 Remember: a step goes to x_s as the prediction says it would be, an image with the noise of level s.
 How much of this noise is fresh is free; it may be all, some or none.
@@ -43,7 +43,7 @@ Sources: DDPM, arXiv:2006.11239; DDIM, arXiv:2010.02502.
 Exercises
 1. Add noise in the last step too. With which of the variances does it do no harm?
    test_exercises.py: test_beta_tilde_forgives_noise_in_the_last_step
-2. Double the steps of DDIM. By how much does its error fall?
+2. Double the steps of DDIM. By how much does its error fall? (Derived in theory/solvers.py.)
    test_samplers.py: test_ddim_on_gaussian_data_converges_to_the_data
 3. Sample digits with 20 steps and variance "beta", then "beta_tilde". What is left in the image?
    figures/part_b/sweep.py
@@ -118,8 +118,9 @@ def ddpm_step(schedule, x_t, t, s, eps_hat, *, kind="beta", clip=None, generator
         1 / variance = 1 / (1 - ab_s) + alpha / beta = (1 - ab_t) / ((1 - ab_s) beta)
         mean / variance = sqrt(ab_s) / (1 - ab_s) x_0 + sqrt(alpha) / beta x_t
 
-    Insert DDPM (15) for x_0. The factors of x_t become (beta + alpha (1 - ab_s)) / (1 - ab_t) = 1,
-    over sqrt(alpha), which leaves DDPM (11), the mean as it stands in algorithm 2:
+    Insert DDPM (15) for x_0, without clipping. The factor of x_t becomes 1 / sqrt(alpha) times
+    (beta + alpha (1 - ab_s)) / (1 - ab_t), which is 1. That leaves DDPM (11), the mean as it stands
+    in algorithm 2:
 
         mean = (x_t - beta / sqrt(1 - ab_t) eps_hat) / sqrt(alpha)
 

@@ -18,15 +18,14 @@ alpha_bar falls from 1 (a clean image) to nearly 0 (pure noise). Its square root
 is the *signal* that is left. For any two levels s < t, alpha is alpha_bar_t / alpha_bar_s, and beta
 is 1 - alpha; for s = t - 1 these are alpha_t and beta_t.
 
-There are two schedules: `linear` is DDPM's; `cosine`, from improved DDPM (section 3.2), adds noise
+Of the `SCHEDULES`, `linear` is DDPM's; `cosine`, from improved DDPM (section 3.2), adds noise
 more evenly. Of the timesteps, sampling takes every n-th (`strided`) or a given number (`evenly`).
 `alpha_bar` has T + 1 entries, so index t is the paper's t, and alpha_bar[0] = 1 means "no
 noise yet": no off-by-one, no `alpha_bar[-1]` that silently reads the wrong end. The product is
 computed in float64, because 1000 factors close to 1 lose digits in float32.
 
-A question that careful readers ask. With T = 300 and the linear betas below, alpha_bar_300 =
-0.048, so x_300 still contains sqrt(0.048) = 22% of the image, yet sampling starts from pure noise.
-For digits in [0, 1] this mismatch does little harm. DDPM's T = 1000 leaves 0.6%.
+With T = 300 and the linear betas below, x_300 still contains sqrt(alpha_bar_300) = 22% of the
+image, yet sampling starts from pure noise. It does digits little harm. DDPM's T = 1000 leaves 0.6%.
 
 Remember: x_t is sqrt(alpha_bar_t) of the image and sqrt(1 - alpha_bar_t) of noise, whatever steps
 led to it. So a step between any two levels is as easy as one between neighbours.
@@ -139,7 +138,7 @@ def cosine(T: int = 1000, offset: float = 0.008, max_beta: float = 0.999) -> Sch
     return _from_betas((1 - f[1:] / f[:-1]).clamp(max=max_beta))
 
 
-SCHEDULES = {"linear": linear, "cosine": cosine}  # by the name that a checkpoint stores
+SCHEDULES = {"linear": linear, "cosine": cosine}  # a checkpoint stores the name
 
 
 def strided(T: int, stride: int) -> list[int]:

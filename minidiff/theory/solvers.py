@@ -10,7 +10,7 @@ tangent for its straight lines, so that it is exact where the prediction does no
 
     x_s = x_t + tan((phi_s - phi_t) / 2) (v_hat(t) + v_hat(s))
 
-It makes two network calls a step, and one in the last: there is no noise to predict at s = 0.
+It makes two network calls a step, and one in the last, where no noise is left: 2n - 1 in n steps.
 
 `dpm2m_step` looks back. It continues the line through the last two x_0_hat to the middle of the
 step, in units of lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), and makes a DDIM step with D:
@@ -26,14 +26,14 @@ Neither adds noise, so neither has eta. To add a sampler, write a step and enter
 Remember: few steps suffice because the prediction changes slowly along the trajectory. A solver of
 second order measures that change, from the far end of the step or from the step before.
 
-Sources: DPM-Solver++, arXiv:2211.01095; EDM, "Elucidating the Design Space of Diffusion-Based
-Generative Models", arXiv:2206.00364.
+Sources: DPM-Solver++, arXiv:2211.01095; EDM, arXiv:2206.00364.
 
 Exercises
 1. Double the steps. By how much does the error of each solver fall?
    test_solvers.py: test_the_error_falls_fourfold_as_the_steps_double
 2. At equal numbers of network calls, which of the two is closer?
    test_solvers.py: test_both_are_closer_than_ddim_at_equal_network_calls
+Next: theory/flow.py
 """
 
 import math
@@ -61,8 +61,9 @@ def heun_step(schedule, x_t, t, s, eps_hat, *, eps_fn, clip=None):
         dx/dphi = cos(phi) eps_hat - sin(phi) x_0_hat = v_hat
 
     Large steps differ only in that they keep the prediction from phi to phi - h. Where it does not
-    change, one step is exact, however long. If eps_hat changes at the rate r per angle (then so
-    does x_0_hat, at -tan(phi) r, since x moves in the direction v_hat), the step is off by
+    change, one step is exact, however long. If eps_hat changes at the rate r per angle, x_0_hat
+    changes at -tan(phi) r: in the derivative of the first line, cos(phi) times its rate and
+    sin(phi) r must cancel, since v_hat is all of dx/dphi. So a step is off by
 
         error = ½ h² (cos(phi) r + sin(phi) tan(phi) r) = ½ h² r / cos(phi)
 
@@ -85,8 +86,7 @@ def heun_step(schedule, x_t, t, s, eps_hat, *, eps_fn, clip=None):
 
 
 def dpm2m_step(schedule, x_t, t, s, eps_hat, *, memory, clip=None):
-    """Return (x_s, x_0_hat): a DDIM step with x_0_hat extrapolated from the step before.
-    DPM-Solver++, algorithm 2.
+    """Return (x_s, x_0_hat): a DDIM step with x_0_hat extrapolated. DPM-Solver++, algorithm 2.
 
     Arguments: of `ddim_step`. memory: a dict, empty at first; of two predictions, since a step that
     is taken again from the same t (RePaint) looks back to the noisier level again. Raises

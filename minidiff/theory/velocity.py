@@ -14,14 +14,21 @@ Remember: given x_t, noise, image, v and the velocity of a flow are one predicti
 What a network predicts changes only how much each t counts in training.
 
 Sources: progressive distillation, arXiv:2202.00512.
+
+Exercises
+1. What is v at t = 0, and what nearly at t = T?
+   test_velocity.py: test_v_and_eps_are_each_other_given_the_noisy_image
+2. Let a network predict the image: one entry in PREDICTIONS (models/model.py). What is its loss?
+   test_extending.py: test_a_prediction_target_has_its_own_loss
+Next: models/upsampler.py
 """
 
 
 def v_of(schedule, x_0, t, eps):
     """Return v = sqrt(ab_t) eps - sqrt(1 - ab_t) x_0, like x_0 (B,C,H,W). t: (B,) int64 in 0..T.
 
-    Derivation: v, eps and a flow. With the angle phi as in solvers.py, x and v = dx/dphi are the
-    pair (x_0, eps) turned by phi, and turning back gives `eps_of`:
+    Derivation: v, eps and a flow. Let phi be the angle whose cosine is sqrt(ab_t). Then x (x_t) and
+    v = dx/dphi are the pair (x_0, eps) turned by phi, and turning back gives `eps_of`:
 
         x = cos(phi) x_0 + sin(phi) eps        eps = sin(phi) x + cos(phi) v
         v = cos(phi) eps - sin(phi) x_0        x_0 = cos(phi) x - sin(phi) v

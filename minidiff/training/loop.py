@@ -7,10 +7,9 @@ time-conditioned and the class-conditioned model (train/uncond.py, train/class_c
     noise_loss(model.schedule, model, x_0)
     noise_loss(model.schedule, model, x_0, drop_condition(model.condition(labels), p_uncond))
 
-where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact. The state of a
-training run is five things: weights (with BatchNorm's running statistics), optimiser moments,
-random state, epoch and step. A checkpoint holds all five, and a run that resumes from it ends with
-the same bits, on the same hardware with the same number of threads.
+where `drop_condition` hides a tenth of the labels (chapter 8). Resuming is exact: a checkpoint has
+the whole state, weights (with BatchNorm's running statistics), optimiser moments, random state,
+epoch and step, and the run ends with the same bits, on the same hardware with as many threads.
 
 The learning rate follows one of three curves:
 

@@ -143,5 +143,5 @@ def test_a_model_knows_whether_its_images_are_light_on_dark(tmp_path):
         again = minidiff.load(tmp_path / "mine.pt", "cpu")
         assert again.light_on_dark is run.model.light_on_dark is expected
         assert again.prompts() == ["dog", "fire truck"]
-        photo = minidiff.edit(again, paper[0], strength=0, progress=False)[0, 0]
+        photo = minidiff.edit(again, paper[:1], strength=0, progress=False)[0, 0]
         assert torch.equal(photo, 1 - paper[0] if expected else paper[0])

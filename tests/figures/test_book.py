@@ -5,37 +5,17 @@ import html
 import re
 
 import pytest
-import torch
 
-from figures.book import book, formula, source
+from figures.book import book, films, formula, source
 from figures.build import SECTIONS
-from minidiff.files import images, runs
 from tests import conftest
 from tests.conftest import CHROMIUM, Tags, browse
+from tests.figures.conftest import MADE
 
 FILES = source.chapters()
 PACKAGE = [file for file in FILES if source.DOOR.parent in file.parents]
 SPINE = source.parts()["Chapters"][1:]
 pytestmark = pytest.mark.skipif(book.MarkdownIt is None, reason="the book's packages are missing")
-MADE = ("inpaint-7.png", "inpaint-0.png")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The book, with the figures of one section."""
-    place = tmp_path_factory.mktemp("book")
-    (place / "pictures").mkdir()
-    for name in MADE:
-        images.save_grid(place / "pictures" / name, torch.rand(40, 1, 28, 28), f"grid {name}", 20)
-    runs.write_json(place / "pictures" / "manifest.json", {"inpaint": {"key": "", "files": MADE}})
-    book.run(["--out", str(place / "book"), "--pictures", str(place / "pictures")])
-    return place / "book"
-
-
-@pytest.fixture(scope="module")
-def texts(built):
-    """{file: text of its page}."""
-    return {file: (built / source.href(file)).read_text(encoding="utf-8") for file in FILES}
 
 
 def plain(text):
@@ -203,11 +183,35 @@ def test_figures_are_where_their_code_is(texts):
     script = texts[source.ROOT / "figures" / "part_a" / "inpaint.py"]
     after = inpainting.partition('<a id="inpaint"')[2].partition("<section>")[0]
     for name in MADE:
-        assert f'src="{name}"' in after and f'alt="grid {name}"' in after
+        assert f'src="{name}"' in after and f"<figcaption>grid {name}<" in after
         assert f'src="{name}"' in script
     sdedit = texts[source.DOOR.parent / "editing" / "image_to_image.py"]
     after = sdedit.partition('<a id="sdedit"')[2].partition("<section")[0]
     assert "make figures ONLY=sdedit" in after and "<img" not in after
+
+
+def test_films_and_traces_are_below_the_code_that_makes_them(texts):
+    """Each film once, with its caption, at its function; both steps of chapter 1 at theirs."""
+    for name, (_, _, _, where) in films.FILMS.items():
+        file, _, definition = where.partition(": ")
+        page = texts[source.DOOR.parent / file]
+        after = page.partition(f'<a id="{definition}"')[2].partition("<section>")[0]
+        assert f'src="film-{name}"' in after and page.count(f'src="film-{name}"') == 1
+        assert sum(f'src="film-{name}"' in text for text in texts.values()) == 1
+    first = texts[source.ROOT / "train" / "first.py"]
+    for definition, made in (("train", "x_t"), ("sample", "eps_u")):
+        after = first.partition(f'<a id="{definition}"')[2].partition("<section>")[0]
+        assert f"<b>{made}</b> float32" in after and f'alt="{made}"' in after
+
+
+def test_derivations_are_set_on_their_own(texts):
+    """Each in a section below its function's, with nothing of it left in code or in ASCII roots."""
+    for file in PACKAGE:
+        count = len(re.findall("^ *Derivation: ", file.read_text(encoding="utf-8"), re.M))
+        sections = re.findall('<section class="derivation">(.*?)</section>', texts[file], re.S)
+        assert len(sections) == count, file
+        assert all("<strong>Derivation: " in s and "<math" in s and "<pre" not in s
+                   for s in sections), file
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch, tmp_path):

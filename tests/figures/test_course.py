@@ -10,7 +10,8 @@ from PIL import Image
 import figures.build
 from figures.build import PART_A
 from figures.part_a import generation
-from figures.part_a.deepfloyd import PHOTO, DeepFloydStudio
+from figures.part_a.deepfloyd import DeepFloydStudio
+from figures.part_a.sentences import PHOTO
 from minidiff.files.images import caption_of
 from minidiff.theory import schedule
 from tests.models import tiny_deepfloyd
@@ -27,7 +28,6 @@ def test_part_a_is_complete():
     for name in PART_A:
         section = figures.build.words(name, "deepfloyd")
         assert section.notice and "--model deepfloyd" in section.command
-        assert section.notice != figures.build.words(name).notice
 
 
 def test_the_prompts_are_the_courses():
@@ -41,7 +41,7 @@ def test_the_prompts_are_the_courses():
         "a high quality photo", "", "a rocket ship", "a pencil",
     }
     studio = DeepFloydStudio
-    assert set(studio.prompts()) - known == set(studio.logo)
+    assert set(studio.prompts()) - known == set(studio.logo[:2])
     assert {PHOTO, *studio.cascade, *studio.guided} <= set(studio.prompts())
     assert len(studio.anagrams) == len(studio.hybrids) == 3
 
@@ -57,8 +57,10 @@ def test_a_photo_that_does_not_exist_is_refused_first():
     """Before any weights are looked for; and flags without their model are not ignored."""
     with pytest.raises(ValueError, match="nowhere.png"):
         figures.build.run(["--model", "deepfloyd", "--model-dir", "x", "--photo", "nowhere.png"])
-    with pytest.raises(ValueError, match="go with --model deepfloyd"):
+    with pytest.raises(ValueError, match="--model-dir has no effect without --model deepfloyd"):
         figures.build.run(["--model-dir", "x"])
+    with pytest.raises(ValueError, match="--photo has no effect with --model class"):
+        figures.build.run(["--model", "class", "--photo", str(figures.build.INPUTS / "fish.png")])
 
 
 @needs_it
@@ -73,7 +75,7 @@ def test_the_whole_page_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(DeepFloydStudio, "levels", schedule.strided(1000, 83))
     large = DeepFloydStudio.large
     monkeypatch.setattr(DeepFloydStudio, "large",
-                        lambda self, x, prompts=None, steps=2: large(self, x, prompts, steps))
+                        lambda self, x, prompts, steps=2: large(self, x, prompts, steps))
     Image.new("RGB", (90, 70), (200, 40, 40)).save("mine.png")
     folder = tiny_deepfloyd.build(tmp_path / "tiny", (32, 64))
     figures.build.run(["--model", "deepfloyd", "--model-dir", str(folder), "--photo", "mine.png"])
@@ -81,13 +83,11 @@ def test_the_whole_page_is_drawn(tmp_path, monkeypatch):
     manifest = json.loads((out / "manifest.json").read_text())
     assert list(manifest) == list(PART_A)
     files = [file for entry in manifest.values() for file in entry["files"]]
-    assert {"generation-cascade.png", "guidance-upsampled.png", "inpaint-upsampled.png",
-            "drawn-fish.png", "drawn-upsampled.png", "anagram-3-upsampled.png",
-            "hybrid-3-upsampled.png", "logo.png", "logo-upsampled.png"} <= set(files)
+    assert {"generation-cascade.png", "drawn-fish.png", "anagram-coast-barista.png",
+            "hybrid-man-dog.png", "logo.png", "hybrid-film.png"} <= set(files)
     assert all("DeepFloyd IF-I-tiny" in caption_of(out / file) for file in files)
-    enlarged = [file for file in files if "upsampled" in file or "cascade" in file]
-    assert len(enlarged) == 13 and all("DeepFloyd IF-II-tiny" in caption_of(out / file)
-                                       for file in enlarged)
+    enlarged = [file for file in files if "DeepFloyd IF-II-tiny" in caption_of(out / file)]
+    assert len(enlarged) == 17  # sections 0, 1.6 to 1.9 and the logo: all but films and 20 steps
     page = (out / "index.html").read_text()
     assert all(f'src="{file}"' in page for file in files) and "Part B" not in page
     red, green, blue = Image.open(out / "forward.png").convert("RGB").getpixel((40, 60))

@@ -1,63 +1,63 @@
 """part_a/doodles.py: part A from sentences, with the doodle models."""
 
-import json
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-import torch
-from PIL import Image
 
 import figures.build
 from figures.build import PART_A
+from figures.page import measured
 from figures.part_a.doodles import DoodleStudio
 from minidiff.data.prompts import DOODLES
-from minidiff.evaluation import judge
-from minidiff.theory import schedule
-from tests.sample.test_doodles import place, trained
-
-__all__ = ["place", "trained"]  # fixtures
+from minidiff.files import runs
+from minidiff.models import zoo
 
 
 def test_every_sentence_of_the_page_is_made_of_known_words(capsys):
     """No note names an unknown word, and every section has words of its own."""
-    prompts = [*DoodleStudio.prompts(), *DoodleStudio.guided,
-               *(prompt for prompt, _ in DoodleStudio.fills)]
-    assert (DOODLES.embed([p for p in prompts if p]).sum(1) > 0).all()
+    prompts = [prompt for prompt in DoodleStudio.prompts() if prompt]
+    assert len(prompts) > 15 and (DOODLES.embed(prompts).sum(1) > 0).all()
     assert capsys.readouterr().err == "" and list(DoodleStudio.words) == list(PART_A)
 
 
-def test_all_sections_are_drawn_in_both_stages(place, monkeypatch):
-    """Every file of the manifest is an image; stage II's are named; a photo of one's own, too."""
-    monkeypatch.setattr(DoodleStudio, "tries", (2, 2))
-    monkeypatch.setattr(DoodleStudio, "steps", 2)
-    monkeypatch.setattr(DoodleStudio, "filled", (2, 2))
-    monkeypatch.setattr(DoodleStudio, "levels", schedule.strided(20, 2))
-    monkeypatch.setattr(DoodleStudio, "starts", (1, 3))
-    monkeypatch.setattr(figures.build.module("iterative"), "START", 2)
-    Image.new("RGB", (40, 30), (200, 30, 30)).save("red.png")
-    figures.build.run(["--model", "doodles", "--device", "cpu", "--photo", "red.png"])
-    manifest = json.loads(Path("figures/out/doodles/manifest.json").read_text())
-    assert list(manifest) == list(PART_A)
-    files = [name for section in manifest.values() for name in section["files"]]
-    assert {"anagram-3-upsampled.png", "generation-cascade.png", "logo-upsampled.png"} <= {*files}
-    page = Path("figures/out/doodles/index.html").read_text()
-    assert all(name in page for name in files) and "MODEL=doodles ONLY=anagram" in page
+ROW = {"kind": "anagram", "prompts": ["a", "b"], "view": "vflip", "n": 50, "first": 0.5,
+       "second": 1.0, "both": 0.5, "chosen": True}
+FOUND = {"summary": "doodles", "options": "ddpm (beta_tilde), 20 steps, seed 0, gamma 6",
+         "rates": [ROW, {**ROW, "kind": "hybrid", "view": None, "sigma": 2.5}]}
 
 
-def test_the_judge_reads_the_subject_and_nothing_else(place, monkeypatch):
-    """A prompt without a subject is not judged; without a judge nothing is."""
-    studio = DoodleStudio(figures.build.zoo.load_model("doodles"), None)
-    x = torch.zeros(2, 3, 32, 32)
-    assert studio.matches(x, "a high quality photo") is None
-    assert studio.matches(x, "a photo of a dog").shape == (2,)
-    def none(**_):
-        raise ValueError("no judge")
+@pytest.mark.parametrize(("gamma", "steps", "summary", "n"), [
+    (6.0, 20, "doodles", 2), (6.5, 20, "doodles", 0), (6.0, 2, "doodles", 0),
+    (6.0, 20, "another model", 0),
+])
+def test_rates_are_those_of_the_same_model_and_settings(
+    workplace, monkeypatch, gamma, steps, summary, n
+):
+    """Of another model, guidance or number of steps there are none, and without a file, too."""
+    monkeypatch.setattr(zoo, "WEIGHTS", workplace / "none")
+    model = SimpleNamespace(summary=summary)
+    assert measured.rates(model, gamma, steps) == {}
+    row = {k: v for k, v in FOUND["rates"][1].items() if k != "view"}
+    runs.write_json("illusions.json", {**FOUND, "rates": [ROW, row]})
+    found = measured.rates(model, gamma, steps)
+    assert len(found) == n
+    if n:
+        assert found["anagram", "a", "b", "vflip"] == found["hybrid", "a", "b", 2.5]
+        assert found["anagram", "a", "b", "vflip"] == (50, 0.5, 1.0, 0.5)
 
-    monkeypatch.setattr(judge, "find", none)
-    assert studio.matches(x, "a photo of a dog") is None
+
+@pytest.mark.parametrize("damage", [
+    {"rates": [{**ROW, "both": 2}]}, {"rates": [{"kind": "anagram"}]}, {"rates": 3},
+    {"options": None, "rates": [{**ROW, "n": "x"}]},
+])
+def test_a_damaged_file_of_rates_is_named(workplace, damage):
+    """One sentence with the file and the cure."""
+    runs.write_json("illusions.json", {**FOUND, **damage})
+    with pytest.raises(ValueError, match="illusions.json is damaged.*make illusions"):
+        measured.rates(SimpleNamespace(summary="doodles"), 6.0, 20)
 
 
 def test_flags_of_deepfloyd_are_refused():
     """They would have no effect."""
-    with pytest.raises(ValueError, match="--model deepfloyd"):
+    with pytest.raises(ValueError, match="without --model deepfloyd"):
         figures.build.run(["--model", "doodles", "--model-dir", "x"])

@@ -17,7 +17,7 @@ from minidiff.network import registry
 from minidiff.theory.diffusion import q_sample
 from tests import replay
 from tests.conftest import small
-from tests.figures.drawing import Figure, Studio
+from tests.figures.drawing import Grid, Studio
 from tests.replay import close, models
 
 __all__ = ["models"]  # a fixture
@@ -26,7 +26,7 @@ DIGITS = tuple("0123456789")
 
 @pytest.fixture
 def drawn(models, monkeypatch):
-    """Draw a section; return its studio, its grids {name: Figure} and its curves {name: (panels,
+    """Draw a section; return its studio, its grids {name: Grid} and its curves {name: (panels,
     caption)}."""
     small(monkeypatch.setattr)
     monkeypatch.chdir(models)
@@ -34,7 +34,7 @@ def drawn(models, monkeypatch):
 
     def grid(path, x, caption, columns=None, rows=(), labels=(), **more):
         rows, labels = more.get("row_labels", rows), more.get("column_labels", labels)
-        grids[path.name] = Figure(path.name, x, caption, columns, tuple(rows), tuple(labels))
+        grids[path.name] = Grid(path.name, x, caption, columns, tuple(rows), tuple(labels))
 
     def one(path, found, caption, *labels):
         curves[path.name] = [found], caption

@@ -130,8 +130,9 @@ def test_the_bound_is_tight_where_the_model_is_exact(schedule):
 @by_schedule
 def test_the_weights_between_losses(schedule, t, s):
     """Two predictions a distance apart: half the squared distance of the means of their steps over
-    sigma² is w_t times its square, and that of the images ab_t / (1 - ab_t) times smaller. From t
-    to t - 1 on the linear schedule w_t falls from ½ to 0.02 at t = 50 and 0.01 at the end."""
+    sigma² is w_t times its square, and that of the images (1 - ab_t) / ab_t times. From t to t - 1
+    on the linear schedule w_t falls from ½ to 0.02 at t = 50 and 0.01 at the end; beta_tilde is 0
+    at t = 1. Of the weights of eps_hat's loss on the image 80% lie on t = 1 to 5."""
     ab_t, _, alpha, beta = levels(schedule, t, s)
     x_t, a, b = pixel(0.4), pixel(0.2), pixel(0.9)
     apart = [f(a) - f(b) for f in (lambda e: mean_step(schedule, x_t, t, s, e),
@@ -139,11 +140,16 @@ def test_the_weights_between_losses(schedule, t, s):
     sigma_2 = variance(schedule, t, s).item()
     w = beta**2 / (2 * sigma_2 * alpha * (1 - ab_t))
     assert (apart[0] ** 2 / (2 * sigma_2)).item() == pytest.approx(w * 0.7**2, rel=2e-3)
-    assert ab_t / (1 - ab_t) * (apart[1] ** 2).item() == pytest.approx(0.7**2, rel=1e-3)
+    assert (apart[1] ** 2).item() == pytest.approx((1 - ab_t) / ab_t * 0.7**2, rel=1e-3)
     every = [beta / (2 * alpha * (1 - ab)) for ab, _, alpha, beta in
              (levels(linear(300), k, k - 1) for k in range(1, 301))]
     assert [round(every[k - 1], 2) for k in (1, 50, 300)] == [0.5, 0.02, 0.01]
     assert all(a > b for a, b in zip(every[:150], every[1:])) and max(every[150:]) < 0.011
+    assert variance(linear(300), 1, 0, "beta_tilde") == 0
+    ab = linear(300).alpha_bar[1:].double()
+    image = (1 - ab) / ab
+    assert image[[0, 149, 299]].tolist() == pytest.approx([1e-4, 1.1, 19.8], rel=0.05)
+    assert (1 / image[:5]).sum() / (1 / image).sum() == pytest.approx(0.8, abs=0.01)
 
 
 @pytest.mark.parametrize("t", [1, 40, 150, 300])
