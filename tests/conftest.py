@@ -224,7 +224,7 @@ def browse(folder, tmp_path, places):
              "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
              "--virtual-time-budget=60000", "--dump-dom",
              f"http://127.0.0.1:{server.server_port}/harness.html"],
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=1800,
         )
         server.shutdown()
     seen = json.loads(re.search(r"<pre>(.*)</pre>", done.stdout).group(1))

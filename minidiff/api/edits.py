@@ -192,5 +192,5 @@ def start_of(steps, start=0.4, strength=None) -> int:
         return round((1 - strength) * steps)
     if not 0 <= start <= steps or start > 1 and start != int(start):
         raise ValueError(f"start must be a step, 0 (noise) .. {steps} (the image), or a share of "
-                         f"them below 1; got {start}")
+                         f"them below 1; got {start:g}")
     return round(start * steps) if start < 1 else int(start)

@@ -39,17 +39,20 @@ class States:
     way. Its length is how many there are in all."""
 
     def __init__(self, model, states, count):
-        self.model, self.states, self.count = model, states, count
+        def in_unit(state):
+            t, *found = state
+            return type(state)(t, *(x if x is None else model.to_unit(x) for x in found))
+
+        self.states, self.count = map(in_unit, states), count
 
     def __len__(self):
         return self.count
 
     def __iter__(self):
-        return self
+        return self.states
 
     def __next__(self):
-        t, *found = state = next(self.states)
-        return type(state)(t, *(x if x is None else self.model.to_unit(x) for x in found))
+        return next(self.states)
 
 
 class Pipeline:

@@ -12,7 +12,9 @@ import torch
 import sample.measure.compare
 import sample.measure.evaluate
 import sample.measure.sweep
+from minidiff.api import pipeline
 from minidiff.files import checkpoint
+from minidiff.theory.samplers import State
 from sample.measure import enlargement
 from tests.conftest import small
 
@@ -40,7 +42,7 @@ def idle(place, monkeypatch):
     def fail(*_, **__):
         raise AssertionError("samples were generated")
 
-    for module in (sample.measure.evaluate, enlargement):
+    for module in (pipeline, enlargement):
         monkeypatch.setattr(module, "generate", fail)
     return place
 
@@ -60,9 +62,9 @@ def test_samples_that_are_not_finite_leave_no_file(place, monkeypatch, command, 
     def generate(model, prompts, **_):
         x = torch.zeros(len(prompts), 1, 28, 28)
         x[3, 0, 9, 9] = value
-        return [SimpleNamespace(x_t=x)]
+        yield State(0, x, None)
 
-    monkeypatch.setattr(sample.measure.evaluate, "generate", generate)
+    monkeypatch.setattr(pipeline, "generate", generate)
     main, out = COMMANDS[command]
     with pytest.raises(ValueError, match="the samples are not finite, so nothing is written"):
         main(["--n", "10", *JUDGE])

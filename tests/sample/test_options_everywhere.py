@@ -58,7 +58,7 @@ def test_every_number_has_both_bounds_and_is_checked_by_its_class(cls, field, ki
     ("sdedit", ["--model", "uncond", "--gamma", "1"], "no use for --gamma"),
     ("inpaint", ["--model", "uncond", "--guide-until", "0"], "no use for --guide-until"),
     ("inpaint", ["--mask", ", ,"], "neither an image file nor"),
-    ("denoise", ["--start", "30"], "--start 30 is beyond --steps 20"),
+    ("denoise", ["--start", "30"], "start must be a step, 0 (noise) .. 20"),
     ("sdedit", ["--offload"], "no effect without --model deepfloyd"),
     ("measure.evaluate", ["--eta", "1"], "--eta has no effect without --sampler ddim;"),
 ])

@@ -26,7 +26,7 @@ def test_samples_that_are_not_finite_are_one_sentence_and_no_file(workplace, mon
 class Clothes:
     """Stands in for a model that was trained on Fashion-MNIST."""
 
-    kind, dataset, device, bfloat16 = "class", "fashion", torch.device("cpu"), False
+    kind, dataset, device, format = "class", "fashion", torch.device("cpu"), torch.float32
 
 
 def test_a_second_stage_enlarges_only_what_it_was_trained_on(workplace):
