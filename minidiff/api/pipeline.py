@@ -39,11 +39,11 @@ class States:
     way. Its length is how many there are in all."""
 
     def __init__(self, model, states, count):
-        def in_unit(state):
+        def _in_unit(state):
             t, *found = state
             return type(state)(t, *(x if x is None else model.to_unit(x) for x in found))
 
-        self.states, self.count = map(in_unit, states), count
+        self.states, self.count = map(_in_unit, states), count
 
     def __len__(self):
         return self.count
