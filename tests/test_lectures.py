@@ -24,7 +24,7 @@ def test_every_derivation_is_short_and_names_the_tests_that_check_it():
     assert {f"minidiff/{name}.py" for name in (
         "theory/schedule", "theory/diffusion", "theory/samplers", "theory/solvers",
         "theory/guidance", "theory/flow", "theory/velocity", "editing/views", "editing/illusions",
-        "editing/inpainting", "network/blocks")} == found.keys()
+        "editing/inpainting", "network/blocks", "models/model")} == found.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in SPINE if not name.endswith("blocks.py")])

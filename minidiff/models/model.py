@@ -151,8 +151,9 @@ class NoiseModel(Model):
             (x_0_hat - x_0)² = (1 - ab_t) / ab_t (eps_hat - eps)²
 
         which counts an error of the noise 0.0001 times at t = 1 of the linear schedule, about once
-        at 150 and 20 times at 300. Without the division, errors of the image at t = 1 to 5 would
-        have 80% of the weight, where little is left to learn. For v, b² is ab_t (velocity.py).
+        at 150 and 20 times at 300. Without the division, the loss is that of eps_hat, where an
+        error of the image counts ab_t / (1 - ab_t) times: t = 1 to 5 alone have 80% of the weight.
+        For v, b² is ab_t (velocity.py).
 
            test_derivations.py: test_the_weights_between_losses
            test_extending.py: test_a_prediction_target_has_its_own_loss

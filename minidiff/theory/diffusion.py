@@ -25,7 +25,7 @@ into B equal parts, and a batch of B images has one t in each. Batches are shuff
 image's t is still uniform. In formulas, ab is short for alpha_bar.
 
 Remember: a network trained with squared error predicts a mean, the mean of all noises that could be
-in x_t. That mean is a scaled gradient of log p(x_t): it points away from where images are likely.
+in x_t. That mean is minus a scaled gradient of log p(x_t): it points away from likely images.
 
 Sources: DDPM, arXiv:2006.11239; variational diffusion models, arXiv:2107.00630.
 
@@ -150,9 +150,10 @@ def noise_loss(schedule, model, x_0, cond=None, generator=None):
     generates x_0 with a density p(x_0). The log of a mean is at least the mean of the logs (this is
     Jensen's inequality), so -log p(x_0) is at most the mean of log q(x_1, ..., x_T | x_0) -
     log p(x_0, ..., x_T). Both are products of steps back, p by definition, q by Bayes' rule:
-    q(x_T | x_0) times all q(x_s | x_t, x_0). So, but for both ends, this bound is a sum over t of
-    Kullback-Leibler divergences between the true step and the model's, DDPM (5). Both steps are
-    Gaussian. If, for a pixel, the true one has mean m and variance v, the model's m_hat and
+    q(x_T | x_0) times all q(x_s | x_t, x_0), s = t - 1. So for t > 1 the bound is a sum of
+    Kullback-Leibler divergences, means of log(q / p), of the true step and the model's, DDPM (5).
+    At T no network is involved; at t = 1 a Gaussian's log is left, with the same weight. Both steps
+    are Gaussian. If, for a pixel, the true one has mean m and variance v, the model's m_hat and
     sigma², that is
 
         KL = ½ log(sigma² / v) + (v + (m_hat - m)²) / (2 sigma²) - ½

@@ -62,7 +62,7 @@ class Recipe:
         0, "steps over which the learning rate rises from 0", least=0, most=1_000_000_000
     )
     schedule: str = flag(SCHEDULE, "of the noise; linear is the course's", SCHEDULES)
-    predict: str = flag("eps", "what the network predicts: noise, or v of chapter 3", PREDICTIONS)
+    predict: str = flag("eps", "what the network predicts: noise, or v (velocity.py)", PREDICTIONS)
     T: int = flag(300, "noising steps of the schedule", least=2, most=10_000)
     sample_steps: int = flag(
         300, "sampling steps for the samples kept with the weights", least=1, most=10_000
