@@ -15,7 +15,6 @@ A part that fails is a row that says so; the others go on. Trainings are the com
 type, each in a process of its own, in a temporary folder.
 """
 
-import signal
 import subprocess
 import sys
 import tempfile
@@ -96,8 +95,9 @@ class Check:
         }
 
     def run(self, *words, stop=False):
-        """Run `python -m words` here; return what it printed. It is ended when the time is up, by
-        Ctrl-C where `stop`, as a user would. Raises SubprocessError if it fails or is ended."""
+        """Run `python -m words` here; return what it printed. It is ended when the time is up;
+        where `stop`, it may save what it has first, and that is no error. Raises SubprocessError if
+        it fails or is ended."""
         command = [sys.executable, "-m", *map(str, words)]
         with subprocess.Popen(command, cwd=processes.ROOT, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as process:
@@ -105,7 +105,7 @@ class Check:
             try:
                 out, err = process.communicate(timeout=left)
             except subprocess.TimeoutExpired as e:
-                process.send_signal(signal.SIGINT if stop else signal.SIGKILL)
+                process.terminate() if stop else process.kill()  # Ctrl-C may be ignored
                 out, err = process.communicate()
                 if not stop:
                     raise subprocess.SubprocessError("the time was up") from e
