@@ -202,7 +202,7 @@ def test_a_folder_without_enough_images_is_refused(workplace):
             load("folder:own")
         write(workplace / "own" / "1.png")
     (workplace / "own" / "1.png").write_text("broken")
-    with pytest.raises(ValueError, match="holds 0 readable"):
+    with pytest.raises(ValueError, match="holds no readable image"):
         load("folder:own")
     with pytest.raises(ValueError, match="there is no folder away"):
         load("folder:away")

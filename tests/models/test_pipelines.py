@@ -80,7 +80,8 @@ def test_precision_reaches_both_stages(workplace, monkeypatch, words, half):
     def load(place, device, **more):
         found.append((more.get("stage", 1), more["half"]))
         made = SimpleNamespace(kind="deepfloyd", conditional=True, ignored=(), file=Path("x"),
-                               summary="", texts=None, schedule=SimpleNamespace(T=1000))
+                               summary="", texts=None, schedule=SimpleNamespace(T=1000),
+                               device=torch.device("cpu"))
         made.half = more["half"]
         return made
 

@@ -22,9 +22,11 @@ from minidiff.training.recipe import Recipe, RunOptions
 
 ROOT = Path(__file__).parents[2]
 DRAWN = ROOT / "figures" / "inputs" / "drawn-3.png"
+GRADIO = {f"sample.play.{name}" for name in ("easel", "page", "serve")}  # an extra; no options
 MODULES = [importlib.import_module(m.name)
            for room in (sample, train)
-           for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.") if not m.ispkg]
+           for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
+           if not m.ispkg and m.name not in GRADIO]
 CLASSES = sorted({
     cls for module in MODULES for _, cls in inspect.getmembers(module, dataclasses.is_dataclass)
     if any("help" in f.metadata for f in dataclasses.fields(cls))

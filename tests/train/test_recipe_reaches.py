@@ -46,7 +46,7 @@ def run(tmp_path, monkeypatch):
     """Train a tiny model; return (its folder, captions of its samples, calls of catalog.load)."""
     captions, asked = [], []
 
-    def load(name, split, data_dir="", size=0):
+    def load(name, split, data_dir="", size=0, limit=0):
         asked.append((name, split, data_dir))
         g = torch.Generator().manual_seed(len(name + split))
         images = torch.randint(256, (48, 1, 28, 28), generator=g, dtype=torch.uint8)
