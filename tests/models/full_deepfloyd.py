@@ -10,9 +10,9 @@ into a network, and the published configuration of IF-I-XL has channels 704 x (1
 layers a block; that is 4.30 billion weights. 320 in place of 704 gives 0.94 billion, IF-I-L's 0.9,
 and 192 gives IF-I-M's 0.4. Stage II: the same script names the parts (a level of noise, cross
 attention at the lowest resolution only, layers that differ from block to block); its widths are in
-no file that can be read without the licence. So Imagen's super-resolution network
-(arXiv:2205.11487, appendix B) is taken, channels x (1, 2, 4, 8) with 2, 4, 8 and 8 layers, as wide
-as it needs to be for the 1.2 billion weights of IF-II-L's card.
+no file that can be read without the licence. So Imagen's super-resolution network is taken
+(arXiv:2205.11487; not checked against its text), channels x (1, 2, 4, 8) with 2, 4, 8 and 8 layers,
+as wide as it needs to be for the 1.2 billion weights of IF-II-L's card.
 """
 
 import resource
