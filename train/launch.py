@@ -29,8 +29,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from minidiff.files import runs, validate
 from minidiff.models import zoo
 from minidiff.system import cli, errors, hardware
@@ -118,7 +116,6 @@ def _start(job: Job, cfg, flags, typed, held: ExitStack):
     sets = start.load_sets(cfg, device, flags.data_dir, job.scale, job.judge)
     cfg = dataclasses.replace(cfg, dataset=sets["train"].name)
     cfg = for_images(cfg, sets["train"], typed)
-    torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     training = start.begin(job.name, job.network, job.loss, cfg, sets["train"])
     if cfg.init:
         start.initialise(training, job.name, {"width": cfg.width, **job.network(sets["train"])})
@@ -182,7 +179,6 @@ def _training_in(job: Job, folder, cfg, data, about) -> Training:
         if before.epochs > cfg.epochs or dataclasses.replace(before, epochs=cfg.epochs) != cfg:
             raise ValueError(f"{folder / runs.CONFIG} was changed: it is not the recipe of last.pt")
     known = zoo.description(found, file) if found else about.get("description")
-    torch.backends.cudnn.deterministic = True
     training = start.begin(job.name, job.network, job.loss, cfg, data, known)
     if found:
         start.restore(training, found)

@@ -46,6 +46,7 @@ def limited(dataset, n: int):
 def begin(kind, arguments, loss, cfg, data, description=None) -> Training:
     """Return a training whose network has fresh weights, from the recipe's seed. kind, arguments,
     loss: see kinds.py. data: the training set. description: of the model, from a checkpoint."""
+    torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         network = build(kind, {"width": cfg.width, **arguments(data)})
