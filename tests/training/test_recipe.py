@@ -53,6 +53,7 @@ def test_a_stored_recipe_may_lack_a_field_and_may_not_have_one_too_many():
         (Recipe, {"decay": "cosine"}),
         (Recipe, {"seed": -1}),
         (Recipe, {"p_uncond": 1.5}),
+        (Recipe, {"precision": "float16"}),
         (MeasureOptions, {"n": 9}),
     ],
 )
