@@ -17,7 +17,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
-JOB = Job("flow", *KINDS["flow"], draw, ("sample_steps", "p_uncond"))
+JOB = Job("flow", *KINDS["flow"], draw, ("network", "sample_steps", "p_uncond"))
 
 if __name__ == "__main__":
     with program():

@@ -57,7 +57,7 @@ class Job(NamedTuple):
     judge: bool = False
 
 
-CONDITIONAL = ("T", "schedule", "predict", "sample_steps", "p_uncond")
+CONDITIONAL = ("T", "network", "schedule", "predict", "sample_steps", "p_uncond")
 SPECIAL = (*CONDITIONAL, "sigma")  # options that are of no use to some trainings
 
 
@@ -118,7 +118,7 @@ def _start(job: Job, cfg, flags, typed, held: ExitStack):
     cfg = for_images(cfg, sets["train"], typed)
     training = start.begin(job.name, job.network, job.loss, cfg, sets["train"])
     if cfg.init:
-        start.initialise(training, job.name, {"width": cfg.width, **job.network(sets["train"])})
+        start.initialise(training, job.name, cfg.arguments(job.network(sets["train"])))
     folder = None
     if parallel.writer():
         folder = runs.make_folder(job.name, flags.run_dir)
@@ -183,7 +183,7 @@ def _training_in(job: Job, folder, cfg, data, about) -> Training:
     if found:
         start.restore(training, found)
     elif cfg.init:
-        start.initialise(training, job.name, {"width": cfg.width, **job.network(data)})
+        start.initialise(training, job.name, cfg.arguments(job.network(data)))
     return training
 
 

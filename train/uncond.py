@@ -16,7 +16,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=min(cfg.sample_steps, cfg.T))
 
 
-JOB = Job("uncond", *KINDS["uncond"], draw, ("T", "schedule", "predict", "sample_steps"))
+JOB = Job("uncond", *KINDS["uncond"], draw, ("T", "network", "schedule", "predict", "sample_steps"))
 
 if __name__ == "__main__":
     with program():

@@ -123,7 +123,7 @@ def train(images, labels=None, *, kind="", captions=False, device="auto", data_d
         if training.step != training.epoch * steps_per_epoch(len(data), cfg.batch_size):
             raise ValueError(f"{resume} was trained on another number of images; give the same")
     elif cfg.init:
-        start.initialise(training, kind, {"width": cfg.width, **KINDS[kind][0](data)})
+        start.initialise(training, kind, cfg.arguments(KINDS[kind][0](data)))
     return Run(training, kind, data)
 
 

@@ -55,7 +55,8 @@ MODEL = {"words": _several(TEXT, 0, 10_000), "data_range": RANGE, "schedule": TE
 DATA = {"examples": _several(TEXT, 0, 10_000), "light_on_dark": FLAG}
 NETWORK = {
     "width": _number(1, 4096), "time": _number(0, 16, (int, bool)), "classes": _number(0, 10_000),
-    "size": _number(4, 1024), "scaled": FLAG, "film": FLAG, "channels": Rule(
+    "size": _number(4, 1024), "scaled": FLAG, "film": FLAG,
+    "mults": _several(_number(1, 64), 3, 3), "channels": Rule(
         "a number in 1..64, or two", lambda v: _several(_number(1, 64), 2, 2).holds(
             v if type(v) in (list, tuple) else [v, v])),
     "answers": _several(_number(1, 10_000), 1, 64),
@@ -123,7 +124,8 @@ def check_checkpoint(found: dict) -> None:
     if words and len(words) < network.get("classes", 0):
         raise ValueError(f"it names {len(words)} words for {network['classes']} classes")
     check_weights(weights)
-    D, count = network["width"], sum(w.numel() for w in weights.values())
+    D = network["width"] * max(network.get("mults", (1,)))
+    count = sum(w.numel() for w in weights.values())
     widest = max(D, network.get("classes", 0), network.get("time", 0))
     if max(D * widest, (D * network.get("size", 4) // 4) ** 2) > count:  # some layer has that many
         raise ValueError(f"its network is too large for its {count:,} weights")

@@ -17,6 +17,7 @@ One class builds every UNet here. What each predicts depends on the loss it is t
     UNet(D, time=1, scaled=True)       the velocity of a flow (second part, theory/flow.py)
     UNet(D, time=2, classes=10, size=56, channels=(2, 1))      an upsampler (second part)
     UNet(D, time=1, classes=40, size=32, channels=(3, 3), film=True)      doodles, from sentences
+    UNet(D, time=1, mults=(1, 3, 6), film=True)      digits without a prompt: D, 3D and 6D channels
 
 How does a number enter a stack of convolutions? An FCBlock turns it into one value per channel,
 which shifts the whole channel (t/T, in 0 .. 1: t1, t2) or scales it (a one-hot class: c1, c2):
@@ -25,7 +26,7 @@ which shifts the whole channel (t/T, in 0 .. 1: t1, t2) or scales it (a one-hot 
     u1 <- c2 * u1 + t2           D channels, after the first UpBlock, before the next concatenation
 
 All zeros means "no class". Ten digits need no more; sentences do, or colours are mixed up
-(docs/results.md). With `film`, time and words together act at all six levels:
+(docs/results.md). With `film`, time and words act at all six levels:
 
     x  <- (1 + a) * x + b        x0, x1, x2, z, u1, u2       feature-wise linear modulation, FiLM
 
@@ -61,17 +62,18 @@ class UNet(nn.Module):
     width: channels D at full size, >= 1. time: how many values t forward takes for an image, 0, 1
     or more (True is 1). classes: how many (0: none). size: side of the images in pixels, a multiple
     of 4. channels: of the images in and out. scaled: time multiplies instead of being added, as in
-    the course's flow without classes: z <- t1 * z, u1 <- t2 * u1. film: time and class act on the
-    features everywhere instead. Raises ValueError for arguments that do not fit.
+    the course's flow without classes. film: time and class act on the features everywhere instead.
+    mults: channels at full, half and quarter size, over D. Raises ValueError for what does not fit.
     """
 
     def __init__(
         self, width: int, time: int = 0, classes: int = 0, size=28, channels=(1, 1), scaled=False,
-        *, film=False,
+        *, film=False, mults=(1, 1, 2),
     ):
         super().__init__()
-        if width < 1 or classes < 0:
-            raise ValueError(f"UNet needs width >= 1 and classes >= 0, got {width} and {classes}")
+        if width < 1 or classes < 0 or len(mults) != 3 or min(mults) < 1:
+            raise ValueError("UNet needs width >= 1, classes >= 0 and three multiples of the width "
+                             f">= 1, got {width}, {classes} and {mults}")
         if time < 0 or len(channels) != 2 or min(channels) < 1:
             raise ValueError(f"UNet needs time >= 0 and two channels >= 1, got {time}, {channels}")
         if (classes or film) and not time:
@@ -79,25 +81,26 @@ class UNet(nn.Module):
         if size < 4 or size % 4:
             raise ValueError(f"UNet needs a size that is a multiple of 4 pixels, got {size}")
         self.time, self.classes, self.size = int(time), classes, size
-        self.channels, self.scaled, D = tuple(channels), scaled, width
-        self.enter = ConvBlock(channels[0], D)
-        self.down1 = DownBlock(D, D)
-        self.down2 = DownBlock(D, 2 * D)
+        self.channels, self.scaled = tuple(channels), scaled
+        a, b, c = (width * m for m in mults)                 # D, D, 2D
+        self.enter = ConvBlock(channels[0], a)
+        self.down1 = DownBlock(a, b)
+        self.down2 = DownBlock(b, c)
         self.flatten = Flatten(size // 4)
-        self.unflatten = Unflatten(2 * D, size // 4)
-        self.up1 = UpBlock(4 * D, D)
-        self.up2 = UpBlock(2 * D, D)
-        self.leave = nn.Sequential(ConvBlock(2 * D, D), nn.Conv2d(D, channels[1], 3, 1, 1))
+        self.unflatten = Unflatten(c, size // 4)
+        self.up1 = UpBlock(2 * c, b)
+        self.up2 = UpBlock(2 * b, a)
+        self.leave = nn.Sequential(ConvBlock(2 * a, a), nn.Conv2d(a, channels[1], 3, 1, 1))
         self.film = nn.ModuleList(
-            FCBlock(self.time + classes, 2 * c) for c in (D, D, 2 * D, 2 * D, D, D)
+            FCBlock(self.time + classes, 2 * n) for n in (a, b, c, c, b, a)
         ) if film else None
         for block in self.film or ():                        # at first they change nothing
             nn.init.zeros_(block[2].weight)
             nn.init.zeros_(block[2].bias)
         if time and not film:
-            self.time1, self.time2 = FCBlock(self.time, 2 * D), FCBlock(self.time, D)
+            self.time1, self.time2 = FCBlock(self.time, c), FCBlock(self.time, b)
         if classes and not film:
-            self.class1, self.class2 = FCBlock(classes, 2 * D), FCBlock(classes, D)
+            self.class1, self.class2 = FCBlock(classes, c), FCBlock(classes, b)
 
     def forward(self, x, t=None, c=None):
         """Return the predicted image or noise, (B,1,28,28) unless channels or size differ.
@@ -124,8 +127,7 @@ class UNet(nn.Module):
         return (1 + a) * features + b
 
     def _condition(self, t, c, place, features):
-        """Scale features by the class and shift (or scale) them by the time, per channel, at two
-        places, z and u1."""
+        """Scale features by class and shift (or scale) them by time, per channel, at z and u1."""
         if place not in (3, 4):
             return features
         # In float32 whatever autocast says: bfloat16 would round t/T to steps coarser than 1/300.

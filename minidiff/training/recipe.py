@@ -24,6 +24,7 @@ from minidiff.theory.schedule import SCHEDULES
 WHOLE = 60_000  # images of MNIST, which the recipes were chosen on
 CHOSEN_ON = ("mnist", "fashion", "strokes", "doodles")  # sets that the recipes suit as they are
 FORMATS = ("auto", "float32", "bfloat16")  # small gradients would be 0 in float16
+NETWORKS = {"course": {}, "wide": {"mults": (1, 3, 6), "film": True}}  # arguments of a UNet
 DECAYS = ("constant", "exponential", "linear")
 
 
@@ -44,6 +45,10 @@ class Recipe:
     limit: int = flag(0, "images to train on; 0: all", least=0, most=1_000_000_000)
     init: str = flag("", "weights to start from: a kind, a run or a checkpoint; default: random")
     width: int = flag(64, "D, the UNet's channels at full size", least=1, most=4096)
+    network: str = flag(
+        "course", "the UNet: course, or wide: D, 3D, 6D channels, time and words at every level",
+        tuple(NETWORKS),
+    )
     batch_size: int = flag(128, "images per step", least=2, most=100_000)
     epochs: int = flag(20, "passes over the training set", least=1, most=10_000)
     early_epoch: int = flag(
@@ -77,6 +82,10 @@ class Recipe:
 
     def __post_init__(self):
         check(self)
+
+    def arguments(self, network) -> dict:
+        """Return the arguments of the network to train. network: those that its kind gives it."""
+        return {"width": self.width, **NETWORKS[self.network], **network}
 
     @classmethod
     def stored(cls, config: dict, place) -> "Recipe":
@@ -152,7 +161,12 @@ RECIPES = {
         },
         "laptop": _LAPTOP,
     },
-    "uncond": {"full": {}, "laptop": _LAPTOP},
+    "uncond": {
+        "full": {},
+        "laptop": {
+            **_LAPTOP, "network": "wide", "width": 16, "schedule": "cosine", "predict": "v",
+        },
+    },
     "class": {"full": {}, "laptop": _LAPTOP},
     "flow": {"full": _FLOW, "laptop": _LAPTOP},
     "flow-uncond": {"full": _FLOW, "laptop": _LAPTOP},

@@ -49,7 +49,7 @@ def begin(kind, arguments, loss, cfg, data, description=None) -> Training:
     torch.backends.cudnn.deterministic = True  # resuming bit for bit needs it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
-        network = build(kind, {"width": cfg.width, **arguments(data)})
+        network = build(kind, cfg.arguments(arguments(data)))
     network = network.to(data.images.device,
                          memory_format=hardware.memory_format(data.images.device))
     data_range = (0.0, 1.0) if kind == "classifier" else data.data_range
@@ -63,7 +63,7 @@ def content(training, kind, arguments, data) -> dict:
     """Return what a checkpoint of a training holds. Arguments: of `begin`."""
     now, device = training, training.device
     return {
-        "kind": kind, "network": {"width": now.cfg.width, **arguments(data)},
+        "kind": kind, "network": now.cfg.arguments(arguments(data)),
         "weights": now.final.state_dict(), "model": now.model.description(),
         "config": dataclasses.asdict(now.cfg), "dataset": now.cfg.dataset, "epoch": now.epoch,
         "step": now.step, "device": device.type, "data": catalog.about(data),

@@ -34,7 +34,7 @@ def test_parameter_counts(form):
     assert sum(p.numel() for p in UNet(*form).parameters()) == COUNTS[form]
 
 
-def _condition_by_hand(network, x, t, c):
+def condition_by_hand(network, x, t, c):
     """The forward pass of the course, written out flat."""
     n = network
     t = t[:, None]
@@ -59,7 +59,7 @@ def test_time_adds_and_class_multiplies(classes):
     network = build(classes=classes)
     x, t, c = inputs()
     c = c if classes else None
-    assert torch.allclose(network(x, t, c), _condition_by_hand(network, x, t, c), atol=1e-6)
+    assert torch.allclose(network(x, t, c), condition_by_hand(network, x, t, c), atol=1e-6)
 
 
 def test_the_time_of_a_flow_multiplies():
@@ -71,7 +71,7 @@ def test_the_time_of_a_flow_multiplies():
     assert sum(p.numel() for p in UNet(64, 1, scaled=True).parameters()) == COUNTS[64, True, 0]
     x, t, _ = inputs()
     for network in (scaled.eval(), added.eval()):
-        assert torch.allclose(network(x, t), _condition_by_hand(network, x, t, None), atol=1e-6)
+        assert torch.allclose(network(x, t), condition_by_hand(network, x, t, None), atol=1e-6)
         inputs_of_up1 = []
         network.up1.register_forward_hook(
             lambda module, args, result, seen=inputs_of_up1: seen.append(args[0])

@@ -132,6 +132,7 @@ def refused(folder, message):
     ("class_cond", ["--sigma", "0.2"], "--sigma"),
     ("denoiser", ["--T", "20", "--schedule", "cosine"], "--T, --schedule"),
     ("classifier", ["--sample-steps", "3"], "--sample-steps"),
+    ("denoiser", ["--network", "wide"], "--network"),
 ])
 def test_a_flag_without_effect_is_refused(workplace, script, words, flags):
     """Each training names those that it has no use for, before it makes a folder."""

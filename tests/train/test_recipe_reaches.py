@@ -27,7 +27,7 @@ WEIGHTS = {  # field: words that change the weights
     "p_uncond": ["--p-uncond", "0.9"], "sigma": ["--sigma", "0.7"], "seed": ["--seed", "1"],
     "precision": ["--precision", "bfloat16"], "schedule": ["--schedule", "cosine"],
     "predict": ["--predict", "v"], "ema": ["--ema", "0.9"], "limit": ["--limit", "20"],
-    "init": ["--init", "other/last.pt"], "flip": ["--flip"],
+    "init": ["--init", "other/last.pt"], "flip": ["--flip"], "network": ["--network", "wide"],
 }
 OTHER = {"early_epoch", "sample_steps"}  # fields that change what is drawn, and when
 OWN = {"size", "colour"}  # of folders: test_own_data.py
@@ -89,8 +89,8 @@ def test_a_field_of_the_recipe_changes_the_weights(run, name):
     if name == "init":
         run("--seed", "9", "--run-dir", "other")
     after = weights(run(*WEIGHTS[name], job=job)[0])
-    assert any(before[k].shape != after[k].shape or not torch.equal(before[k], after[k])
-               for k in before)
+    assert before.keys() != after.keys() or any(
+        before[k].shape != after[k].shape or not torch.equal(before[k], after[k]) for k in before)
 
 
 def test_samples_are_drawn_in_the_recipes_steps(run):
