@@ -108,6 +108,7 @@ def test_the_bench_writes_what_it_prints(workplace, monkeypatch, capsys, tiny):
     start = {"median": 1.0, "spread": 0.1, "runs": 1}
     monkeypatch.setattr(processes, "measure", lambda flags: {
         **dict.fromkeys(processes.STARTS, start), "memory": {"ours": 3e9, "baseline": 4e9}})
+    monkeypatch.setattr(bench, "STEPS", (1, 2))
     bench.main(["--width", "2", "--batch-size", "8", "--runs", "2", "--baseline-steps", "2",
                 "--device", "cpu"])
     out, found = capsys.readouterr().out, json.loads((workplace / "bench.json").read_text())
@@ -118,6 +119,9 @@ def test_the_bench_writes_what_it_prints(workplace, monkeypatch, capsys, tiny):
     assert f"{ratio:.2f}x" in out and "4.00" in out and found["versions"]["torch"] in out
     assert {k: v["calls"] for k, v in sampling.items()} == {
         "ours": 20, "ours, bfloat16": 20, "baseline": 4}
+    assert {*found["sentence"]} == {f"{f}, {n} steps" for f in ("float32", "bfloat16")
+                                    for n in (1, 2)}
+    assert f"{found['sentence']['float32, 2 steps']['median']:.3g} ±" in out
     assert set(training["parts"]) == {"data", "forward", "backward", "optimiser"}
     assert all(s > 0 for s in training["parts"].values())
     assert {"float32", "bfloat16", "memory"} == set(found["limits"])

@@ -153,7 +153,7 @@ def sampler(device, change=lambda model: None, precision="float32", made=None, *
     found = checkpoint.load(zoo.snapshots("class")[-1])
     model = zoo.from_checkpoint(found, device=device, precision=precision, made=made)
     change(model)
-    return partial(processes.digits, model, DIGITS, **given)
+    return partial(processes.drawn, model, DIGITS, **given)
 
 
 def table(name, found):

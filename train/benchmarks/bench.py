@@ -32,6 +32,7 @@ from train.benchmarks import baseline, libraries, processes, report
 from train.benchmarks.timing import Parts, count, in_turn, summary
 
 DIGITS = torch.arange(40) % 10
+SENTENCE, STEPS = "a red rocket ship at night", (20, 30)  # one image of it, in so many steps
 SIZES = {"cpu": (2048, 2**26), "cuda": (8192, 2**30)}  # side of a matrix, floats copied
 
 
@@ -71,6 +72,7 @@ def main(argv=None):
         "limits": lambda: limits(device, flags.runs),
         "training": lambda: training(sets["train"], flags, device, precision),
         "sampling": lambda: sampling(sets, flags, device),
+        "sentence": lambda: sentence(flags, device),
         "processes": lambda: processes.measure(flags),
     }
     if flags.peers:
@@ -143,8 +145,8 @@ def sampling(sets, flags, device):
     how, N = options_for(exact), flags.baseline_steps
     tutorial = processes.Subprocess(baseline.draws, network, DIGITS, how.gamma, N, device)
     generate = {
-        "ours": lambda seed: processes.digits(exact, prompts, seed=seed),
-        "ours, bfloat16": lambda seed: processes.digits(rough, prompts, seed=seed),
+        "ours": lambda seed: processes.drawn(exact, prompts, seed=seed),
+        "ours, bfloat16": lambda seed: processes.drawn(rough, prompts, seed=seed),
         "baseline": lambda seed: tutorial(),
     }
     made = {name: [] for name in generate}
@@ -159,6 +161,18 @@ def sampling(sets, flags, device):
             **measure(torch.cat(made[k]).clamp(0, 1).to(device), labels)}
         for k in made
     }
+
+
+def sentence(flags, device):
+    """Return the seconds for one guided image of a sentence from the shipped weights, first stage,
+    by number format and steps: {"float32, 20 steps": summary}."""
+    file = str(zoo.snapshots("doodles")[-1])
+    methods = {
+        f"{name}, {steps} steps": partial(processes.drawn, model, [SENTENCE], steps=steps)
+        for name in ("float32", "bfloat16")
+        for model in [zoo.load_model(file, device, name)] for steps in STEPS
+    }
+    return {k: summary(v) for k, v in in_turn(methods, flags.runs, device).items()}
 
 
 if __name__ == "__main__":

@@ -142,8 +142,8 @@ class Check:
         """Return n digits from the shipped weights (n,1,28,28), on the CPU, and the seconds."""
         file, found = str(zoo.snapshots("class")[-1]), []
         model, prompts = zoo.load_model(file, device, precision), [str(k % 10) for k in range(n)]
-        processes.digits(model, prompts, steps=2)  # warm up
-        taken = seconds(lambda: found.append(processes.digits(model, prompts)), device)
+        processes.drawn(model, prompts, steps=2)  # warm up
+        taken = seconds(lambda: found.append(processes.drawn(model, prompts)), device)
         return found[0].clamp(0, 1).cpu(), taken
 
     def samples(self):

@@ -111,7 +111,7 @@ def first_digit(device="auto"):
     return digits(model, ["3"])
 
 
-def digits(model, prompts, **given):
+def drawn(model, prompts, **given):
     """Return an image for each prompt. given: fields of SampleOptions that override the
     model's defaults."""
     options = options_for(model, **given)

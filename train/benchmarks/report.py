@@ -17,7 +17,7 @@ def versions():
 def table(found):
     """Return the table of what bench.py found, as text."""
     parts = [_limits(found["limits"]), _training(found), _sampling(found["sampling"]),
-             _processes(found["processes"])]
+             _sentence(found["sentence"]), _processes(found["processes"])]
     if "libraries" in found:
         parts.append(_libraries(found["libraries"]))
     return f"{found['hardware']}, {found['data']}, medians ± spread\n\n" + "\n\n".join(parts)
@@ -79,6 +79,11 @@ def _sampling(found):
             f"{each['accuracy']:.1%}", f"{each['ratio']:.2f}",
         ))
     return "\n".join(rows)
+
+
+def _sentence(found):
+    rows = [_row("one image of a sentence, first stage, guided", "seconds")]
+    return "\n".join(rows + [_row(name, _pm(each)) for name, each in found.items()])
 
 
 def _processes(found):

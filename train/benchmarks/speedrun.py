@@ -132,7 +132,7 @@ def samples(network, n):
     """Return n guided samples (n,1,28,28) in [0, 1] and their digits."""
     precision = hardware.pick_precision("auto", next(network.parameters()).device)
     model, labels = NoiseModel(folded(network), precision=precision), torch.arange(n) % 10
-    x = processes.digits(model, [str(k) for k in labels.tolist()], **SAMPLING)
+    x = processes.drawn(model, [str(k) for k in labels.tolist()], **SAMPLING)
     return x.clamp(0, 1), labels.to(model.device)
 
 
