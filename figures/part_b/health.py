@@ -26,8 +26,8 @@ SECTION = Section(
     "make evaluate ARGS='--model runs/class/001'",
     (
         ("you see", "likely because", "do"),
-        ("a loss that stays near 1 (`uncond`, `class`)", "nothing is learned: predicting no noise "
-         "at all costs exactly 1", "check the learning rate; is `model.train()` on, are the "
+        ("a loss that stays where it started", "nothing is learned: where the network predicts "
+         "the noise, predicting none at all costs exactly 1", "check the learning rate; is `model.train()` on, are the "
          "gradients zeroed, do noise and target belong together?"),
         ("a loss of 0.03 and samples of noise", "the sampler is wrong, not the network: noise "
          "added at the last step, a level off by one, BatchNorm left in training mode",

@@ -7,12 +7,14 @@ SECTION = Section(
     "B2", "The time-conditioned model",
     "The same UNet, given the level t, learns to predict the noise at every level. Then it can "
     "sample all the way from noise to a digit.",
-    "L = | ε̂(x_t, t) − ε |²,   t uniform in 1 .. T",
-    ("minidiff/theory/diffusion.py: noise_loss", "minidiff/training/loop.py: fit",
+    "L = | v̂(x_t, t) − v |²,   v = √ᾱ_t ε − √(1 − ᾱ_t) x_0,   t uniform in 1 .. T;   the course's, "
+    "--recipe full:   | ε̂(x_t, t) − ε |²",
+    ("minidiff/theory/diffusion.py: noise_loss", "minidiff/theory/velocity.py: v_of",
      "train/uncond.py"),
     "Read frames from left to right: x_t hides the digit until late; x̂_0 is a blur from the "
     "start, the mean of all possible digits, and sharpens as the choice is made. The loss hardly "
-    "falls after the first epoch, while the samples continue to improve.",
+    "falls after the first epoch, while the samples continue to improve. The laptop's recipe "
+    "predicts v, a mixture of noise and image from which ε̂ is computed, as it draws better digits.",
     "make train-uncond",
 )
 

@@ -94,10 +94,10 @@ def flow_loss(model, x_1, cond=None, generator=None):
 
         d/dt E[f(x_t)] = E[∇f(x_t) · (x_1 - x_0)] = E[∇f(x_t) · v(x_t, t)]
 
-    A point that follows dx/dt = v(x, t) obeys the same equation, by the chain rule alone. So points
-    that start as noise have, at every t, the distribution of x_t (flow matching, theorem 1), though
-    they do not take the same paths. And the loss finds v, as it differs only by a constant from the
-    loss against v (theorem 2):
+    A point that follows dx/dt = v(x, t) obeys the same equation, by the chain rule alone. For a
+    smooth v its solution is unique. So points that start as noise have, at every t, the
+    distribution of x_t (flow matching, theorem 1), though they do not take the same paths. And the
+    loss finds v, as it differs only by a constant from the loss against v (theorem 2):
 
         E|v_hat - (x_1 - x_0)|² = E|v_hat - v|² + E|v - (x_1 - x_0)|²
 
@@ -137,7 +137,7 @@ def euler_step(velocity_fn, x_t, t, s):
 def flow_trajectory(velocity_fn, x, steps):
     """Move noise x (B,C,H,W) to t = 1 in equal steps and yield every FlowState, the start included.
 
-    velocity_fn: (x_t (B,C,H,W), t (B,) float) -> v_hat. steps: network calls. Raises ValueError below 1.
+    velocity_fn: (x_t (B,C,H,W), t (B,) float) -> v_hat. Raises ValueError for less than one step.
     """
     if steps < 1:
         raise ValueError(f"a flow needs at least 1 step, got {steps}")

@@ -74,8 +74,11 @@ def guided(model, cond, null, gamma):
     To noise data and to weight them by a power do not commute, so no data have these densities at
     all t, and sampling need not end at that of t = 0. For DDIM with small steps, dx/dphi = v_hat
     (theory/solvers.py), where v_hat is cos(phi) eps_hat - sin(phi) x_0_hat, guided as eps_hat is.
-    If all data are N(0, 1), v_u = 0; if those of c are N(0, s²), this becomes dx/dphi = gamma v_c.
-    Started at alpha_bar_T = 0, the standard deviations are
+    If all data are N(0, 1), v_u = 0 and this becomes dx/dphi = gamma v_c. If those of c are N(0,
+    s²), x_t has the deviation d = sqrt(cos(phi)² s² + sin(phi)²), and v_c = x d'/d, as without
+    guidance x stays in proportion to d. So log(x) changes gamma times as much as log(d), which goes
+    from 0 to log(s) if sampling starts at alpha_bar_T = 0. In the density above, the precisions add
+    up to 1 + gamma (1/s² - 1) at t = 0. The standard deviations are
 
         deviation = s^gamma                            where sampling ends
         deviation = 1 / sqrt(1 + gamma (1/s² - 1))     of the density above, at t = 0

@@ -61,15 +61,15 @@ def heun_step(schedule, x_t, t, s, eps_hat, *, eps_fn, clip=None):
         dx/dphi = cos(phi) eps_hat - sin(phi) x_0_hat = v_hat
 
     Large steps differ only in that they keep the prediction from phi to phi - h. Where it does not
-    change, one step is exact, however long. If eps_hat changes at the rate r per angle, x_0_hat
-    changes at -tan(phi) r: in the derivative of the first line, cos(phi) times its rate and
-    sin(phi) r must cancel, since v_hat is all of dx/dphi. So a step is off by
+    change, one step is exact, however long. Let eps_hat change at the rate r per angle, x_0_hat at
+    q. The derivative of the first line has the terms cos(phi) q + sin(phi) r besides v_hat, which
+    is all of dx/dphi; so they cancel, and q = -tan(phi) r. So a step is off by
 
         error = ½ h² (cos(phi) r + sin(phi) tan(phi) r) = ½ h² r / cos(phi)
 
-    That is why few steps suffice: predictions change slowly. And n steps, each of them a share 1/n
-    of the whole angle, are off by about n / n² = 1/n. With the mean of the predictions at both ends
-    the terms in h² cancel; h³ is left, and 1/n² in all.
+    That is why few steps suffice: predictions change slowly. And n steps, each with h = a share 1/n
+    of the whole angle, are off by about n h², which falls as 1/n. With the mean of the predictions
+    at both ends the terms in h² cancel; h³ is left, and 1/n² in all.
 
        test_derivations_sampling.py: test_one_ddim_step_is_off_by_half_of_h_squared
        test_solvers.py: test_the_error_falls_fourfold_as_the_steps_double

@@ -42,7 +42,7 @@ def test_what_is_left_out_is_left_out(few):
     seen = []
     model = models["two calls per guided step"]
     model.network.register_forward_hook(lambda module, args, y: seen.append(len(args[0])))
-    processes.digits(model, ["3", "8"], gamma=3.0, guide_until=0.5)
+    processes.drawn(model, ["3", "8"], gamma=3.0, guide_until=0.5)
     assert set(seen) == {2} and len(seen) == 30  # 10 of 20 steps make two calls
 
 

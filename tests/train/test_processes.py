@@ -76,4 +76,4 @@ def test_digits_are_generated_with_the_models_defaults():
     """Nothing given, the shipped model's own guidance is used, and 20 steps."""
     model = zoo.load_model(str(zoo.snapshots("class")[-1]))
     *_, last = generate(model, ["3"], steps=20, seed=4, kind="beta_tilde", **model.defaults)
-    assert torch.equal(processes.digits(model, ["3"], seed=4), last.x_t)
+    assert torch.equal(processes.drawn(model, ["3"], seed=4), last.x_t)

@@ -108,7 +108,7 @@ def first_digit(device="auto"):
     """Return one digit from the shipped weights."""
     hardware.keep_memory()  # as every program of ours does
     model = zoo.load_model(str(zoo.snapshots("class")[-1]), hardware.pick_device(device))
-    return digits(model, ["3"])
+    return drawn(model, ["3"])
 
 
 def drawn(model, prompts, **given):
