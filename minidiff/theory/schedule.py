@@ -24,7 +24,7 @@ more evenly. Of the timesteps, sampling takes every n-th (`strided`) or a given 
 noise yet": no off-by-one, no `alpha_bar[-1]` that silently reads the wrong end. The product is
 computed in float64, because 1000 factors close to 1 lose digits in float32.
 
-With T = 300 and the linear betas below, x_300 still contains sqrt(alpha_bar_300) = 22% of the image,
+With T = 300 and the linear betas below, x_300 still has sqrt(alpha_bar_300) = 22% of the image,
 yet sampling starts from noise: no harm with prompts, some without. DDPM's T = 1000 leaves 0.6%.
 
 Remember: x_t is sqrt(alpha_bar_t) of the image and sqrt(1 - alpha_bar_t) of noise, whatever steps
