@@ -97,6 +97,9 @@ def train(images, labels=None, *, kind="", captions=False, device="auto", data_d
     named, found = isinstance(images, (str, os.PathLike)), checkpoint.load(resume) if resume else {}
     cfg = _resumed(found, typed) if found else Recipe(**typed)
     cfg = replace(cfg, dataset=str(images) if named else NAME)
+    if labels is not None and named:
+        raise ValueError(f"labels were given, but the data set {images!r} has its own; leave them "
+                         "out")
     if named:
         data = start.load_sets(cfg, device, data_dir)["train"]
     else:
@@ -107,9 +110,8 @@ def train(images, labels=None, *, kind="", captions=False, device="auto", data_d
         "doodles" if data.name == "doodles" else "class" if data.words else "uncond")
     if kind not in SAMPLED:
         raise ValueError(f"unknown kind {kind!r}; choose from: {', '.join(SAMPLED)}")
-    if labels is not None and (named or "uncond" in kind):
-        what = f"the data set {images!r} has its own" if named else f"kind {kind!r} uses none"
-        raise ValueError(f"labels were given, but {what}; leave them out")
+    if labels is not None and "uncond" in kind:
+        raise ValueError(f"labels were given, but kind {kind!r} uses none; leave them out")
     if not found:
         name = cfg.recipe
         name = ("full" if device.type == "cuda" else "laptop") if name == "auto" else name
