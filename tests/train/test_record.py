@@ -44,7 +44,8 @@ def test_the_cost_of_a_width_is_near_what_was_measured():
 
 def test_the_validation_loss_is_that_of_test_images_with_the_same_noise(workplace):
     """Written out, on the weights of each epoch; the training itself is not changed by it."""
-    folder = launch(train.uncond.JOB, [*TINY, "--T", "20"])
+    words = ["--T", "20", "--predict", "eps", "--schedule", "linear"]
+    folder = launch(train.uncond.JOB, [*TINY, *words])
     rows = [r for r in runs.read_log(folder) if r["validation"] is not None]
     assert [r["epoch"] for r in rows] == [1, 2]
     test = catalog.load("strokes", "test")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import train.class_cond
 import train.uncond
 from minidiff.data import catalog, dataset
 from minidiff.files import checkpoint, runs
@@ -64,7 +65,7 @@ def wait_for(file, process):
         time.sleep(0.02)
 
 
-def cut(folder):
+def cut(folder, job=train.uncond.JOB):
     """Run a training that is interrupted in epoch 2, after epoch 1 was saved."""
     drawn = []
 
@@ -73,9 +74,8 @@ def cut(folder):
         if len(drawn) == 2:
             raise KeyboardInterrupt
 
-    job = train.uncond.JOB._replace(draw=stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        launch(job, [*TINY, "--T", "20", "--run-dir", folder])
+        launch(job._replace(draw=stop_at_the_second), [*TINY, "--T", "20", "--run-dir", folder])
     assert checkpoint.load(f"{folder}/last.pt")["epoch"] == 1
 
 
@@ -186,13 +186,14 @@ def edit(folder, change, *files):
 def test_resuming_keeps_the_schedule_of_the_checkpoint(workplace, monkeypatch):
     """The schedule of new models may change between two epochs of a run: it goes on with its own
     and ends bit for bit like a run that never stopped. --schedule gives a new run another."""
-    whole = launch(train.uncond.JOB, [*TINY, "--T", "20", "--run-dir", "whole"])
-    cut("cut")
+    job = train.class_cond.JOB
+    whole = launch(job, [*TINY, "--T", "20", "--run-dir", "whole"])
+    cut("cut", job)
     monkeypatch.setattr(model, "SCHEDULE", "cosine")
-    launch(train.uncond.JOB, ["--resume", "--run-dir", "cut"])
+    launch(job, ["--resume", "--run-dir", "cut"])
     assert checkpoint.load("cut/last.pt")["model"]["schedule"] == "linear"
     assert same(weights(whole), weights("cut"))
     words = ["--T", "20", "--schedule", "cosine", "--run-dir", "new"]
-    new = launch(train.uncond.JOB, [*TINY, *words])
+    new = launch(job, [*TINY, *words])
     assert checkpoint.load(new / "last.pt")["model"]["schedule"] == "cosine"
     assert not same(weights(whole), weights(new))
