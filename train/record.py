@@ -129,7 +129,7 @@ def announce(job, training, dataset, folder) -> None:
     seconds = seconds_per_step(training, dataset)
     left = (cfg.epochs * per_epoch - training.step) * seconds
     count = sum(p.numel() for p in training.network.parameters())
-    print(f"model     {job.name} of width {cfg.width}, {count:,} parameters")
+    print(f"model     {job.name} of width {cfg.width}{_wide(cfg)}, {count:,} parameters")
     words = dataset.words[:12] + ("...",) * (len(dataset.words) > 12)
     print(f"data      {dataset.name}, {len(dataset):,} images {'x'.join(map(str, dataset.shape))}"
           + (f", {len(dataset.words)} words: {' '.join(words)}" if words else ""))
@@ -140,11 +140,12 @@ def announce(job, training, dataset, folder) -> None:
     for name, recipe in RECIPES[job.name].items():
         other = Recipe(**recipe)
         if recipe != RECIPES[job.name][cfg.recipe]:
-            work = cost(other.width) / cost(cfg.width) * other.epochs * len(dataset)
-            work /= cfg.batch_size
+            work = cost(other.width, other.network) / cost(cfg.width, cfg.network)
+            work *= other.epochs * len(dataset) / cfg.batch_size
             print(
-                f"other     {name}: width {other.width}, {_count(other.epochs, 'epoch')}, batch "
-                f"{other.batch_size}; roughly {_duration(work * seconds)} here (--recipe {name})"
+                f"other     {name}: width {other.width}{_wide(other)}, "
+                f"{_count(other.epochs, 'epoch')}, batch {other.batch_size}; "
+                f"roughly {_duration(work * seconds)} here (--recipe {name})"
             )
     machine = parallel.named(hardware.describe(training.device))
     print(f"machine   {machine}, training in {cfg.precision}")
@@ -166,10 +167,16 @@ def seconds_per_step(training, dataset) -> float:
     return min(runs[1:])  # the first one warms up
 
 
-def cost(width: int) -> int:
+def cost(width: int, network: str = "course") -> float:
     """Return how long an image takes at a width D, relative to others: convolutions grow with D²,
-    what reads and writes features with D. The 48 was measured, D = 4 .. 128 on a CPU."""
+    what reads and writes features with D. The 48 was measured, D = 4 .. 128 on a CPU; so was that a
+    wide network takes as long as the course's with 1.5 times its D, at D = 16."""
+    width *= 1.5 if network == "wide" else 1
     return width * (width + 48)
+
+
+def _wide(recipe) -> str:
+    return " (wide)" if recipe.network == "wide" else ""
 
 
 def _duration(seconds: float) -> str:

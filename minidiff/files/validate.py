@@ -30,7 +30,8 @@ def _number(low, high, types=(int,)) -> Rule:
 
 
 def _several(rule, least, most) -> Rule:
-    return Rule(f"{least} to {most} values in a list, each {rule.words}",
+    count = f"{least} to {most}" if least < most else f"{least}"
+    return Rule(f"{count} values in a list, each {rule.words}",
                 lambda v: type(v) in (list, tuple) and least <= len(v) <= most
                 and all(map(rule.holds, v)))
 

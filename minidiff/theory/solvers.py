@@ -67,8 +67,8 @@ def heun_step(schedule, x_t, t, s, eps_hat, *, eps_fn, clip=None):
 
         error = ½ h² (cos(phi) r + sin(phi) tan(phi) r) = ½ h² r / cos(phi)
 
-    That is why few steps suffice: predictions change slowly. And n steps, each with h = a share 1/n
-    of the whole angle, are off by about n h², which falls as 1/n. With the mean of the predictions
+    That is why few steps suffice: predictions change slowly. And n steps, each over h, an n-th of
+    the whole angle, are off by about n h², which falls as 1/n. With the mean of the predictions
     at both ends the terms in h² cancel; h³ is left, and 1/n² in all.
 
        test_derivations_sampling.py: test_one_ddim_step_is_off_by_half_of_h_squared
