@@ -16,7 +16,7 @@ def draw(model, cfg, test, name_file, caption):
     draw_model(name_file, model, caption, steps=cfg.sample_steps)
 
 
-JOB = Job("flow-uncond", *KINDS["flow-uncond"], draw, ("network", "sample_steps",))
+JOB = Job("flow-uncond", *KINDS["flow-uncond"], draw, ("network", "sample_steps"))
 
 if __name__ == "__main__":
     with program():

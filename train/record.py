@@ -170,7 +170,7 @@ def seconds_per_step(training, dataset) -> float:
 def cost(width: int, network: str = "course") -> float:
     """Return how long an image takes at a width D, relative to others: convolutions grow with D²,
     what reads and writes features with D. The 48 was measured, D = 4 .. 128 on a CPU; so was that a
-    wide network takes as long as the course's with 1.5 times its D, at D = 16."""
+    wide network takes as long as the course's with 1.5 times its D, D = 16 .. 64."""
     width *= 1.5 if network == "wide" else 1
     return width * (width + 48)
 

@@ -1,7 +1,7 @@
 """Train the time-conditioned model: eps_hat(x_t, t). DDPM, algorithm 1.
 
-    python -m train.uncond                     the recipe that fits this machine; the laptop's: v
-    python -m train.uncond --recipe full       the course's: eps, D = 64, 20 epochs
+    python -m train.uncond                     the recipe that fits this machine
+    python -m train.uncond --recipe full       the course's: predicts eps, the laptop's predicts v
     python -m train.uncond --resume            continue the newest run
 """
 

@@ -27,8 +27,8 @@ SECTION = Section(
     (
         ("you see", "likely because", "do"),
         ("a loss that stays where it started", "nothing is learned: where the network predicts "
-         "the noise, predicting none at all costs exactly 1", "check the learning rate; is `model.train()` on, are the "
-         "gradients zeroed, do noise and target belong together?"),
+         "the noise, predicting none at all costs exactly 1", "check the learning rate; is "
+         "`model.train()` on, are the gradients zeroed, do noise and target belong together?"),
         ("a loss of 0.03 and samples of noise", "the sampler is wrong, not the network: noise "
          "added at the last step, a level off by one, BatchNorm left in training mode",
          "run `tests/theory/test_samplers.py` against your sampler; sample with `model.eval()`"),

@@ -97,10 +97,10 @@ def train(images, labels=None, *, kind="", captions=False, device="auto", data_d
     named, found = isinstance(images, (str, os.PathLike)), checkpoint.load(resume) if resume else {}
     cfg = _resumed(found, typed) if found else Recipe(**typed)
     cfg = replace(cfg, dataset=str(images) if named else NAME)
-    if labels is not None and named:
-        raise ValueError(f"labels were given, but the data set {images!r} has its own; leave them "
-                         "out")
     if named:
+        if labels is not None:
+            raise ValueError(f"labels were given, but the data set {images!r} has its own; leave "
+                             "them out")
         data = start.load_sets(cfg, device, data_dir)["train"]
     else:
         if cfg.size or cfg.colour != "auto":

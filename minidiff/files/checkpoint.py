@@ -109,7 +109,8 @@ def read(path):
 
 def summary(checkpoint: dict) -> str:
     """Return a caption such as "uncond (D=64), mnist, epoch 20"."""
-    about = f"D={checkpoint['network']['width']}"
+    network = checkpoint["network"]
+    about = f"D={network['width']}" + (", wide" if "mults" in network else "")
     if (predict := checkpoint.get("model", {}).get("predict", "eps")) != "eps":
         about += f", predicts {predict}"
     if ema := checkpoint["config"].get("ema"):

@@ -86,7 +86,7 @@ def flow_loss(model, x_1, cond=None, generator=None):
     and stratified over the batch.
 
     model: (x_t, t, cond) -> v_hat. x_1: (B,C,H,W) float, data. cond: the model's third argument.
-    generator: on x_1's device. Returns a float32 scalar. Raises ValueError for another shape.
+    generator: on x_1's device. Returns a float32 scalar; ValueError if v_hat is not like x_1.
 
     Derivation: the mean velocity is enough. Let v(x, t) = E[x_1 - x_0 | x_t = x]. How does the mean
     of any smooth function f of x_t change with time? By the chain rule, and since the mean given
@@ -137,7 +137,7 @@ def euler_step(velocity_fn, x_t, t, s):
 def flow_trajectory(velocity_fn, x, steps):
     """Move noise x (B,C,H,W) to t = 1 in equal steps and yield every FlowState, the start included.
 
-    velocity_fn: (x_t (B,C,H,W), t (B,) float) -> v_hat. Raises ValueError for less than one step.
+    velocity_fn: (x_t, t (B,) float) -> v_hat. steps: network calls; ValueError for less than one.
     """
     if steps < 1:
         raise ValueError(f"a flow needs at least 1 step, got {steps}")
