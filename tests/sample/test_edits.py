@@ -147,7 +147,8 @@ def test_a_model_without_labels_edits_without_guidance(trained, monkeypatch):
     """The null prompt is all it knows; the caption has no gamma; a typed one is refused."""
     monkeypatch.chdir(trained)
     edited("denoise", "--model", "uncond")
-    assert "uncond (D=2, wide, predicts v)" in caption_of("o.png") and "gamma" not in caption_of("o.png")
+    caption = caption_of("o.png")
+    assert "uncond (D=2, wide, predicts v)" in caption and "gamma" not in caption
     with pytest.raises(ValueError, match="a 'uncond' model has no use for --gamma"):
         edited("denoise", "--model", "uncond", "--gamma", "2")
     with pytest.raises(ValueError, match="unknown prompt '6'; this model knows: ''"):
