@@ -25,9 +25,9 @@ DDIM keeps the predicted noise and adds exactly that back, DDIM (12) (its alpha 
     sigma = eta sqrt(beta_tilde)                                    DDIM (16)
 
 eta = 0 is deterministic, a smooth trajectory; eta = 1 is DDPM with beta_tilde (`ddim_step`). Three
-mistakes to avoid, each with a test. The last step arrives at s = 0 and adds no noise. Where x_0_hat
-is clipped to the data range, eps_hat must be computed again from it, or the two no longer describe
-the same x_t. And x_t, the network's input, is never clipped: noise has no bounds.
+rules are easily broken; each has a test. 1. The last step arrives at s = 0 and adds no noise. 2. If
+x_0_hat is clipped to the data range, eps_hat must be computed again from it, or the two no longer
+describe the same x_t. 3. x_t, the network's input, is never clipped: noise has no bounds.
 
 A sampler takes an *eps_fn*: a function of x_t and t alone that returns eps_hat. `trajectory` yields
 every state, so a progress bar is a `for` loop outside. A step is any function step(schedule, x_t,
