@@ -103,8 +103,9 @@ def initialise(training, kind: str, network: dict) -> None:
     shapes = [{k: v.shape for k, v in w.items()}
               for w in (found["weights"], training.network.state_dict())]
     if not same_class or shapes[0] != shapes[1]:
+        cure = _flags(found, training.cfg, network) if found["kind"] == kind else ""
         raise ValueError(f"--init {file} holds a {found['kind']!r} network {found['network']}, "
-                         f"this training has a {kind!r} one, {network}; name other weights")
+                         f"this training has a {kind!r} one, {network}; {cure}name other weights")
     if [*theirs.get("words", ours["words"])] != ours["words"]:
         new = [(a, b) for a, b in zip(theirs["words"], ours["words"]) if a != b]
         print(f"note: {file} knows other words; {new[0][1]!r} starts from what it learned for "
@@ -114,3 +115,14 @@ def initialise(training, kind: str, network: dict) -> None:
         if each is not None:
             each.load_state_dict(found["weights"])
     print(f"weights   start from {zoo.origin(file)} ({checkpoint.summary(found)})")
+
+
+def _flags(found, cfg, network) -> str:
+    """Return which flags make a training's network that of a checkpoint: "add --width 4, or "; ""
+    if they would not be enough."""
+    if any(validate.list_of(found["network"].get(k)) != validate.list_of(v)
+           for k, v in network.items() if k not in ("width", "mults", "film")):
+        return ""
+    theirs = {"network": "course", **found["config"], "width": found["network"]["width"]}
+    flags = [f"--{k} {theirs[k]}" for k in ("width", "network") if theirs[k] != getattr(cfg, k)]
+    return f"add {' '.join(flags)}, or " if flags else ""

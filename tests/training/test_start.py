@@ -83,14 +83,16 @@ def training_of(folder, init):
 
 
 @pytest.mark.parametrize("job, words, message", [
-    (train.uncond.JOB, ["--width", "3"], "holds a 'uncond' network .* this training has a"),
+    (train.uncond.JOB, ["--width", "3"],
+     "holds a 'uncond' network .* this training has a .*; add --width 2, or name other weights"),
     (train.class_cond.JOB, ["--predict", "v", "--schedule", "cosine"],
      "holds a 'uncond' network .* this training has a 'class' one"),
     (train.flow.JOB, [], "holds a 'uncond' network .* this training has a 'flow' one"),
     (train.uncond.JOB, ["--T", "30"], "was trained with T 20, this training has 30; add --T 20"),
     (train.uncond.JOB, ["--predict", "eps"], "with predict v, this training has eps; add"),
     (train.uncond.JOB, ["--schedule", "linear"], "add --schedule cosine, or name other weights"),
-    (train.uncond.JOB, ["--network", "course"], "holds a 'uncond' network .* this training has a"),
+    (train.uncond.JOB, ["--network", "course"],
+     "holds a 'uncond' network .* this training has a .*; add --network wide, or name other"),
 ])
 def test_weights_that_do_not_fit_are_refused(workplace, trained, job, words, message):
     """In one sentence, and no folder is left behind."""
