@@ -76,7 +76,7 @@ WORDS = {
         "worst, become ragged where DeepFloyd's keep the image's shape.",
         "sdedit ARGS='--model doodles --image my.jpg --prompt \"a rocket ship\"'"),
     "anagram": (
-        "Turn the screen. The first pair works best: upside down, the rocket ship is a bearded "
+        "Turn the screen. The first pair looks best: upside down, the rocket ship is a bearded "
         "man. Elsewhere the judge, a classifier that reads the subject, is more generous than the "
         "eye: of waterfalls and skull one sees the skull, while DeepFloyd's anagrams are whole "
         "images either way up. The last figure is a failure: a rotation by 45° has to average "
@@ -90,8 +90,8 @@ WORDS = {
         "hybrid ARGS='--model doodles --low \"a lithograph of a skull\" --high \"a lithograph of "
         "waterfalls\" --upsample'"),
     "logo": (
-        "It should be an eye from afar and a chip from near. This model does not manage it: pins "
-        "lie on the lid like lashes, and up close it is still an eye.",
+        "From afar an eye; from near a chip, whose pins stand around the lids like lashes and "
+        "whose middle is where the iris was. The judge still reads an eye from near.",
         "hybrid ARGS='--model doodles --low \"a photo of an eye\" --high \"a photo of a cpu\"'"),
 }
 
@@ -117,14 +117,14 @@ class DoodleStudio(SentenceStudio):
     hole_side, fills, filled, tries = 32, ((PHOTO, 1), ("{}", 3)), (4, 2), (5, 5)
     film_start = 20
     anagrams = {
-        "rocket-man": (ROCKET, MAN, "vflip"),  # these two work best
+        "rocket-man": (ROCKET, MAN, "vflip"),  # these two look best
         "hat-village": ("a man wearing a hat", VILLAGE, "vflip"),
         "coast-man": (COAST, "a photo of a man", "vflip"),
         "man-campfire": (MAN, CAMPFIRE, "vflip"),
         "waterfalls-skull": (WATERFALLS, SKULL, "rotate90"),
         "man-campfire-45-degrees": (MAN, CAMPFIRE, "45 degrees"),  # fails: no view
     }
-    hybrids = {"dog-coast": (DOG, COAST, 2.5), "man-coast": (MAN, COAST, 2.5),
+    hybrids = {"dog-coast": (DOG, COAST, 2.0), "man-coast": (MAN, COAST, 2.5),
                "skull-waterfalls": (SKULL, WATERFALLS, 1.5)}
     logo = ("a photo of an eye", "a photo of a cpu", 2.0)
 

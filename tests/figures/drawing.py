@@ -106,7 +106,7 @@ class Doodles(Small, DoodleStudio):
     generated = guided = (DOG, SKULL, MAN, COAST)
     fills = (PHOTO, 1), ("{}", 2)
     rates = {("anagram", ROCKET, MAN, "vflip"): (50, 0.5, 0.75, 0.25),
-             ("hybrid", DOG, COAST, 2.5): (40, 1.0, 0.5, 0.5)}
+             ("hybrid", DOG, COAST, 2.0): (40, 1.0, 0.5, 0.5)}
 
 
 def digits():
