@@ -32,7 +32,9 @@ from sample.generate import load
 VIEWS = ("vflip", "rotate180", "rotate90", "negative")
 SIGMAS = (1.5, 2.0, 2.5)  # pixels; what a Gaussian of this size keeps is seen from a distance
 SHOWN = {  # what the course's page shows, measured whatever the first seeds say
-    "anagram": [("a photo of the amalfi cost", "a photo of a man"),
+    "anagram": [("a rocket ship", "an oil painting of an old man"),
+                ("a man wearing a hat", "an oil painting of a snowy mountain village"),
+                ("a photo of the amalfi cost", "a photo of a man"),
                 ("an oil painting of an old man", "an oil painting of people around a campfire"),
                 ("a lithograph of waterfalls", "a lithograph of a skull")],
     "hybrid": [("a photo of an eye", "a photo of a cpu"), ("a photo of a cpu", "a photo of an eye"),

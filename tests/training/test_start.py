@@ -102,6 +102,15 @@ def test_weights_that_do_not_fit_are_refused(workplace, trained, job, words, mes
     assert not (workplace / "runs").exists()
 
 
+def test_flags_that_would_not_be_enough_are_not_advised(workplace, trained):
+    """Weights for 28 pixels fit a network for 8 with no --width."""
+    images = classes(workplace / "own", ("cat", "dog"), 4)
+    with pytest.raises(ValueError, match="this training has a 'uncond' one, [^;]*; name other"):
+        launch(train.uncond.JOB, [
+            "--dataset", images, "--size", "8", "--colour", "grey", *TINY[2:], "--width", "3",
+            "--T", "20", "--init", str(trained / "runs/uncond/001/last.pt")])
+
+
 def test_more_epochs_with_a_constant_rate_are_a_longer_run(workplace):
     """Bit for bit; fewer are refused."""
     words = [*WORDS, "--decay", "constant"]
