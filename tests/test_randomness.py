@@ -103,8 +103,6 @@ CALLS = {  # function: how it is called with a generator; what it returns is a t
     "training.kinds.uncond_velocity_loss": training(FlowModel, time=1),
     "training.kinds.velocity_loss": training(FlowModel, time=1, classes=10),
     "train.upsampler.loss": lambda f, g: f(upsampler(), LARGE, LABELS, g, Recipe()).detach(),
-    "train.benchmarks.speedrun.times": lambda f, g: f(6, 1000, g),
-    "train.benchmarks.speedrun.loss": training(NoiseModel, time=1, classes=10),
 }
 ELSEWHERE = {  # tested with the real networks of diffusers, or random only in what they pass on
     "models.deepfloyd.stages.SecondStage.given",

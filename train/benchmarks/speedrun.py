@@ -7,43 +7,37 @@ classified correctly in 99 of 100 cases, at a Fréchet distance within 6.2 times
 The time is counted from data in memory to finished weights: it includes building the network and
 choosing the number format; measuring is not included.
 
-In addition to a short recipe it needs one idea. Which digit an image becomes is decided at large t,
-where the loss is small, and which few training steps visit. Here t is chosen with a probability
-that grows with t itself, P(t) = (2t - 1) / T², so half of all images have t above 0.7 T; nothing
-else in the loss changes. With uniform t it took twice the images to get such digits. docs/speed.md
-lists what else was tried.
+Nothing but the recipe is special: the training is that of `make train-class` with the flags RECIPE.
+What makes it short is a narrow network with most of its channels where the image is small (`wide`),
+the cosine schedule, and v as what the network predicts. docs/speed.md lists what else was tried.
 """
 
 import statistics
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 
 import torch
-import torch.nn.functional as F
 from tqdm import tqdm
 
 from minidiff.data import catalog
 from minidiff.evaluation import metrics
 from minidiff.files import runs
 from minidiff.models import zoo
-from minidiff.models.model import NoiseModel
 from minidiff.network import registry
 from minidiff.network.blocks import folded
-from minidiff.network.unet import UNet
 from minidiff.system import cli, hardware
-from minidiff.theory.diffusion import noise_like, q_sample, stratified_timesteps
-from minidiff.theory.guidance import drop_condition
-from minidiff.training.loop import Training, fit, steps_per_epoch
+from minidiff.training.kinds import KINDS
+from minidiff.training.loop import fit, steps_per_epoch
 from minidiff.training.recipe import Recipe
-from train import first
+from minidiff.training.start import begin, limited
 from train.benchmarks import processes
 
 RECIPE = {
-    "width": 24, "batch_size": 12, "epochs": 1, "lr": 4e-3, "decay": "linear", "warmup": 200,
+    "network": "wide", "width": 12, "schedule": "cosine", "predict": "v", "limit": 28_000,
+    "batch_size": 12, "epochs": 1, "lr": 6e-3, "decay": "linear", "warmup": 200,
 }
-SAMPLING = {"steps": 20, "gamma": 2.5, "guide_until": 0.2}  # fields of SampleOptions
+SAMPLING = {"steps": 20, "gamma": 2.2, "guide_until": 0.3}  # fields of SampleOptions
 ACCURACY = 0.99  # the goal
 RATIO = 6.2  # a distance of 0.68 at n = 2,000; 5 while the floor's digits were drawn at random
 
@@ -76,9 +70,9 @@ def main(argv=None):
     found = []
     for seed in range(flags.seeds):
         start = time.perf_counter()
-        network = trained(train, seed, device)
+        model = trained(train, seed)
         seconds = time.perf_counter() - start
-        x, labels = samples(network, flags.n)
+        x, labels = samples(model, flags.n)
         found.append({"seed": seed, "seconds": seconds, **measure(x, labels)})
         print(f"seed {seed}: {describe(found[-1])}", flush=True)
         middle = {k: statistics.median(run[k] for run in found)
@@ -96,44 +90,27 @@ def describe(run):
             f"distance {run['ratio']:.2f} times the floor")
 
 
-def times(B, T, generator=None, device="cpu"):
-    """Return B timesteps in 1..T with P(t) = (2t - 1) / T², stratified over the batch; int64
-    (B,)."""
-    return stratified_timesteps(B, T * T, generator, device).sqrt().ceil().long()
-
-
-def loss(model, x_0, labels, generator, cfg):
-    """Return the class-conditioned loss of class_cond.py, with t from `times`."""
-    cond = drop_condition(model.condition(labels), cfg.p_uncond, generator)
-    t = times(len(x_0), model.schedule.T, generator, x_0.device)
-    eps = noise_like(x_0, generator)
-    return F.mse_loss(model(q_sample(model.schedule, x_0, t, eps), t, cond), eps)
-
-
-def trained(data, seed, device):
-    """Return a network trained by RECIPE, in eval mode. data: the training set, on the device."""
-    precision = hardware.pick_precision("auto", device)
+def trained(data, seed):
+    """Return a model trained by RECIPE, ready to sample. data: the training set, on the device."""
+    precision = hardware.pick_precision("auto", data.images.device)
     cfg = Recipe(**RECIPE, seed=seed, precision=precision)
-    torch.manual_seed(seed)
-    network = UNet(cfg.width, **first.NETWORK)
-    network = network.to(device, memory_format=hardware.memory_format(device))
-    model = NoiseModel(network, cfg.T, precision=precision)
-    progress = fit(Training(model, partial(loss, cfg=cfg), cfg), data, 100)
+    data = limited(data, cfg.limit)
+    training = begin("class", *KINDS["class"], cfg, data)
     steps = cfg.epochs * steps_per_epoch(len(data), cfg.batch_size)
     wait = 0.5 if sys.stderr.isatty() else 10  # seconds; fewer lines in a log file
     with tqdm(total=steps, unit="step", desc=f"seed {seed}", mininterval=wait) as bar:
-        for p in progress:
+        for p in fit(training, data, 100):
             bar.set_postfix_str(f"loss {p.loss:.4f}", refresh=False)
             bar.update(p.step - bar.n)
-    return network.eval()
+    training.model.evaluate = folded(training.final)
+    return training.model
 
 
-def samples(network, n):
+def samples(model, n):
     """Return n guided samples (n,1,28,28) in [0, 1] and their digits."""
-    precision = hardware.pick_precision("auto", next(network.parameters()).device)
-    model, labels = NoiseModel(folded(network), precision=precision), torch.arange(n) % 10
+    labels = torch.arange(n) % 10
     x = processes.drawn(model, [str(k) for k in labels.tolist()], **SAMPLING)
-    return x.clamp(0, 1), labels.to(model.device)
+    return model.to_unit(x).clamp(0, 1), labels.to(model.device)
 
 
 if __name__ == "__main__":
