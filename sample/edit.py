@@ -47,9 +47,14 @@ class Edit:
 
     @property
     def image_name(self):
-        """The image's file for a caption: relative to the current folder, if it is in it."""
-        path, here = Path(self.image.image).resolve(), Path.cwd()
-        return str(path.relative_to(here)) if path.is_relative_to(here) else self.image.image
+        """The image's file for a caption."""
+        return self.named(self.image.image)
+
+    @staticmethod
+    def named(file):
+        """Return a file's path for a caption: relative to the current folder, if it is in it."""
+        path, here = Path(file).resolve(), Path.cwd()
+        return str(path.relative_to(here)) if path.is_relative_to(here) else file
 
     def finish(self, states, caption, shown, prompt="", film=None, **grid):
         """Sample all States, and write the files that the options name. caption: how theirs begins.

@@ -31,6 +31,10 @@ class HybridOptions:
     length: int = cli.flag(
         7, "its length in pixels, odd", least=1, most=1023, needs={"by": "motion"}
     )
+    far: float = cli.flag(
+        2.0, "standard deviation of the blur that shows it from a distance, pixels", least=0.1,
+        most=100,
+    )
     n: int = cli.flag(10, "how many images", least=1, most=1_000_000)
 
     def __post_init__(self):
@@ -58,13 +62,13 @@ def main(argv=None):
     states = hybrid_states(model, own.low, own.high, own.coarse(), n=own.n)
 
     def afar(x):
-        return from_afar(x, 2.0 * x.shape[3] / 28)
+        return from_afar(x, own.far * x.shape[3] / width)  # the second stage's are larger
 
     size = {"blur": f", σ = {own.sigma:g} pixels", "motion": f", {own.length} pixels", "grey": ""}
     x = edit.finish(
         states,
-        f"above, up close: {own.high!r}; below, from a distance: {own.low!r}; split by "
-        f"{own.by}{size[own.by]}",
+        f"above, up close: {own.high!r}; below, from a distance (σ = {own.far:g} pixels): "
+        f"{own.low!r}; split by {own.by}{size[own.by]}",
         lambda x: torch.cat([x, afar(x)]), columns=own.n, row_labels=("near", "afar"),
     )
     report(model, ("near", x, own.high), ("afar", afar(x), own.low))

@@ -35,8 +35,9 @@ def main(argv=None):
         raise ValueError("interpolation adds no noise, so --seed has no effect; leave it out")
     states = interpolate_states(edit.model, ends[0][0], ends[1][0], own.prompt, n=own.n,
                                 invert=False)
-    caption = (f"{edit.image_name} and {own.to}, at the ends; between them {own.n} images from "
-               f"their mixed noise" + (f", prompt {own.prompt!r}" if own.prompt else ""))
+    prompt = f", prompt {own.prompt!r}" if own.prompt else ""
+    caption = (f"{edit.image_name} and {edit.named(own.to)}, at the ends; between them {own.n} "
+               f"images from their mixed noise{prompt}")
     edit.finish(
         states, caption, lambda x: torch.cat([resized(ends[0], x), x, resized(ends[1], x)]),
         own.prompt, columns=own.n + 2 if own.n <= 18 else None,

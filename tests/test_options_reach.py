@@ -68,7 +68,8 @@ OWN = {  # script: {field: words that change it; a second list is the first call
                     "to": (["--to", str(INPUTS / "drawn-spiral.png")],)},
     "anagram": {"prompts": (["--prompts", "6", "3"],), "view": (["--view", "vflip"],),
                 "n": (["--n", "3"],)},
-    "hybrid": {"low": (["--low", "5"],), "high": (["--high", "5"],), "n": (["--n", "3"],),
+    "hybrid": {"far": (["--far", "4"],), "low": (["--low", "5"],),
+               "high": (["--high", "5"],), "n": (["--n", "3"],),
                "by": (["--by", "motion"],), "sigma": (["--sigma", "1.2"],),
                "length": (["--by", "motion", "--length", "5"], ["--by", "motion"])},
 }

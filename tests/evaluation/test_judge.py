@@ -8,6 +8,7 @@ import torch
 from minidiff.data import catalog
 from minidiff.data.dataset import Dataset
 from minidiff.data.doodles.scenes import SUBJECTS
+from minidiff.data.folder import part
 from minidiff.evaluation.judge import (
     asked,
     check_data,
@@ -19,6 +20,7 @@ from minidiff.evaluation.judge import (
 from minidiff.files import checkpoint
 from minidiff.models import zoo
 from minidiff.network.classifier import Classifier
+from minidiff.network.registry import rebuild
 from sample.doodles import COURSE
 
 
@@ -92,6 +94,17 @@ def test_the_shipped_judge_knows_digits(workplace):
         assert found["kind"] == "classifier" and "classifier-epoch-06.pt" in description
     with pytest.raises(ValueError, match='make train-classifier ARGS="--dataset fashion"'):
         find("", "fashion")
+
+
+@pytest.mark.parametrize("split", ["test", "held_out"])
+def test_the_shipped_judge_reads_doodles_that_it_never_saw(split):
+    """Each of its answers is right in 99% of cases or more, also of combinations never shown."""
+    doodles = part(catalog.load("doodles", split), torch.arange(600))
+    found, _ = find("", "doodles")
+    right, given = predict(rebuild(found), doodles) == doodles.answers, doodles.answers >= 0
+    for k, name in enumerate(doodles.questions):
+        assert right[given[:, k], k].float().mean() >= 0.99, name
+    assert given[:, 0].sum() > 300
 
 
 def test_the_newest_run_that_knows_the_images_is_the_judge(workplace):
