@@ -18,7 +18,7 @@ EXAMPLES = {  # (script, kind of model) -> values of its flags
     ("inpaint", "digits"): {"image": DRAWN, "n": 8, "mask": "rows 14:28"},
     ("interpolate", "digits"): {**BETWEEN, "image": DRAWN, "to": str(INPUTS / "web-5.png")},
     ("anagram", "digits"): {**MIXED, "prompts": ("6", "9"), "view": ("rotate180",), "n": 10},
-    ("hybrid", "digits"): {**MIXED, "low": "1", "high": "4", "sigma": 1.4, "far": 2.0, "n": 10},
+    ("hybrid", "digits"): {**MIXED, "low": "1", "high": "4", "sigma": 1.4, "n": 10},
     ("denoise", "doodles"): {"image": PHOTO, "n": 4},
     ("sdedit", "doodles"): {"image": PHOTO, "prompt": "an oil painting of an old man", "n": 8},
     ("inpaint", "doodles"): {"image": PHOTO, "n": 8, "prompt": "a man wearing a red hat",

@@ -78,8 +78,7 @@ def test_a_seed_decides_the_weights(quick, tiny):
 
 def test_the_training_is_that_of_train_class(quick, tiny):
     """`make train-class` with RECIPE as its flags ends with the same weights."""
-    data = {"dataset": "strokes", "early_epoch": 1, "device": "cpu",
-            "precision": "float32"}
+    data = {"dataset": "strokes", "early_epoch": 1, "device": "cpu", "precision": "float32"}
     flags = [word for name, value in {**TINY, **data}.items()
              for word in (f"--{name.replace('_', '-')}", str(value))]
     run = zoo.load_model(str(launch(class_cond.JOB, flags)))

@@ -64,18 +64,19 @@ def main(argv=None):
     train, test = (catalog.load("auto", s, flags.data_dir).to(device) for s in ("train", "test"))
     judge = zoo.load_kind("classifier", str(zoo.snapshots("classifier")[-1]))
     measure = metrics.Measure(registry.rebuild(judge).to(device), train, test)
-    precision = hardware.pick_precision("auto", device)
     about = {
         "hardware": hardware.describe(device), "data": train.name, "recipe": RECIPE,
-        "precision": precision, "sampling": SAMPLING,
+        "sampling": SAMPLING,
     }
     found = []
     for seed in range(flags.seeds):
         start = time.perf_counter()
+        precision = hardware.pick_precision("auto", device)
         model = trained(train, seed, precision)
         seconds = time.perf_counter() - start
         x, labels = samples(model, flags.n)
-        found.append({"seed": seed, "seconds": seconds, **measure(x, labels)})
+        found.append({"seed": seed, "seconds": seconds, "precision": precision,
+                      **measure(x, labels)})
         print(f"seed {seed}: {describe(found[-1])}", flush=True)
         middle = {k: statistics.median(run[k] for run in found)
                   for k in ("seconds", "accuracy", "ratio")}
