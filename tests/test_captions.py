@@ -236,10 +236,8 @@ def test_the_caption_of_an_anagram_is_enough_to_make_it_again(made, name):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_caption_of_a_hybrid_is_enough_to_make_it_again(made, name):
     """Which prompt is near and which is afar, the filter with its width, the far view's blur."""
-    filters = {"ddpm": ["--sigma", "1.7", "--far", "3"],
-               "ddim": ["--by", "motion", "--length", "5"]}
-    caption, how, x, grid, _ = edit(made, "hybrid", name, "--low", "9", "--high", "4",
-                                    *filters.get(name, []))
+    typed = {"ddpm": "--sigma 1.7 --far 3", "ddim": "--by motion --length 5"}.get(name, "")
+    caption, how, x, grid, _ = edit(made, "hybrid", name, *f"--low 9 --high 4 {typed}".split())
     high, low = re.findall(r"'(\d)'", caption)
     by, width = re.search(r"split by (\w+), \D*([\d.]+) pixels", caption).groups()
     coarse = illusions.blur(float(width)) if by == "blur" else illusions.motion(int(width))
@@ -248,6 +246,5 @@ def test_the_caption_of_a_hybrid_is_enough_to_make_it_again(made, name):
     fns = [replay.eps_fn(model, prompt * 2, gamma, share) for prompt in (low, high)]
     fn = illusions.hybrid(fns, illusions.split(coarse))
     *_, last = replay.sampled(model, how, ["", ""], fn)
-    far = float(re.search(r"distance \(σ = ([\d.]+) pixels\)", caption).group(1))
-    assert far == (3 if name == "ddpm" else 2)
+    assert f"from a distance (σ = {(far := 3 if name == 'ddpm' else 2)} pixels)" in caption
     assert close(x, shown(last)) and close(grid, shown(torch.cat([last, from_afar(last, far)])))
